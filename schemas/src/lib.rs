@@ -1,1 +1,38 @@
-//! Placeholder, replaced by the first commit of this crate.
+//! The messages of Syncline v1: Rust types generated from the JSON Schemas in `v1/`, and the strict reading of a frame.
+//!
+//! The schemas are the only source of the messages' shapes. The types in [`ClientMessage`] and [`ServerMessage`] are generated from
+//! them by a test of this crate, which fails when they are stale; [`validate`] asks the schemas
+//! themselves. What is generated accepts exactly what the schemas accept, and a differential test compares the two.
+//!
+//! ```
+//! use syncline_schemas::{ClientMessage, Ping};
+//!
+//! let frame = ClientMessage::Ping(Ping { t: 7 }).encode();
+//! assert_eq!(frame, r#"{"type":"ping","t":7}"#);
+//! let message = ClientMessage::decode(&frame, 64).expect("what was encoded can be decoded");
+//! assert_eq!(message, ClientMessage::Ping(Ping { t: 7 }));
+//! ```
+#![forbid(unsafe_code)]
+
+mod decode;
+pub mod errors;
+pub mod files;
+mod forms;
+mod generated;
+mod json;
+mod strict;
+mod tagged;
+pub mod validate;
+
+pub use decode::{DecodeError, DecodeErrorKind, OpError};
+pub use forms::Pattern;
+pub use generated::limits::*;
+pub use generated::messages::*;
+pub use generated::op::*;
+pub use generated::patterns;
+pub use generated::shared::*;
+pub use json::{Json, JsonError, JsonObject};
+pub use strict::DEPTH_CEILING;
+
+/// The WebSocket subprotocol that names this version of the protocol.
+pub const SUBPROTOCOL: &str = "syncline.v1";

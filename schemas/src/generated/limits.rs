@@ -1,0 +1,92 @@
+//! What a server allows: `limits.json`.
+//!
+//! Generated from `v1/` by `tests/generate`: change the schemas, then run the tests.
+
+use crate::forms::{Integer, required};
+use serde::{Deserialize, Serialize};
+
+/// What a server allows, announced in every welcome. `default` is the reference server's; `minimum` is what every server must allow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Bytes of a text frame, in either direction. Bounds what one reader must buffer.
+    #[serde(deserialize_with = "required::<Integer<65536, 9007199254740991>, _>")]
+    pub frame_bytes_max: u64,
+    /// Mutations in one push.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub push_mutations_max: u64,
+    /// Ops in one mutation.
+    #[serde(deserialize_with = "required::<Integer<16, 9007199254740991>, _>")]
+    pub mutation_ops_max: u64,
+    /// Bytes of a row's value as JSON text. Small enough that any change fits into a frame.
+    #[serde(deserialize_with = "required::<Integer<4096, 9007199254740991>, _>")]
+    pub value_bytes_max: u64,
+    /// Bytes (UTF-8) of a table's name.
+    #[serde(deserialize_with = "required::<Integer<64, 9007199254740991>, _>")]
+    pub table_bytes_max: u64,
+    /// Bytes (UTF-8) of a row's key.
+    #[serde(deserialize_with = "required::<Integer<256, 9007199254740991>, _>")]
+    pub key_bytes_max: u64,
+    /// Nesting of arrays and objects in a frame, the frame's own object counted as 1. Bounds a recursive reader's stack.
+    #[serde(deserialize_with = "required::<Integer<32, 9007199254740991>, _>")]
+    pub depth_max: u64,
+    /// Undecided mutations that a client may have sent; outcomes that the server retains for each client. Never shrinks over a workspace's life.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub in_flight_max: u64,
+    /// Shapes subscribed on one connection.
+    #[serde(deserialize_with = "required::<Integer<4, 9007199254740991>, _>")]
+    pub shapes_max: u64,
+    /// Tables in one shape.
+    #[serde(deserialize_with = "required::<Integer<4, 9007199254740991>, _>")]
+    pub shape_tables_max: u64,
+    /// Bytes of all keys and values of a workspace's rows. Bounds the server's memory.
+    #[serde(deserialize_with = "required::<Integer<1048576, 9007199254740991>, _>")]
+    pub workspace_bytes_max: u64,
+    /// New mutations a second that a client may have decided for long; beyond it and the burst they are deferred.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub mutations_per_second: u64,
+    /// New mutations that a client may have decided at once, after a rest.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub mutation_burst: u64,
+    /// After an ack: how long until the author's live shapes of the touched tables have passed it, or the connection is closed.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub level_ms: u64,
+    /// How long a connection may stay open without a hello.
+    #[serde(deserialize_with = "required::<Integer<1000, 9007199254740991>, _>")]
+    pub hello_timeout_ms: u64,
+    /// How often the server lets a connection hear from it.
+    #[serde(deserialize_with = "required::<Integer<1000, 9007199254740991>, _>")]
+    pub heartbeat_ms: u64,
+    /// How long a connection may stay silent, WebSocket pongs included, before the server closes it. At least twice heartbeatMs.
+    #[serde(deserialize_with = "required::<Integer<3000, 9007199254740991>, _>")]
+    pub idle_timeout_ms: u64,
+    /// How long a client's outcomes are kept after its last mutation. At least 30 days.
+    #[serde(deserialize_with = "required::<Integer<2592000000, 9007199254740991>, _>")]
+    pub client_ttl_ms: u64,
+}
+
+/// The reference server's limits: each member's `default`.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes_max: 1048576,
+            push_mutations_max: 256,
+            mutation_ops_max: 1000,
+            value_bytes_max: 262144,
+            table_bytes_max: 128,
+            key_bytes_max: 1024,
+            depth_max: 64,
+            in_flight_max: 256,
+            shapes_max: 32,
+            shape_tables_max: 64,
+            workspace_bytes_max: 1073741824,
+            mutations_per_second: 1000,
+            mutation_burst: 4000,
+            level_ms: 5000,
+            hello_timeout_ms: 10000,
+            heartbeat_ms: 20000,
+            idle_timeout_ms: 60000,
+            client_ttl_ms: 7776000000,
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! What several messages share: `common.json`.
+//!
+//! Generated from `v1/` by `tests/generate`: change the schemas, then run the tests.
+
+use super::patterns;
+use crate::Json;
+use crate::forms::{Any, Integer, Matching, Text, optional, required};
+use crate::tagged::{self, Tagged};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess};
+use serde::{Deserialize, Serialize};
+
+/// How far a replica has followed a workspace: everything up to `version` of the history `epoch`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cursor {
+    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
+    pub epoch: String,
+    /// A position in the workspace's log of outcomes; 0 is the position before the first.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+}
+
+/// What was decided of a mutation, once and for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "camelCase")]
+pub enum Outcome {
+    /// `applied`
+    Applied(Applied),
+    /// `rejected`
+    Rejected(Rejected),
+}
+
+impl Outcome {
+    /// The values of `status`, in the schema's order.
+    pub const TAGS: &'static [&'static str] = &["applied", "rejected"];
+}
+
+impl<'de> Tagged<'de> for Outcome {
+    const TAG: &'static str = "status";
+
+    fn read_arm<A: MapAccess<'de>>(tag: &str, members: A) -> Result<Self, A::Error> {
+        let members = MapAccessDeserializer::new(members);
+        match tag {
+            "applied" => Applied::deserialize(members).map(Self::Applied),
+            "rejected" => Rejected::deserialize(members).map(Self::Rejected),
+            other => Err(A::Error::unknown_variant(other, Self::TAGS)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Outcome {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        tagged::read(source)
+    }
+}
+
+impl From<Applied> for Outcome {
+    fn from(arm: Applied) -> Self {
+        Self::Applied(arm)
+    }
+}
+
+impl From<Rejected> for Outcome {
+    fn from(arm: Rejected) -> Self {
+        Self::Rejected(arm)
+    }
+}
+
+impl Outcome {
+    /// The arm's `status`.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Applied(_) => "applied",
+            Self::Rejected(_) => "rejected",
+        }
+    }
+
+    /// The number of a mutation within its client: 1, 2, 3, ...
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        match self {
+            Self::Applied(arm) => arm.seq,
+            Self::Rejected(arm) => arm.seq,
+        }
+    }
+
+    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    #[must_use]
+    pub fn op_id(&self) -> &str {
+        match self {
+            Self::Applied(arm) => &arm.op_id,
+            Self::Rejected(arm) => &arm.op_id,
+        }
+    }
+
+    /// The position that the mutation took in the log.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        match self {
+            Self::Applied(arm) => arm.version,
+            Self::Rejected(arm) => arm.version,
+        }
+    }
+}
+
+impl From<Outcome> for MutationResult {
+    fn from(narrow: Outcome) -> Self {
+        match narrow {
+            Outcome::Applied(arm) => Self::Applied(arm),
+            Outcome::Rejected(arm) => Self::Rejected(arm),
+        }
+    }
+}
+
+/// The arm `applied`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// The number of a mutation within its client: 1, 2, 3, ...
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub seq: u64,
+    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
+    pub op_id: String,
+    /// The position that the mutation took in the log.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+}
+
+/// The arm `rejected`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejected {
+    /// The number of a mutation within its client: 1, 2, 3, ...
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub seq: u64,
+    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
+    pub op_id: String,
+    /// The position that the rejection took in the log.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+    /// A code of the error registry (errors.json). Open: an unknown code is handled by its scope and `retryable`.
+    #[serde(deserialize_with = "required::<Matching<patterns::Code>, _>")]
+    pub code: String,
+    /// For people: what was wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Text, _>")]
+    pub message: Option<String>,
+    /// JSON Pointer, within the mutation, to what was wrong, as in /ops/1/key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Text, _>")]
+    pub at: Option<String>,
+}
+
+/// What became of one mutation of a push: an outcome (applied, rejected), or no outcome (deferred, refused).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "camelCase")]
+pub enum MutationResult {
+    /// `applied`
+    Applied(Applied),
+    /// `rejected`
+    Rejected(Rejected),
+    /// `deferred`
+    Deferred(Deferred),
+    /// `refused`
+    Refused(Refused),
+}
+
+impl MutationResult {
+    /// The values of `status`, in the schema's order.
+    pub const TAGS: &'static [&'static str] = &["applied", "rejected", "deferred", "refused"];
+}
+
+impl<'de> Tagged<'de> for MutationResult {
+    const TAG: &'static str = "status";
+
+    fn read_arm<A: MapAccess<'de>>(tag: &str, members: A) -> Result<Self, A::Error> {
+        let members = MapAccessDeserializer::new(members);
+        match tag {
+            "applied" => Applied::deserialize(members).map(Self::Applied),
+            "rejected" => Rejected::deserialize(members).map(Self::Rejected),
+            "deferred" => Deferred::deserialize(members).map(Self::Deferred),
+            "refused" => Refused::deserialize(members).map(Self::Refused),
+            other => Err(A::Error::unknown_variant(other, Self::TAGS)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MutationResult {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        tagged::read(source)
+    }
+}
+
+impl From<Applied> for MutationResult {
+    fn from(arm: Applied) -> Self {
+        Self::Applied(arm)
+    }
+}
+
+impl From<Rejected> for MutationResult {
+    fn from(arm: Rejected) -> Self {
+        Self::Rejected(arm)
+    }
+}
+
+impl From<Deferred> for MutationResult {
+    fn from(arm: Deferred) -> Self {
+        Self::Deferred(arm)
+    }
+}
+
+impl From<Refused> for MutationResult {
+    fn from(arm: Refused) -> Self {
+        Self::Refused(arm)
+    }
+}
+
+impl MutationResult {
+    /// The arm's `status`.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Applied(_) => "applied",
+            Self::Rejected(_) => "rejected",
+            Self::Deferred(_) => "deferred",
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// The number of a mutation within its client: 1, 2, 3, ...
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        match self {
+            Self::Applied(arm) => arm.seq,
+            Self::Rejected(arm) => arm.seq,
+            Self::Deferred(arm) => arm.seq,
+            Self::Refused(arm) => arm.seq,
+        }
+    }
+
+    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    #[must_use]
+    pub fn op_id(&self) -> &str {
+        match self {
+            Self::Applied(arm) => &arm.op_id,
+            Self::Rejected(arm) => &arm.op_id,
+            Self::Deferred(arm) => &arm.op_id,
+            Self::Refused(arm) => &arm.op_id,
+        }
+    }
+}
+
+/// The arm `deferred`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deferred {
+    /// The number of a mutation within its client: 1, 2, 3, ...
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub seq: u64,
+    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
+    pub op_id: String,
+    /// A code of the error registry (errors.json). Open: an unknown code is handled by its scope and `retryable`.
+    #[serde(deserialize_with = "required::<Matching<patterns::Code>, _>")]
+    pub code: String,
+    /// How long to wait before the mutation is sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// The arm `refused`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    /// The number of a mutation within its client: 1, 2, 3, ...
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub seq: u64,
+    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
+    pub op_id: String,
+    /// A code of the error registry (errors.json). Open: an unknown code is handled by its scope and `retryable`.
+    #[serde(deserialize_with = "required::<Matching<patterns::Code>, _>")]
+    pub code: String,
+    /// With seq_gap: the only new `seq` that the server would decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<1, 9007199254740991>, _>")]
+    pub expected: Option<u64>,
+    /// With epoch_changed: the workspace's epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Matching<patterns::Ident>, _>")]
+    pub epoch: Option<String>,
+}
+
+/// One row as one version left it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "op", rename_all = "camelCase")]
+pub enum Change {
+    /// `set`
+    Set(SetChange),
+    /// `delete`
+    Delete(DeleteChange),
+}
+
+impl Change {
+    /// The values of `op`, in the schema's order.
+    pub const TAGS: &'static [&'static str] = &["set", "delete"];
+}
+
+impl<'de> Tagged<'de> for Change {
+    const TAG: &'static str = "op";
+
+    fn read_arm<A: MapAccess<'de>>(tag: &str, members: A) -> Result<Self, A::Error> {
+        let members = MapAccessDeserializer::new(members);
+        match tag {
+            "set" => SetChange::deserialize(members).map(Self::Set),
+            "delete" => DeleteChange::deserialize(members).map(Self::Delete),
+            other => Err(A::Error::unknown_variant(other, Self::TAGS)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Change {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        tagged::read(source)
+    }
+}
+
+impl From<SetChange> for Change {
+    fn from(arm: SetChange) -> Self {
+        Self::Set(arm)
+    }
+}
+
+impl From<DeleteChange> for Change {
+    fn from(arm: DeleteChange) -> Self {
+        Self::Delete(arm)
+    }
+}
+
+impl Change {
+    /// The arm's `op`.
+    #[must_use]
+    pub fn op(&self) -> &'static str {
+        match self {
+            Self::Set(_) => "set",
+            Self::Delete(_) => "delete",
+        }
+    }
+
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        match self {
+            Self::Set(arm) => &arm.table,
+            Self::Delete(arm) => &arm.table,
+        }
+    }
+
+    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Set(arm) => &arm.key,
+            Self::Delete(arm) => &arm.key,
+        }
+    }
+
+    /// A position in the workspace's log of outcomes; 0 is the position before the first.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        match self {
+            Self::Set(arm) => arm.version,
+            Self::Delete(arm) => arm.version,
+        }
+    }
+}
+
+/// The arm `set`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetChange {
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub table: String,
+    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub key: String,
+    /// A position in the workspace's log of outcomes; 0 is the position before the first.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+    /// The row's value: any JSON value, null included.
+    #[serde(deserialize_with = "required::<Any, _>")]
+    pub value: Json,
+}
+
+/// The arm `delete`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteChange {
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub table: String,
+    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub key: String,
+    /// A position in the workspace's log of outcomes; 0 is the position before the first.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+}
