@@ -1,8 +1,8 @@
-//! From a frame's text to a message, and from an op's value to an [`Op`]: the only doors for what comes from outside.
+//! From a frame's text to a message: the only door for what comes from outside.
 //!
-//! A text is read twice: the strict pass refuses what no frame may contain, then the type that the tag names reads itself. Most
-//! frames are valid, so the way of the valid is short; only for a frame that does not fit is the question put
-//! again to the schema's own validator, which answers with a pointer and a sentence.
+//! A text is read twice: the strict pass refuses what no frame may contain, then the type that the tag names reads
+//! itself. Most frames are valid, so the way of the valid is short; only for a frame that does not fit is the question
+//! put again to the schema's own validator, which answers with a pointer and a sentence.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::errors::{self, ErrorDef};
 use crate::tagged::{self, Tagged};
 use crate::validate::{self, Violation};
-use crate::{Json, Op, json, strict};
+use crate::{json, strict};
 
 /// Why a frame is no message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,14 @@ pub enum DecodeErrorKind {
 }
 
 impl DecodeError {
+    fn new(kind: DecodeErrorKind, violation: Violation) -> DecodeError {
+        DecodeError {
+            kind,
+            at: violation.at,
+            reason: violation.reason,
+        }
+    }
+
     /// The registry's definition of what was wrong.
     #[must_use]
     pub fn def(&self) -> &'static ErrorDef {
@@ -67,162 +75,59 @@ pub(crate) fn message<'de, T: Tagged<'de>>(
     depth_max: u64,
     types: &[&str],
 ) -> Result<T, DecodeError> {
-    strict::check(text, depth_max).map_err(|refusal| DecodeError {
-        kind: DecodeErrorKind::InvalidJson,
-        at: refusal.at,
-        reason: refusal.reason,
-    })?;
+    strict::check(text, depth_max)
+        .map_err(|violation| DecodeError::new(DecodeErrorKind::InvalidJson, violation))?;
     let mut source = serde_json::Deserializer::from_str(text);
     // The strict pass has bounded the depth.
     source.disable_recursion_limit();
-    tagged::read(&mut source).map_err(|error| explain_message(text, types, &error))
+    tagged::read(&mut source).map_err(|error| explain(text, types, &error))
 }
 
 /// Finds out what is wrong with a text that is JSON but could not be read as a message.
-fn explain_message(text: &str, types: &[&str], error: &serde_json::Error) -> DecodeError {
-    let invalid = |violation: Violation| DecodeError {
-        kind: DecodeErrorKind::InvalidMessage,
-        at: violation.at,
-        reason: violation.reason,
-    };
-    match json::tree(text) {
-        Ok(frame) => match tag_of(&frame, "type") {
-            Ok(tag) if types.contains(&tag) => {
-                invalid(first_violation(validate::message(tag, &frame), error))
-            }
-            Ok(tag) => DecodeError {
-                kind: DecodeErrorKind::UnknownType,
-                at: "/type".to_owned(),
-                reason: format!("{tag:?} is none of {}", types.join(", ")),
-            },
-            Err(violation) => invalid(violation),
-        },
-        Err(error) => invalid(Violation {
-            at: String::new(),
-            reason: error.to_string(),
-        }),
-    }
-}
-
-/// Why a value is no op.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OpError {
-    /// It is well-formed, but no op of this name is known (`unknown_op`).
-    UnknownOp {
-        /// JSON Pointer, within the op, to the name.
-        at: String,
-        /// For people: what was wrong.
-        reason: String,
-    },
-    /// It does not fit the schema (`invalid_op`).
-    Invalid {
-        /// JSON Pointer, within the op, to what was wrong; empty for the op itself.
-        at: String,
-        /// For people: what was wrong.
-        reason: String,
-    },
-}
-
-impl OpError {
-    /// The registry's code for what was wrong: `unknown_op` or `invalid_op`.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            OpError::UnknownOp { .. } => errors::UNKNOWN_OP.code,
-            OpError::Invalid { .. } => errors::INVALID_OP.code,
+fn explain(text: &str, types: &[&str], error: &serde_json::Error) -> DecodeError {
+    let frame = json::tree(text).expect("the strict pass has read this text to its end");
+    match tag_of(&frame, "type") {
+        Ok(tag) if types.contains(&tag) => {
+            let violation = first_violation(validate::message(tag, &frame), error);
+            DecodeError::new(DecodeErrorKind::InvalidMessage, violation)
         }
-    }
-
-    /// JSON Pointer, within the op, to what was wrong.
-    #[must_use]
-    pub fn at(&self) -> &str {
-        let (OpError::UnknownOp { at, .. } | OpError::Invalid { at, .. }) = self;
-        at
-    }
-
-    /// For people: what was wrong.
-    #[must_use]
-    pub fn reason(&self) -> &str {
-        let (OpError::UnknownOp { reason, .. } | OpError::Invalid { reason, .. }) = self;
-        reason
-    }
-}
-
-impl fmt::Display for OpError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "{}: {} (at {:?})",
-            self.code(),
-            self.reason(),
-            self.at()
-        )
-    }
-}
-
-impl std::error::Error for OpError {}
-
-impl Op {
-    /// Reads an op from a value of a frame that was decoded before, and so obeys the rules for all frames.
-    ///
-    /// # Errors
-    /// The value is no op: its mutation is rejected.
-    pub fn decode(value: &Json) -> Result<Op, OpError> {
-        let mut source = serde_json::Deserializer::from_str(value.get());
-        // The frame that the value came in was bounded in depth.
-        source.disable_recursion_limit();
-        tagged::read(&mut source).map_err(|error| explain_op(value, &error))
-    }
-}
-
-/// Finds out what is wrong with a value that could not be read as an op.
-fn explain_op(value: &Json, error: &serde_json::Error) -> OpError {
-    let invalid = |violation: Violation| OpError::Invalid {
-        at: violation.at,
-        reason: violation.reason,
-    };
-    match value.to_value() {
-        Ok(op) => match tag_of(&op, Op::TAG) {
-            Ok(tag) if Op::TAGS.contains(&tag) => {
-                invalid(first_violation(validate::op(&op), error))
-            }
-            Ok(tag) => OpError::UnknownOp {
-                at: format!("/{}", Op::TAG),
-                reason: format!("{tag:?} is none of {}", Op::TAGS.join(", ")),
-            },
-            Err(violation) => invalid(violation),
-        },
-        Err(error) => invalid(Violation {
-            at: String::new(),
-            reason: error.to_string(),
-        }),
+        Ok(tag) => DecodeError::new(
+            DecodeErrorKind::UnknownType,
+            unknown_tag("type", tag, types),
+        ),
+        Err(violation) => DecodeError::new(DecodeErrorKind::InvalidMessage, violation),
     }
 }
 
 /// The tag of an object, if it is an object and has one.
-fn tag_of<'v>(value: &'v Value, name: &str) -> Result<&'v str, Violation> {
-    let members = value.as_object().ok_or_else(|| Violation {
-        at: String::new(),
-        reason: "must be an object".to_owned(),
-    })?;
-    let tag = members.get(name).ok_or_else(|| Violation {
-        at: String::new(),
-        reason: format!("{name:?} is a required property"),
-    })?;
-    tag.as_str().ok_or_else(|| Violation {
-        at: format!("/{name}"),
-        reason: "must be a string".to_owned(),
-    })
+pub(crate) fn tag_of<'v>(value: &'v Value, name: &str) -> Result<&'v str, Violation> {
+    let violation = |at: String, reason: &str| Violation::new(at, reason.to_owned());
+    let members = value
+        .as_object()
+        .ok_or_else(|| violation(String::new(), "must be an object"))?;
+    let tag = members
+        .get(name)
+        .ok_or_else(|| Violation::new(String::new(), format!("{name:?} is a required property")))?;
+    tag.as_str()
+        .ok_or_else(|| violation(format!("/{name}"), "must be a string"))
 }
 
-/// What the validator says first. That it finds nothing where the types refuse would be a fault of this crate, which the
-/// differential test looks for; the types' own words then serve.
-fn first_violation(verdict: Result<(), Vec<Violation>>, error: &serde_json::Error) -> Violation {
+/// Says that no arm has this tag, and which there are.
+pub(crate) fn unknown_tag(name: &str, tag: &str, known: &[&str]) -> Violation {
+    Violation::new(
+        format!("/{name}"),
+        format!("{tag:?} is none of {}", known.join(", ")),
+    )
+}
+
+/// What the validator says first. That it finds nothing where the types refuse would be a fault of this crate, which
+/// the differential test looks for; the types' own words then serve.
+pub(crate) fn first_violation(
+    verdict: Result<(), Vec<Violation>>,
+    error: &serde_json::Error,
+) -> Violation {
     let said = verdict
         .err()
         .and_then(|violations| violations.into_iter().next());
-    said.unwrap_or_else(|| Violation {
-        at: String::new(),
-        reason: error.to_string(),
-    })
+    said.unwrap_or_else(|| Violation::new(String::new(), error.to_string()))
 }

@@ -14,5 +14,5 @@ pub struct SchemaFile {
 /// The `$id` of the schema at this path within `v1/`.
 #[must_use]
 pub fn id(path: &str) -> String {
-    format!("syncline:v1/{path}")
+    format!("syncline:/v1/{path}")
 }

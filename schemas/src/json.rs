@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::strict::{self, DEPTH_CEILING};
+use crate::violation::Violation;
 
 /// An object whose members no schema describes, as the settings of a subscribed table.
 pub type JsonObject = Map<String, Value>;
@@ -28,17 +29,11 @@ impl Json {
     ///
     /// # Errors
     /// Says which rule the text breaks, and where.
-    pub fn parse(text: &str) -> Result<Json, JsonError> {
-        let refused = |refusal: strict::Refusal| JsonError {
-            at: refusal.at,
-            reason: refusal.reason,
-        };
-        strict::check(text, DEPTH_CEILING).map_err(refused)?;
-        let raw = RawValue::from_string(text.trim().to_owned()).map_err(|error| JsonError {
-            at: String::new(),
-            reason: error.to_string(),
-        })?;
-        Ok(Json(raw.into()))
+    pub fn parse(text: &str) -> Result<Json, Violation> {
+        strict::check(text, DEPTH_CEILING)?;
+        let raw: &RawValue = serde_json::from_str(text)
+            .map_err(|error| Violation::new(String::new(), error.to_string()))?;
+        Ok(Json(raw.to_owned().into()))
     }
 
     /// The value `null`.
@@ -70,23 +65,6 @@ pub(crate) fn tree(text: &str) -> Result<Value, serde_json::Error> {
     Value::deserialize(&mut source)
 }
 
-/// Why a text is no [`Json`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonError {
-    /// JSON Pointer to what was wrong.
-    pub at: String,
-    /// For people: what was wrong.
-    pub reason: String,
-}
-
-impl fmt::Display for JsonError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} (at {:?})", self.reason, self.at)
-    }
-}
-
-impl std::error::Error for JsonError {}
-
 impl Default for Json {
     fn default() -> Json {
         Json::null()
@@ -114,9 +92,9 @@ impl fmt::Display for Json {
 }
 
 impl FromStr for Json {
-    type Err = JsonError;
+    type Err = Violation;
 
-    fn from_str(text: &str) -> Result<Json, JsonError> {
+    fn from_str(text: &str) -> Result<Json, Violation> {
         Json::parse(text)
     }
 }

@@ -20,19 +20,23 @@ pub mod files;
 mod forms;
 mod generated;
 mod json;
+mod op;
 mod strict;
 mod tagged;
 pub mod validate;
+mod violation;
 
-pub use decode::{DecodeError, DecodeErrorKind, OpError};
+pub use decode::{DecodeError, DecodeErrorKind};
 pub use forms::Pattern;
 pub use generated::limits::*;
 pub use generated::messages::*;
 pub use generated::op::*;
 pub use generated::patterns;
 pub use generated::shared::*;
-pub use json::{Json, JsonError, JsonObject};
+pub use json::{Json, JsonObject};
+pub use op::OpError;
 pub use strict::DEPTH_CEILING;
+pub use violation::Violation;
 
 /// The WebSocket subprotocol that names this version of the protocol.
 pub const SUBPROTOCOL: &str = "syncline.v1";

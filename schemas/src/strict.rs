@@ -13,20 +13,14 @@ use std::fmt::{self, Write};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::tagged::Name;
+use crate::violation::Violation;
 
 /// The deepest nesting that this crate reads, whatever a limit allows: the pass is recursive, and so are the
 /// readers of free JSON after it.
 pub const DEPTH_CEILING: u64 = 512;
 
-/// Why a text was refused, and where: a JSON Pointer.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) at: String,
-    pub(crate) reason: String,
-}
-
 /// Checks that the text is one JSON value, nested at most `depth_max` (and [`DEPTH_CEILING`]) deep.
-pub(crate) fn check(text: &str, depth_max: u64) -> Result<(), Refusal> {
+pub(crate) fn check(text: &str, depth_max: u64) -> Result<(), Violation> {
     let mut scan = Scan {
         names: Vec::new(),
         depth_left: depth_max.min(DEPTH_CEILING),
@@ -37,10 +31,7 @@ pub(crate) fn check(text: &str, depth_max: u64) -> Result<(), Refusal> {
     Element(&mut scan)
         .deserialize(&mut source)
         .and_then(|()| source.end())
-        .map_err(|error| Refusal {
-            at: scan.pointer(),
-            reason: error.to_string(),
-        })
+        .map_err(|error| Violation::new(scan.pointer(), error.to_string()))
 }
 
 struct Scan<'de> {

@@ -14,14 +14,7 @@ use serde_json::{Value, json};
 
 use crate::files;
 
-/// One way in which a value does not fit its schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// JSON Pointer to what does not fit; empty for the value itself.
-    pub at: String,
-    /// For people: why it does not fit.
-    pub reason: String,
-}
+pub use crate::violation::Violation;
 
 /// Validates a frame as a message of this type.
 ///
@@ -30,10 +23,10 @@ pub struct Violation {
 pub fn message(type_name: &str, frame: &Value) -> Result<(), Vec<Violation>> {
     match VALIDATORS.get(&format!("messages/{type_name}.json")) {
         Some(validator) => judge(validator, frame),
-        None => Err(vec![Violation {
-            at: "/type".to_owned(),
-            reason: format!("no message is named {type_name:?}"),
-        }]),
+        None => Err(vec![Violation::new(
+            "/type".to_owned(),
+            format!("no message is named {type_name:?}"),
+        )]),
     }
 }
 
@@ -91,10 +84,10 @@ fn judge(validator: &Validator, value: &Value) -> Result<(), Vec<Violation>> {
 /// names says more.
 fn violations(error: &ValidationError<'_>) -> Vec<Violation> {
     let ValidationErrorKind::OneOfNotValid { context } = error.kind() else {
-        return vec![Violation {
-            at: error.instance_path().to_string(),
-            reason: error.to_string(),
-        }];
+        return vec![Violation::new(
+            error.instance_path().to_string(),
+            error.to_string(),
+        )];
     };
     let of_tag =
         |error: &&ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Constant { .. });
@@ -117,8 +110,8 @@ fn unknown_tag(error: &ValidationError<'_>, arms: &[Vec<ValidationError<'_>>]) -
             tags.push(expected_value.to_string());
         }
     }
-    vec![Violation {
+    vec![Violation::new(
         at,
-        reason: format!("must be one of {}", tags.join(", ")),
-    }]
+        format!("must be one of {}", tags.join(", ")),
+    )]
 }

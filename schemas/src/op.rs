@@ -1,0 +1,112 @@
+//! Reading an [`Op`]: not with its frame but when its mutation is decided.
+//!
+//! An op that does not fit rejects its mutation and nothing else; if it broke its frame, one client's bad write would be no outcome,
+//! and the client could never get past it.
+
+use std::fmt;
+
+use crate::decode::{first_violation, tag_of, unknown_tag};
+use crate::errors;
+use crate::tagged::{self, Tagged};
+use crate::validate::{self, Violation};
+use crate::{Json, Op};
+
+/// Why a value is no op.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpError {
+    /// It is an object with a name in `op`, but no op of this name is known (`unknown_op`).
+    UnknownOp {
+        /// JSON Pointer, within the op, to the name.
+        at: String,
+        /// For people: what was wrong.
+        reason: String,
+    },
+    /// It does not fit the schema (`invalid_op`).
+    Invalid {
+        /// JSON Pointer, within the op, to what was wrong; empty for the op itself.
+        at: String,
+        /// For people: what was wrong.
+        reason: String,
+    },
+}
+
+impl OpError {
+    fn invalid(violation: Violation) -> OpError {
+        OpError::Invalid {
+            at: violation.at,
+            reason: violation.reason,
+        }
+    }
+
+    fn unknown(violation: Violation) -> OpError {
+        OpError::UnknownOp {
+            at: violation.at,
+            reason: violation.reason,
+        }
+    }
+
+    /// The registry's code for what was wrong: `unknown_op` or `invalid_op`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            OpError::UnknownOp { .. } => errors::UNKNOWN_OP.code,
+            OpError::Invalid { .. } => errors::INVALID_OP.code,
+        }
+    }
+
+    /// JSON Pointer, within the op, to what was wrong.
+    #[must_use]
+    pub fn at(&self) -> &str {
+        let (OpError::UnknownOp { at, .. } | OpError::Invalid { at, .. }) = self;
+        at
+    }
+
+    /// For people: what was wrong.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        let (OpError::UnknownOp { reason, .. } | OpError::Invalid { reason, .. }) = self;
+        reason
+    }
+}
+
+impl fmt::Display for OpError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{}: {} (at {:?})",
+            self.code(),
+            self.reason(),
+            self.at()
+        )
+    }
+}
+
+impl std::error::Error for OpError {}
+
+impl Op {
+    /// Reads an op from a value of a frame that was decoded before, and so obeys the rules for all frames.
+    ///
+    /// # Errors
+    /// The value is no op: its mutation is rejected.
+    pub fn decode(value: &Json) -> Result<Op, OpError> {
+        let mut source = serde_json::Deserializer::from_str(value.get());
+        // The frame that the value came in was bounded in depth.
+        source.disable_recursion_limit();
+        tagged::read(&mut source).map_err(|error| explain(value, &error))
+    }
+}
+
+/// Finds out what is wrong with a value that could not be read as an op.
+fn explain(value: &Json, error: &serde_json::Error) -> OpError {
+    let op = match value.to_value() {
+        Ok(op) => op,
+        Err(error) => return OpError::invalid(Violation::new(String::new(), error.to_string())),
+    };
+    match tag_of(&op, Op::TAG) {
+        Ok(tag) if Op::TAGS.contains(&tag) => {
+            OpError::invalid(first_violation(validate::op(&op), error))
+        }
+        Ok(tag) => OpError::unknown(unknown_tag(Op::TAG, tag, Op::TAGS)),
+        Err(violation) => OpError::invalid(violation),
+    }
+}
