@@ -116,3 +116,44 @@ fn the_code_map_names_what_there_is() {
         assert!(root().join(path).exists(), "the code map names {path}");
     }
 }
+
+/// Whether an SPDX expression offers terms that go with ours.
+fn goes_with_ours(expression: &str) -> bool {
+    const ALLOWED: [&str; 11] = [
+        "MIT", "MIT-0", "Apache-2.0", "LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MPL-2.0", "Unicode-3.0", "Unlicense", "Zlib",
+    ];
+    let allowed = |part: &str| {
+        part.split([' ', '(', ')', '/'])
+            .filter(|word| !["", "AND", "OR", "WITH"].contains(word))
+            .all(|word| ALLOWED.contains(&word))
+    };
+    allowed(expression) || expression.split(" OR ").any(allowed)
+}
+
+#[test]
+fn dependencies_come_from_the_registry_with_licences_that_go_with_ours() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo's metadata");
+    let packages = metadata["packages"].as_array().expect("packages");
+    assert!(packages.len() > 50, "cargo names {} packages", packages.len());
+    for package in packages {
+        let (name, licence) = (&package["name"], package["license"].as_str().unwrap_or("none named"));
+        assert!(goes_with_ours(licence), "{name} is licensed {licence}");
+        let source = package["source"].as_str().unwrap_or("path");
+        assert!(source == "path" || source.starts_with("registry+"), "{name} comes from {source}");
+    }
+}
+
+#[test]
+fn licences_are_judged_by_their_terms() {
+    for good in ["MIT", "MIT/Apache-2.0", "(MIT OR Apache-2.0) AND Unicode-3.0", "LGPL-2.1-or-later OR MIT", "Apache-2.0 WITH LLVM-exception"] {
+        assert!(goes_with_ours(good), "{good}");
+    }
+    for bad in ["GPL-3.0", "none named", "MIT AND GPL-3.0", "AGPL-3.0 OR GPL-3.0"] {
+        assert!(!goes_with_ours(bad), "{bad}");
+    }
+}
