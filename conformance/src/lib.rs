@@ -1,1 +1,9 @@
-//! Placeholder, replaced by the first commit of this crate.
+//! The conformance runner: judges any Syncline server by its URL.
+//!
+//! [`scenario`]s are data; [`steps`] do what they say; everything that was sent and received goes into one history, which pure checkers judge.
+//! The crate shares the message schemas with the reference server and nothing else, so that both cannot have one misunderstanding.
+#![forbid(unsafe_code)]
+
+pub mod requirements;
+pub mod scenario;
+pub mod steps;

@@ -1,0 +1,30 @@
+//! `assert`: a relation between what was learnt.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::Template;
+
+/// Compares a value that was bound before.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Assert {
+    /// The value.
+    pub that: Template,
+    /// The pattern that it must match.
+    pub is: Template,
+    /// What it means if it does not.
+    #[serde(default)]
+    pub r#else: Otherwise,
+}
+
+/// What it means that an assertion does not hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Otherwise {
+    /// The server is wrong.
+    #[default]
+    Fail,
+    /// Nothing can be said: what the scenario is about did not happen, and need not.
+    Unknown,
+}

@@ -1,0 +1,14 @@
+//! `close`: the client leaves in order.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::Text;
+
+/// Sends a WebSocket close frame and awaits that the connection ends.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Close {
+    /// Which connection.
+    pub conn: Text,
+}

@@ -1,0 +1,14 @@
+//! `cut`: the network fails.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::Text;
+
+/// Breaks the TCP connection off, without a close frame. What was sent may or may not have reached the server.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Cut {
+    /// Which connection.
+    pub conn: Text,
+}

@@ -1,0 +1,144 @@
+//! The steps of a scenario: one file a verb, with what the file's JSON may say and what is done.
+//!
+//! A new verb is a new file here and a line in [`verbs!`]'s list; the scenario schema and the document's test follow from it.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
+
+/// Declares the modules, the enum of the verbs and their names.
+macro_rules! verbs {
+    ($($name:ident: $verb:ident),* $(,)?) => {
+        $(pub mod $name;)*
+
+        /// What a step does: its `do`, with the verb's own members.
+        #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "do", rename_all = "snake_case")]
+        #[allow(missing_docs, reason = "each verb's type says what it is")]
+        pub enum Verb {
+            $($verb($name::$verb),)*
+        }
+
+        /// The names of all verbs.
+        pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        impl Verb {
+            /// The verb's name, as in `do`.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Verb::$verb(_) => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    open: Open,
+    connect: Connect,
+    hello: Hello,
+    send: Send,
+    expect: Expect,
+    expect_error: ExpectError,
+    expect_none: ExpectNone,
+    expect_close: ExpectClose,
+    expect_refused: ExpectRefused,
+    mark: Mark,
+    sync: Sync,
+    subscribe: Subscribe,
+    unsubscribe: Unsubscribe,
+    push: Push,
+    push_many: PushMany,
+    await_acks: AwaitAcks,
+    cut: Cut,
+    close: Close,
+    stop_reading: StopReading,
+    start_reading: StartReading,
+    hear: Hear,
+    wait: Wait,
+    reach: Reach,
+    converge: Converge,
+    rows: Rows,
+    snapshot: Snapshot,
+    hook: Hook,
+    parallel: Parallel,
+    repeat: Repeat,
+    assert: Assert,
+    bind: Bind,
+}
+
+/// One step of a scenario.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// The requirements that are broken if the step fails. Without it: the scenario's `checks`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blames: Vec<String>,
+    /// For people: why the step is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// What is done.
+    #[serde(flatten)]
+    pub verb: Verb,
+}
+
+/// The members that every step may have beside its verb's.
+const COMMON: [&str; 2] = ["blames", "note"];
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Step, D::Error> {
+        let mut members = serde_json::Map::deserialize(source)?;
+        let name = members
+            .get("do")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if !NAMES.contains(&name) {
+            return Err(D::Error::custom(format!(
+                "`do` is {name:?}, which is no verb (there are {})",
+                NAMES.join(", ")
+            )));
+        }
+        let [blames, note] = COMMON.map(|member| members.remove(member));
+        Ok(Step {
+            blames: blames
+                .map(serde_json::from_value)
+                .transpose()
+                .map_err(D::Error::custom)?
+                .unwrap_or_default(),
+            note: note
+                .map(serde_json::from_value)
+                .transpose()
+                .map_err(D::Error::custom)?,
+            verb: serde_json::from_value(Value::Object(members)).map_err(D::Error::custom)?,
+        })
+    }
+}
+
+impl JsonSchema for Step {
+    fn schema_name() -> Cow<'static, str> {
+        "Step".into()
+    }
+
+    /// The verbs' schema, with the common members in each.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Verb::json_schema(generator);
+        let verbs = schema
+            .get_mut("oneOf")
+            .and_then(Value::as_array_mut)
+            .expect("an enum of verbs is a oneOf");
+        for verb in verbs {
+            verb["properties"]["blames"] = json!({ "description": "The requirements that are broken if the step fails. Without it: the scenario's `checks`.",
+                        "type": "array", "items": { "type": "string" } });
+            verb["properties"]["note"] =
+                json!({ "description": "For people: why the step is there.", "type": "string" });
+        }
+        schema.insert(
+            "description".to_owned(),
+            json!("One step of a scenario: `do` names the verb."),
+        );
+        schema
+    }
+}

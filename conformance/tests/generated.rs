@@ -1,0 +1,71 @@
+//! Generated files are committed; these tests make them again, and fail when they were stale.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use syncline_conformance::requirements::{CHAPTERS, parse};
+use syncline_conformance::scenario::Scenario;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Writes the file anew if it is not what it should be, and fails then.
+fn ensure(path: &Path, contents: &str) {
+    let old = fs::read_to_string(path).unwrap_or_default();
+    if old != contents {
+        fs::write(path, contents).unwrap();
+        panic!(
+            "{} was stale: it has been written anew, run the tests again",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn the_requirements_are_those_of_the_chapters() {
+    let folder = root().join("spec/v1");
+    let mut all = Vec::new();
+    for chapter in CHAPTERS {
+        let text = fs::read_to_string(folder.join(format!("{chapter}.md"))).unwrap();
+        all.extend(parse(chapter, &text).unwrap());
+    }
+    let mut ids: Vec<_> = all.iter().map(|requirement| &requirement.id).collect();
+    ids.sort();
+    assert!(
+        ids.windows(2).all(|pair| pair[0] != pair[1]),
+        "an ID stands twice: {ids:?}"
+    );
+    ensure(
+        &folder.join("requirements.json"),
+        &(serde_json::to_string_pretty(&all).unwrap() + "\n"),
+    );
+}
+
+#[test]
+fn the_scenario_schema_is_that_of_the_types() {
+    ensure(
+        &root().join("conformance/scenario.schema.json"),
+        &Scenario::schema(),
+    );
+}
+
+#[test]
+fn the_guide_shows_every_verb_and_operator() {
+    let guide = fs::read_to_string(root().join("conformance/SCENARIOS.md")).unwrap();
+    for verb in syncline_conformance::steps::NAMES {
+        assert!(
+            guide.contains(&format!("\"do\": \"{verb}\"")),
+            "SCENARIOS.md has no example of {verb}"
+        );
+    }
+    for operator in syncline_conformance::scenario::GENERATORS
+        .iter()
+        .chain(syncline_conformance::scenario::MATCHERS)
+    {
+        assert!(
+            guide.contains(&format!("{{\"{operator}\": ")),
+            "SCENARIOS.md does not explain {operator}"
+        );
+    }
+}
