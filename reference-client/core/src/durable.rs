@@ -1,0 +1,155 @@
+//! The one place where the replica changes what it keeps.
+//!
+//! Every change goes through [`Durable::record`], which applies it to the memory, queues it for the store, keeps the overlay true
+//! to the outbox, and notes which rows of the view it may touch. Nothing can be changed and be forgotten in one of the four.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use syncline_schemas::Json;
+
+use crate::events::RowChange;
+use crate::overlay::Overlay;
+use crate::stored::{Entry, Meta, StoreChange, StoredState, Transaction};
+
+/// The kept state, with what follows from it.
+#[derive(Debug)]
+pub(crate) struct Durable {
+    state: StoredState,
+    overlay: Overlay,
+    /// What the store has not been given yet.
+    pending: Transaction,
+    /// The rows that the current input may have changed, as the app saw them before it.
+    touched: BTreeMap<(String, String), Option<Json>>,
+}
+
+impl Deref for Durable {
+    type Target = StoredState;
+
+    fn deref(&self) -> &StoredState {
+        &self.state
+    }
+}
+
+impl Durable {
+    /// Takes over what a store holds.
+    pub(crate) fn load(state: StoredState) -> Durable {
+        let mut overlay = Overlay::default();
+        for entry in state.outbox.values() {
+            entry
+                .standing_ops()
+                .iter()
+                .for_each(|op| overlay.add(entry.ordinal, op));
+        }
+        Durable {
+            state,
+            overlay,
+            pending: Transaction::default(),
+            touched: BTreeMap::new(),
+        }
+    }
+
+    /// Changes what is kept.
+    pub(crate) fn record(&mut self, change: StoreChange) {
+        match &change {
+            StoreChange::EntryPut(entry) => {
+                self.lift(entry.ordinal);
+                self.lay(entry);
+            }
+            StoreChange::EntryDropped(ordinal) => self.lift(*ordinal),
+            StoreChange::RowPut { table, key, .. } | StoreChange::RowDropped { table, key } => {
+                self.touch(table, key)
+            }
+            _ => {}
+        }
+        self.pending.changes.push(change.clone());
+        self.state.apply_change(change);
+    }
+
+    /// Changes the meta record.
+    pub(crate) fn record_meta(&mut self, change: impl FnOnce(&mut Meta)) {
+        let mut meta = self.meta().clone();
+        change(&mut meta);
+        if meta != *self.meta() {
+            self.record(StoreChange::MetaPut(meta));
+        }
+    }
+
+    /// The meta record.
+    pub(crate) fn meta(&self) -> &Meta {
+        self.state
+            .meta
+            .as_ref()
+            .expect("a replica records its meta when it is made")
+    }
+
+    /// What the app sees of a row.
+    pub(crate) fn view(&self, table: &str, key: &str) -> Option<&Json> {
+        match self.overlay.top(table, key) {
+            Some(effect) => effect.as_ref(),
+            None => self.state.base_row(table, key).map(|row| &row.value),
+        }
+    }
+
+    /// What the app sees of a table, by key.
+    pub(crate) fn view_rows(&self, table: &str) -> BTreeMap<&str, &Json> {
+        let base = self.state.base.get(table).into_iter().flatten();
+        let mut rows: BTreeMap<&str, &Json> =
+            base.map(|(key, row)| (key.as_str(), &row.value)).collect();
+        for (key, effect) in self.overlay.tops(table) {
+            match effect {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(key),
+            };
+        }
+        rows
+    }
+
+    /// The changes that the store has to make durable before anything that the replica says next.
+    pub(crate) fn take_pending(&mut self) -> Option<Transaction> {
+        (!self.pending.changes.is_empty()).then(|| std::mem::take(&mut self.pending))
+    }
+
+    /// Whether the store has not been given everything.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.changes.is_empty()
+    }
+
+    /// What has changed in the view since the last call.
+    pub(crate) fn take_view_changes(&mut self) -> Vec<RowChange> {
+        let touched = std::mem::take(&mut self.touched);
+        let changed = touched.into_iter().filter_map(|((table, key), before)| {
+            let value = self.view(&table, &key).cloned();
+            (value != before).then_some(RowChange { table, key, value })
+        });
+        changed.collect()
+    }
+
+    /// Takes what an entry has in the overlay out of it.
+    fn lift(&mut self, ordinal: u64) {
+        let Some(entry) = self.state.outbox.get(&ordinal).cloned() else {
+            return;
+        };
+        for op in entry.standing_ops() {
+            self.touch(op.table(), op.key());
+            self.overlay.remove(ordinal, op);
+        }
+    }
+
+    /// Puts what an entry has standing into the overlay.
+    fn lay(&mut self, entry: &Entry) {
+        for op in entry.standing_ops() {
+            self.touch(op.table(), op.key());
+            self.overlay.add(entry.ordinal, op);
+        }
+    }
+
+    /// Notes how the app sees a row, before its first change within an input.
+    fn touch(&mut self, table: &str, key: &str) {
+        let row = (table.to_owned(), key.to_owned());
+        if !self.touched.contains_key(&row) {
+            let before = self.view(table, key).cloned();
+            self.touched.insert(row, before);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What the replica tells the app.
+
+use std::collections::BTreeMap;
+
+use syncline_schemas::{Cursor, Json};
+
+use crate::stored::{DoubtEntry, RejectedEntry, Tables};
+
+/// Something that the app may want to know, told once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Rows of the view have changed, all at once.
+    Rows {
+        /// Whose doing it is.
+        origin: Origin,
+        /// The rows as they are now, each once.
+        changes: Vec<RowChange>,
+    },
+    /// A mutation was rejected; its effect has left the view (`CLIENT-REJECTED-KEPT`).
+    Rejected(RejectedEntry),
+    /// Whether a mutation was applied cannot be known; its effect has left the view, and the app decides (`CLIENT-DOUBT`).
+    InDoubt(DoubtEntry),
+    /// The server does not serve a shape.
+    ShapeRefused {
+        /// The shape.
+        tables: Tables,
+        /// Why.
+        trouble: Trouble,
+    },
+}
+
+/// A row of the view that has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowChange {
+    /// The row's table.
+    pub table: String,
+    /// The row's key.
+    pub key: String,
+    /// Its value; none: there is no such row.
+    pub value: Option<Json>,
+}
+
+/// Whose doing a change is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The app's own write.
+    Local,
+    /// What the server said: others' writes, and rejections of one's own.
+    Server,
+}
+
+/// What went wrong last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// A code of the registry, if the server said one.
+    pub code: Option<String>,
+    /// For people.
+    pub message: String,
+}
+
+/// How the replica stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Whether there is a session with the server.
+    pub online: bool,
+    /// Whether everything written is decided and in the base, and the base has what the server had at its welcome.
+    pub synced: bool,
+    /// How many mutations have no known outcome.
+    pub pending: u64,
+    /// The shapes, each with how far it has followed the server.
+    pub cursors: BTreeMap<Tables, Option<Cursor>>,
+    /// How many rejections the app has not confirmed.
+    pub rejected: usize,
+    /// How many mutations the app has to decide about.
+    pub in_doubt: usize,
+    /// What went wrong last, since the last welcome.
+    pub last_error: Option<Trouble>,
+}

@@ -1,0 +1,328 @@
+//! What a mutation must keep to before it is taken into the outbox (`LIMIT-KEPT`).
+//!
+//! A mutation that no server would decide, or that fits into no frame, would block the outbox for ever, or come back rejected after the
+//! app has built upon it. So it is refused at the write, by the limits announced last; a replica that never
+//! met its server goes by the least that every server must allow.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+use syncline_schemas::errors::{self, ErrorDef};
+use syncline_schemas::{Limits, Op, files};
+
+/// The most bytes of a push beside its mutations: names of 64 characters, numbers of 16 digits.
+pub(crate) const PUSH_ENVELOPE_BYTES: u64 = 192;
+
+/// The most bytes of a mutation beside its ops.
+const MUTATION_ENVELOPE_BYTES: u64 = 144;
+
+/// The nesting of an op's value within a push: frame, mutations, mutation, ops, op.
+const VALUE_DEPTH: u64 = 5;
+
+/// Why a mutation was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The code that a server would reject it with.
+    pub code: &'static str,
+    /// JSON Pointer, within the mutation, to what is wrong.
+    pub at: String,
+    /// For people: what is wrong.
+    pub reason: String,
+}
+
+impl Refusal {
+    fn new(def: &ErrorDef, at: impl Into<String>, reason: impl Into<String>) -> Refusal {
+        Refusal {
+            code: def.code,
+            at: at.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {} (at {:?})", self.code, self.reason, self.at)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The least that every server allows: each `minimum` of the schema.
+#[must_use]
+pub fn least_limits() -> &'static Limits {
+    static LEAST: LazyLock<Limits> = LazyLock::new(|| {
+        let file = files::SCHEMAS
+            .iter()
+            .find(|file| file.path == "limits.json");
+        let text = file.expect("the schemas have limits.json").text;
+        let schema: Value = serde_json::from_str(text).expect("a schema is JSON");
+        let properties = schema["properties"]
+            .as_object()
+            .expect("limits are an object")
+            .iter();
+        let least: Value = properties
+            .map(|(name, limit)| (name.clone(), limit["minimum"].clone()))
+            .collect();
+        serde_json::from_value(least).expect("the minimum of a limit is within its range")
+    });
+    &LEAST
+}
+
+/// Whether a server with these limits may be sent these ops.
+pub(crate) fn check(ops: &[Op], limits: &Limits) -> Result<(), Refusal> {
+    if ops.is_empty() {
+        return Err(Refusal::new(
+            &errors::NO_OPS,
+            "/ops",
+            "a mutation needs an op",
+        ));
+    }
+    at_most("ops", ops.len(), limits.mutation_ops_max, "/ops".to_owned())?;
+    let mut rows = BTreeSet::new();
+    for (index, op) in ops.iter().enumerate() {
+        check_op(op, limits, index)?;
+        if !rows.insert((op.table(), op.key())) {
+            let reason = format!(
+                "an earlier op names the row {:?} of {:?} too",
+                op.key(),
+                op.table()
+            );
+            return Err(Refusal::new(
+                &errors::DUPLICATE_ROW,
+                format!("/ops/{index}"),
+                reason,
+            ));
+        }
+    }
+    let bytes = PUSH_ENVELOPE_BYTES + mutation_bytes(ops.iter().map(|op| encode_op(op).len()));
+    at_most(
+        "bytes of a frame",
+        bytes as usize,
+        limits.frame_bytes_max,
+        "/ops".to_owned(),
+    )
+}
+
+fn check_op(op: &Op, limits: &Limits, index: usize) -> Result<(), Refusal> {
+    check_table(op.table(), limits, &format!("/ops/{index}/table"))?;
+    if op.key().contains('\0') {
+        return Err(Refusal::new(
+            &errors::INVALID_OP,
+            format!("/ops/{index}/key"),
+            "a key has no U+0000",
+        ));
+    }
+    at_most(
+        "bytes of a key",
+        op.key().len(),
+        limits.key_bytes_max,
+        format!("/ops/{index}/key"),
+    )?;
+    if let Op::Set(op) = op {
+        let (text, at) = (op.value.get(), format!("/ops/{index}/value"));
+        at_most(
+            "bytes of a value",
+            text.len(),
+            limits.value_bytes_max,
+            at.clone(),
+        )?;
+        at_most(
+            "levels of nesting",
+            (depth_of(text) + VALUE_DEPTH) as usize,
+            limits.depth_max,
+            at,
+        )?;
+    }
+    Ok(())
+}
+
+/// Whether a table may be named so (`MODEL-TABLE-NAME`).
+pub(crate) fn check_table(table: &str, limits: &Limits, at: &str) -> Result<(), Refusal> {
+    let forbidden = |c: char| c <= '\u{1f}' || c == '\u{7f}';
+    if table.is_empty() || table.contains(forbidden) {
+        return Err(Refusal::new(
+            &errors::INVALID_OP,
+            at,
+            "a table's name is not empty and has no control characters",
+        ));
+    }
+    at_most(
+        "bytes of a table's name",
+        table.len(),
+        limits.table_bytes_max,
+        at.to_owned(),
+    )
+}
+
+/// Whether a shape may have these tables, beside `others` shapes.
+pub(crate) fn check_shape(
+    tables: &BTreeSet<String>,
+    others: usize,
+    limits: &Limits,
+) -> Result<(), Refusal> {
+    if tables.is_empty() {
+        return Err(Refusal::new(
+            &errors::INVALID_SHAPE,
+            "/tables",
+            "a shape has a table",
+        ));
+    }
+    if tables.len() as u64 > limits.shape_tables_max {
+        let reason = format!(
+            "{} tables; the limit is {}",
+            tables.len(),
+            limits.shape_tables_max
+        );
+        return Err(Refusal::new(&errors::INVALID_SHAPE, "/tables", reason));
+    }
+    if others as u64 >= limits.shapes_max {
+        let reason = format!("there are {others} shapes, which is the limit");
+        return Err(Refusal::new(&errors::TOO_MANY_SHAPES, "/tables", reason));
+    }
+    tables
+        .iter()
+        .try_for_each(|table| check_table(table, limits, "/tables"))
+}
+
+/// An upper bound of the bytes of a mutation within a push.
+pub(crate) fn mutation_bytes(ops_bytes: impl Iterator<Item = usize>) -> u64 {
+    MUTATION_ENVELOPE_BYTES + ops_bytes.map(|bytes| bytes as u64 + 1).sum::<u64>()
+}
+
+/// An op as it stands in a push.
+pub(crate) fn encode_op(op: &Op) -> String {
+    serde_json::to_string(op).expect("an op has only members that JSON can say")
+}
+
+fn at_most(what: &str, have: usize, limit: u64, at: String) -> Result<(), Refusal> {
+    if have as u64 <= limit {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        &errors::LIMIT_EXCEEDED,
+        at,
+        format!("{have} {what}; the limit is {limit}"),
+    ))
+}
+
+/// How deep the arrays and objects of a JSON text nest.
+fn depth_of(text: &str) -> u64 {
+    let (mut depth, mut deepest) = (0_u64, 0);
+    let mut bytes = text.bytes();
+    let mut in_string = false;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => in_string = !in_string,
+            b'\\' if in_string => drop(bytes.next()),
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth -= 1,
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syncline_schemas::{DeleteOp, Json, SetOp};
+
+    fn set(table: &str, key: &str, value: &str) -> Op {
+        let value = Json::parse(value).unwrap();
+        Op::Set(SetOp {
+            table: table.to_owned(),
+            key: key.to_owned(),
+            value,
+            if_version: None,
+        })
+    }
+
+    fn delete(table: &str, key: &str) -> Op {
+        Op::Delete(DeleteOp {
+            table: table.to_owned(),
+            key: key.to_owned(),
+            if_version: None,
+        })
+    }
+
+    #[track_caller]
+    fn refused(ops: &[Op], code: &str, at: &str) {
+        let refusal = check(ops, least_limits()).unwrap_err();
+        assert_eq!((refusal.code, refusal.at.as_str()), (code, at), "{refusal}");
+    }
+
+    fn taken(ops: &[Op]) {
+        check(ops, least_limits()).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_pass_is_refused_and_what_is_at_the_limit_is_not() {
+        let limits = least_limits();
+        let text = |bytes: u64| format!("\"{}\"", "x".repeat(bytes as usize - 2));
+        let nested = |depth: u64| {
+            format!(
+                "{}{}",
+                "[".repeat(depth as usize),
+                "]".repeat(depth as usize)
+            )
+        };
+        let many = |count: u64| {
+            (0..count)
+                .map(|i| delete("t", &i.to_string()))
+                .collect::<Vec<_>>()
+        };
+
+        refused(&[], "no_ops", "/ops");
+        taken(&many(limits.mutation_ops_max));
+        refused(&many(limits.mutation_ops_max + 1), "limit_exceeded", "/ops");
+        taken(&[set("t", "k", &text(limits.value_bytes_max))]);
+        refused(
+            &[set("t", "k", &text(limits.value_bytes_max + 1))],
+            "limit_exceeded",
+            "/ops/0/value",
+        );
+        taken(&[set("t", "k", &nested(limits.depth_max - 5))]);
+        refused(
+            &[set("t", "k", &nested(limits.depth_max - 4))],
+            "limit_exceeded",
+            "/ops/0/value",
+        );
+        taken(&[
+            set("t", "", "1"),
+            delete("t", &"é".repeat(limits.key_bytes_max as usize / 2)),
+        ]);
+        refused(
+            &[set(
+                "t",
+                &"x".repeat(limits.key_bytes_max as usize + 1),
+                "1",
+            )],
+            "limit_exceeded",
+            "/ops/0/key",
+        );
+        refused(&[set("t", "a\0b", "1")], "invalid_op", "/ops/0/key");
+        refused(&[set("", "k", "1")], "invalid_op", "/ops/0/table");
+        refused(
+            &[delete("t", "k"), set("a\nb", "k", "1")],
+            "invalid_op",
+            "/ops/1/table",
+        );
+        refused(
+            &[delete("t", "k"), delete("u", "k"), set("t", "k", "1")],
+            "duplicate_row",
+            "/ops/2",
+        );
+    }
+
+    #[test]
+    fn brackets_in_strings_do_not_nest() {
+        assert_eq!(depth_of(r#"{"a[[":["\"[\\",{}]}"#), 3);
+        assert_eq!(depth_of("1"), 0);
+    }
+}

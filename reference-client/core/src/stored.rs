@@ -1,0 +1,266 @@
+//! What a replica keeps durably, and the changes that it is changed by.
+//!
+//! The state is, by construction, the fold of the transactions that the replica has handed out: the replica changes its own memory
+//! by [`StoredState::apply`], and so may a store. So what a crash leaves is always the state after some transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use syncline_schemas::{Cursor, Json, Limits, Op};
+
+/// The tables of a shape: its name within a replica.
+pub type Tables = BTreeSet<String>;
+
+/// All that a replica keeps: the table at the head of the chapter on the client, as a type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredState {
+    /// Who this replica is, and what it knows of the server. None in a new store.
+    pub meta: Option<Meta>,
+    /// The outbox, by the order in which the app wrote.
+    pub outbox: BTreeMap<u64, Entry>,
+    /// The base's rows: by table, then by key.
+    pub base: BTreeMap<String, BTreeMap<String, Row>>,
+    /// The shapes that the app wants, each with the cursor of what is held of it.
+    pub shapes: BTreeMap<Tables, Option<Cursor>>,
+    /// The rejected entries that the app has not confirmed, by the order in which it wrote them.
+    pub rejected: BTreeMap<u64, RejectedEntry>,
+    /// The entries whose fate the app has to decide, by the order in which it wrote them.
+    pub in_doubt: BTreeMap<u64, DoubtEntry>,
+}
+
+/// The identity, and what else is kept once for the whole replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Meta {
+    /// The workspace that the store is of.
+    pub workspace: String,
+    /// The secret name under which this store writes.
+    pub client_id: String,
+    /// The `seq` of the last own mutation whose outcome is stored; 0 at first.
+    pub acked_seq: u64,
+    /// The `opId` of that mutation.
+    pub acked_op_id: Option<String>,
+    /// The history that the store follows; none before the first welcome.
+    pub epoch: Option<String>,
+    /// Server's clock less client's clock, as seen at the last welcome, in milliseconds.
+    pub clock_correction_ms: i64,
+    /// The limits of the last welcome.
+    pub limits: Option<Limits>,
+    /// Whether another store was seen to use this identity (`CLIENT-REPLACED`).
+    pub replaced: bool,
+    /// Up to which `seq` mutations are pushed one by one, because a push of several was refused whole (`CLIENT-PUSH-ERROR`).
+    pub singly_through: u64,
+}
+
+/// One mutation of the app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// Where it stands among all that this store was ever told to write: its place in the overlay.
+    pub ordinal: u64,
+    /// Its number under the replica's `clientId`; without meaning once it is decided.
+    pub seq: u64,
+    /// Its name, for ever.
+    pub op_id: String,
+    /// While undecided: all its ops, immutable. Once applied: those that still stand in the overlay.
+    pub ops: Vec<Op>,
+    /// When the app wrote it, by the client's clock.
+    pub written_at_ms: u64,
+    /// Server's clock less client's clock, as known when the app wrote it (`CLIENT-TTL`).
+    pub clock_correction_ms: i64,
+    /// Why it is given up (a code), if it is: it is sent with empty ops (`CLIENT-GIVE-UP`).
+    pub given_up: Option<String>,
+    /// Where it was applied. None: undecided. (A rejected entry leaves the outbox.)
+    pub applied_at: Option<Cursor>,
+}
+
+impl Entry {
+    /// Whether its outcome is not known.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.applied_at.is_none()
+    }
+
+    /// The ops that are seen in the view.
+    #[must_use]
+    pub fn standing_ops(&self) -> &[Op] {
+        if self.given_up.is_some() {
+            &[]
+        } else {
+            &self.ops
+        }
+    }
+}
+
+/// A row of the base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The version that last changed it.
+    pub version: u64,
+    /// Its value.
+    pub value: Json,
+}
+
+/// A mutation that was rejected (`CLIENT-REJECTED-KEPT`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectedEntry {
+    /// Where it stood among all writes.
+    pub ordinal: u64,
+    /// The mutation's name: confirm by it.
+    pub op_id: String,
+    /// What the app wrote.
+    pub ops: Vec<Op>,
+    /// When the app wrote it, by the client's clock.
+    pub written_at_ms: u64,
+    /// Why: a code of the registry.
+    pub code: String,
+    /// For people: why.
+    pub message: Option<String>,
+    /// JSON Pointer, within the mutation, to what was wrong.
+    pub at: Option<String>,
+}
+
+/// A mutation of which nobody can say whether it was applied (`CLIENT-DOUBT`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DoubtEntry {
+    /// Where it stood among all writes.
+    pub ordinal: u64,
+    /// The mutation's name: resolve by it.
+    pub op_id: String,
+    /// What the app wrote.
+    pub ops: Vec<Op>,
+    /// When the app wrote it, by the client's clock.
+    pub written_at_ms: u64,
+}
+
+/// One durable change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the large ones are rare; rows are small"
+)]
+pub enum StoreChange {
+    /// The meta record is this one.
+    MetaPut(Meta),
+    /// The outbox has this entry, in the place of any with its ordinal.
+    EntryPut(Entry),
+    /// The outbox has no entry of this ordinal.
+    EntryDropped(u64),
+    /// The base has this row.
+    RowPut {
+        /// The row's table.
+        table: String,
+        /// The row's key.
+        key: String,
+        /// The row.
+        row: Row,
+    },
+    /// The base has no such row.
+    RowDropped {
+        /// The row's table.
+        table: String,
+        /// The row's key.
+        key: String,
+    },
+    /// The shape is wanted, and held up to this cursor.
+    ShapePut(Tables, Option<Cursor>),
+    /// The shape is not wanted. (Its rows are dropped one by one.)
+    ShapeDropped(Tables),
+    /// The list of rejected entries has this one.
+    RejectedPut(RejectedEntry),
+    /// The list of rejected entries has none of this ordinal.
+    RejectedDropped(u64),
+    /// The list of entries in doubt has this one.
+    DoubtPut(DoubtEntry),
+    /// The list of entries in doubt has none of this ordinal.
+    DoubtDropped(u64),
+}
+
+/// Changes that become durable together, or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transaction {
+    /// The changes, in order.
+    pub changes: Vec<StoreChange>,
+}
+
+impl StoredState {
+    /// Applies a transaction.
+    pub fn apply(&mut self, transaction: Transaction) {
+        transaction
+            .changes
+            .into_iter()
+            .for_each(|change| self.apply_change(change));
+    }
+
+    /// Applies one change.
+    pub(crate) fn apply_change(&mut self, change: StoreChange) {
+        match change {
+            StoreChange::MetaPut(meta) => self.meta = Some(meta),
+            StoreChange::EntryPut(entry) => drop(self.outbox.insert(entry.ordinal, entry)),
+            StoreChange::EntryDropped(ordinal) => drop(self.outbox.remove(&ordinal)),
+            StoreChange::RowPut { table, key, row } => {
+                drop(self.base.entry(table).or_default().insert(key, row))
+            }
+            StoreChange::RowDropped { table, key } => self.drop_row(&table, &key),
+            StoreChange::ShapePut(tables, cursor) => drop(self.shapes.insert(tables, cursor)),
+            StoreChange::ShapeDropped(tables) => drop(self.shapes.remove(&tables)),
+            StoreChange::RejectedPut(entry) => drop(self.rejected.insert(entry.ordinal, entry)),
+            StoreChange::RejectedDropped(ordinal) => drop(self.rejected.remove(&ordinal)),
+            StoreChange::DoubtPut(entry) => drop(self.in_doubt.insert(entry.ordinal, entry)),
+            StoreChange::DoubtDropped(ordinal) => drop(self.in_doubt.remove(&ordinal)),
+        }
+    }
+
+    /// Leaves no empty table behind: it would differ from one that was never named.
+    fn drop_row(&mut self, table: &str, key: &str) {
+        if let Some(rows) = self.base.get_mut(table) {
+            rows.remove(key);
+            if rows.is_empty() {
+                self.base.remove(table);
+            }
+        }
+    }
+
+    /// The base's row of this table and key.
+    #[must_use]
+    pub fn base_row(&self, table: &str, key: &str) -> Option<&Row> {
+        self.base.get(table)?.get(key)
+    }
+
+    /// The shape that has this table, with its cursor.
+    #[must_use]
+    pub fn shape_of(&self, table: &str) -> Option<(&Tables, &Option<Cursor>)> {
+        self.shapes
+            .iter()
+            .find(|(tables, _)| tables.contains(table))
+    }
+
+    /// A place after all that are taken.
+    pub(crate) fn next_ordinal(&self) -> u64 {
+        let last = [
+            self.outbox.keys().last(),
+            self.rejected.keys().last(),
+            self.in_doubt.keys().last(),
+        ];
+        last.into_iter().flatten().max().map_or(1, |last| last + 1)
+    }
+}
+
+impl Meta {
+    /// The meta record of a new store.
+    pub(crate) fn new(workspace: String, client_id: String) -> Meta {
+        Meta {
+            workspace,
+            client_id,
+            acked_seq: 0,
+            acked_op_id: None,
+            epoch: None,
+            clock_correction_ms: 0,
+            limits: None,
+            replaced: false,
+            singly_through: 0,
+        }
+    }
+}
