@@ -1,0 +1,145 @@
+//! What an engine is set up with: limits, retention, the size of a part. Everything has a bound, and the bounds must fit each other.
+
+use syncline_schemas::{Limits, ServerInfo};
+
+/// The settings of one workspace's engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What clients may do, announced in every `welcome`. `in_flight_max` must never be lowered over a workspace's life (CONN-LIMITS).
+    pub limits: Limits,
+    /// How long deletes are remembered.
+    pub retention: Retention,
+    /// The size in bytes up to which one `update` frame is filled. A larger change still goes, alone.
+    pub part_bytes: usize,
+    /// Which program serves, as told in `welcome`.
+    pub server: ServerInfo,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            limits: Limits::default(),
+            retention: Retention::default(),
+            part_bytes: 64 * 1024,
+            server: ServerInfo {
+                name: "syncline".to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+        }
+    }
+}
+
+/// How long deletes are remembered, and with them from how far back a replica can resume without a replacement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// The versions, counted back from the head, whose deletes are kept.
+    pub versions_max: u64,
+    /// The age in milliseconds up to which deletes are kept. It is kept to about a sixty-fourth of itself.
+    pub age_ms_max: u64,
+}
+
+impl Default for Retention {
+    /// A million versions, thirty days.
+    fn default() -> Retention {
+        Retention {
+            versions_max: 1_000_000,
+            age_ms_max: 30 * 24 * 3600 * 1000,
+        }
+    }
+}
+
+/// A character may take six bytes in JSON (`\u0001`).
+const ESCAPED: u64 = 6;
+/// Bytes of one result of an `ack` without its message and pointer: names of members, a code and an `opId` of 64 bytes each, two integers.
+const RESULT_BYTES: u64 = 320;
+/// Bytes of a frame beside what is counted: names of members, identifiers, integers, the limits in `welcome`.
+const FRAME_REST: u64 = 2048;
+
+impl Config {
+    /// Checks that whatever is accepted within the limits can be answered and delivered within `frameBytesMax`
+    /// (FRAME-SIZE-SENT, UPD-DELIVERABLE).
+    ///
+    /// # Errors
+    /// Says which limit does not fit.
+    pub fn check(&self) -> Result<(), String> {
+        let limits = &self.limits;
+        let names =
+            ESCAPED.saturating_mul(limits.table_bytes_max.saturating_add(limits.key_bytes_max));
+        let results = limits
+            .in_flight_max
+            .max(limits.push_mutations_max)
+            .saturating_mul(RESULT_BYTES);
+        let tables = ESCAPED.saturating_mul(limits.table_bytes_max.saturating_add(2));
+        let needs = [
+            (
+                "valueBytesMax",
+                limits.value_bytes_max.saturating_add(names),
+            ),
+            ("inFlightMax or pushMutationsMax", results),
+            (
+                "shapeTablesMax",
+                limits.shape_tables_max.saturating_mul(tables),
+            ),
+            ("the size of a part", self.part_bytes as u64),
+        ];
+        for (name, bytes) in needs {
+            if bytes.saturating_add(FRAME_REST) > limits.frame_bytes_max {
+                return Err(format!(
+                    "{name} allows what does not fit into frameBytesMax, {}",
+                    limits.frame_bytes_max
+                ));
+            }
+        }
+        if limits.in_flight_max == 0
+            || limits.mutations_per_second == 0
+            || limits.mutation_burst == 0
+        {
+            return Err(
+                "inFlightMax, mutationsPerSecond and mutationBurst must be 1 at least".to_owned(),
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(change: impl Fn(&mut Config), refused: Option<&str>) {
+        let mut config = Config::default();
+        change(&mut config);
+        match (config.check(), refused) {
+            (Ok(()), None) => {}
+            (Err(said), Some(name)) if said.contains(name) => {}
+            (said, _) => panic!("{said:?}, expected {refused:?}"),
+        }
+    }
+
+    #[test]
+    fn limits_must_fit_each_other() {
+        check(|_| {}, None);
+        check(
+            |config| config.limits.value_bytes_max = 1 << 20,
+            Some("valueBytesMax"),
+        );
+        check(
+            |config| config.limits.in_flight_max = 4000,
+            Some("inFlightMax"),
+        );
+        check(
+            |config| config.limits.push_mutations_max = u64::MAX,
+            Some("pushMutationsMax"),
+        );
+        check(
+            |config| config.limits.shape_tables_max = 2000,
+            Some("shapeTablesMax"),
+        );
+        check(|config| config.part_bytes = 1 << 20, Some("part"));
+        check(
+            |config| config.limits.mutation_burst = 0,
+            Some("mutationBurst"),
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! The procedure for `push`: which mutations are retries, which are the next links of the client's chain, and what is decided of those.
+
+use std::sync::Arc;
+
+use syncline_schemas::errors::{self, ErrorDef};
+use syncline_schemas::{
+    Ack, Deferred, Mutation, MutationResult, Outcome, Push, Refused, ServerMessage,
+};
+
+use crate::decide;
+use crate::engine::Engine;
+use crate::rate::Bucket;
+use crate::record::{Decided, Event};
+
+impl Engine {
+    /// What becomes of a push's mutations, in order, up to the first that is no outcome (PUSH-RESULTS).
+    pub(crate) fn push(
+        &mut self,
+        client: Option<&Arc<str>>,
+        push: &Push,
+        now_ms: u64,
+    ) -> Vec<MutationResult> {
+        let Some(first) = push.mutations.first() else {
+            return Vec::new();
+        };
+        let Some(client) = client else {
+            return vec![refused(first, &errors::CLIENT_REQUIRED)];
+        };
+        if push.epoch != self.epoch {
+            let epoch = Some(self.epoch.clone());
+            return vec![MutationResult::Refused(Refused {
+                epoch,
+                ..refusal(first, &errors::EPOCH_CHANGED)
+            })];
+        }
+        let mut results = Vec::with_capacity(push.mutations.len());
+        let mut previous = push.follows.as_deref();
+        for mutation in &push.mutations {
+            match self.link(client, previous, mutation, now_ms) {
+                Ok(Link::Known(outcome)) => results.push(outcome.into()),
+                Ok(Link::New(rate)) => {
+                    results.push(self.decide_new(client, mutation, rate, now_ms).into())
+                }
+                Err(stop) => {
+                    results.push(stop);
+                    break;
+                }
+            }
+            previous = Some(&mutation.op_id);
+        }
+        results
+    }
+
+    /// Where a mutation stands in its client's chain. The look-up comes before everything else (PUSH-LOOKUP-FIRST).
+    fn link(
+        &self,
+        client: &str,
+        previous: Option<&str>,
+        mutation: &Mutation,
+        now_ms: u64,
+    ) -> Result<Link, MutationResult> {
+        let known = self.state.clients.find(client);
+        let last_seq = known.map_or(0, |known| known.last_seq);
+        if mutation.seq <= last_seq {
+            return match known.and_then(|known| known.retained(mutation.seq)) {
+                None => Err(refused(mutation, &errors::SEQ_EXPIRED)),
+                Some(retained) if *retained.op_id != *mutation.op_id => {
+                    Err(refused(mutation, &errors::CHAIN_BROKEN))
+                }
+                Some(retained) => Ok(Link::Known(retained.outcome(mutation.seq))),
+            };
+        }
+        if mutation.seq != last_seq + 1 {
+            let expected = Some(last_seq + 1);
+            return Err(MutationResult::Refused(Refused {
+                expected,
+                ..refusal(mutation, &errors::SEQ_GAP)
+            }));
+        }
+        if previous != known.and_then(|known| known.last_op_id()) {
+            return Err(refused(mutation, &errors::CHAIN_BROKEN));
+        }
+        let limits = &self.config.limits;
+        let rate = known.map_or_else(|| Bucket::full(limits), |known| known.rate);
+        rate.take(now_ms, limits)
+            .map(Link::New)
+            .map_err(|wait_ms| deferred(mutation, wait_ms))
+    }
+
+    /// Decides the next link of a chain, for ever.
+    fn decide_new(
+        &mut self,
+        client: &Arc<str>,
+        mutation: &Mutation,
+        rate: Bucket,
+        now_ms: u64,
+    ) -> Outcome {
+        let decided = Decided {
+            client: client.clone(),
+            seq: mutation.seq,
+            op_id: mutation.op_id.as_str().into(),
+            decision: decide::decide(&self.state, &self.config.limits, client, &mutation.ops),
+        };
+        let outcome = decided.outcome(self.state.head + 1);
+        self.record(Event::Outcome(decided), now_ms);
+        self.state.clients.spend(client, rate);
+        outcome
+    }
+
+    /// The text of an ack. Where the messages for people would make it too large, they are left out (FRAME-SIZE-SENT).
+    pub(crate) fn encode_ack(&self, re: Option<u64>, results: Vec<MutationResult>) -> String {
+        let mut ack = ServerMessage::Ack(Ack { re, results });
+        let text = ack.encode();
+        if text.len() as u64 <= self.config.limits.frame_bytes_max {
+            return text;
+        }
+        if let ServerMessage::Ack(ack) = &mut ack {
+            for result in &mut ack.results {
+                if let MutationResult::Rejected(rejected) = result {
+                    rejected.message = None;
+                    rejected.at = None;
+                }
+            }
+        }
+        ack.encode()
+    }
+}
+
+/// Where a mutation stands in its client's chain.
+enum Link {
+    /// It was decided before.
+    Known(Outcome),
+    /// It is the next one, and the client may go so fast.
+    New(Bucket),
+}
+
+fn refusal(mutation: &Mutation, def: &ErrorDef) -> Refused {
+    let (seq, op_id) = (mutation.seq, mutation.op_id.clone());
+    Refused {
+        seq,
+        op_id,
+        code: def.code.to_owned(),
+        expected: None,
+        epoch: None,
+    }
+}
+
+fn refused(mutation: &Mutation, def: &ErrorDef) -> MutationResult {
+    MutationResult::Refused(refusal(mutation, def))
+}
+
+/// Only the rate defers here: a server that is busy does so before it hands the push to an engine.
+fn deferred(mutation: &Mutation, wait_ms: u64) -> MutationResult {
+    MutationResult::Deferred(Deferred {
+        seq: mutation.seq,
+        op_id: mutation.op_id.clone(),
+        code: errors::RATE_LIMITED.code.to_owned(),
+        retry_after_ms: Some(wait_ms),
+    })
+}

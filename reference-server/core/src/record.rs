@@ -1,0 +1,138 @@
+//! What the log holds: one [`Record`] for each position that something was decided at.
+//!
+//! A record carries *effects*, not intentions: whoever replays it decides nothing again, so that a node, a restart and a
+//! newer version of this crate all come to the same state. Rejections and truncations are records
+//! too: what a client was told, and which deletes are still known, must be the same on every node.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use syncline_schemas::{Applied, Json, Outcome, Rejected};
+
+/// One position of the log. As JSON it has no line break, so that a file may hold one a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The position, 1 or more, greater than that of the record before (MODEL-VERSION).
+    pub version: u64,
+    /// When it was decided, in milliseconds since 1970. Never before the moment of the record before it.
+    pub at_ms: u64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened at a position of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Event {
+    /// A mutation was decided.
+    Outcome(Decided),
+    /// Deletes and clients were forgotten.
+    Truncated(Truncated),
+}
+
+/// A mutation's outcome, and all that it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decided {
+    /// Whose mutation it was.
+    pub client: Arc<str>,
+    /// Its number within the client.
+    pub seq: u64,
+    /// Its name within the client.
+    pub op_id: Arc<str>,
+    /// Applied or rejected, once and for ever.
+    pub decision: Decision,
+}
+
+/// The two outcomes of a mutation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Decision {
+    /// All ops took effect.
+    Applied {
+        /// The rows that changed, in the order of the ops.
+        effects: Vec<Effect>,
+        /// The tables that the mutation names without changing them (OP-DELETE-ABSENT): the author's shapes of them must
+        /// pass the version all the same (UPD-LEVEL), on whichever node the author is.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        untouched: Vec<Arc<str>>,
+    },
+    /// Nothing took effect.
+    Rejected(Rejection),
+}
+
+/// Why a mutation was rejected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejection {
+    /// A code of the registry whose carrier is `rejected`.
+    pub code: Arc<str>,
+    /// For people: what was wrong.
+    pub message: String,
+    /// JSON Pointer, within the mutation, to the fault (PUSH-REJECT-AT).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+}
+
+/// How a mutation left one row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Effect {
+    /// The row's table.
+    pub table: Arc<str>,
+    /// The row's key.
+    pub key: Arc<str>,
+    /// The new value; `None`: the row is gone. (A value `null` is a value.)
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    pub value: Option<Json>,
+}
+
+/// What was forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Truncated {
+    /// Deletes up to this version are forgotten: an older cursor gets a replacement (SUB-CURSOR-TRUNCATED).
+    pub to: u64,
+    /// Clients whose last mutation was decided before this moment are forgotten.
+    pub clients_idle_before_ms: u64,
+}
+
+impl Decided {
+    /// The outcome as clients are told it, at this position.
+    #[must_use]
+    pub fn outcome(&self, version: u64) -> Outcome {
+        match &self.decision {
+            Decision::Applied { .. } => applied(self.seq, &self.op_id, version),
+            Decision::Rejected(rejection) => rejected(self.seq, &self.op_id, version, rejection),
+        }
+    }
+}
+
+pub(crate) fn applied(seq: u64, op_id: &str, version: u64) -> Outcome {
+    Outcome::Applied(Applied {
+        seq,
+        op_id: op_id.to_owned(),
+        version,
+    })
+}
+
+pub(crate) fn rejected(seq: u64, op_id: &str, version: u64, rejection: &Rejection) -> Outcome {
+    Outcome::Rejected(Rejected {
+        seq,
+        op_id: op_id.to_owned(),
+        version,
+        code: rejection.code.to_string(),
+        message: Some(rejection.message.clone()),
+        at: rejection.at.clone(),
+    })
+}
+
+/// Reads a value that is there: `null` is then a value, not its absence.
+pub(crate) fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(source).map(Some)
+}

@@ -1,0 +1,221 @@
+//! The state machine over the log: what all records up to the head come to.
+//!
+//! There is one way to change it, [`State::apply`] of a record: for what was just decided, for what another node decided,
+//! and for what is read back at a start. So the three cannot differ. What applying changes is noted in a
+//! [`Journal`], so that a step whose append failed can be taken back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use syncline_schemas::Limits;
+
+use crate::clients::Clients;
+use crate::journal::{Journal, Scalars, Undo};
+use crate::record::{Decided, Decision, Effect, Event, Record, Truncated};
+use crate::table::{ChangeRef, Position, Row, Table};
+use crate::truncation::Marks;
+
+/// What all records up to the head come to.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// The version of the last record.
+    pub(crate) head: u64,
+    /// The moment of the last record.
+    pub(crate) at_ms: u64,
+    /// Deletes up to this version may be forgotten; all after it are known.
+    pub(crate) truncated_to: u64,
+    /// Bytes of the keys and values of all rows (`limits.workspaceBytesMax`).
+    pub(crate) bytes: u64,
+    /// When the versions after `truncated_to` were decided, coarsely.
+    pub(crate) marks: Marks,
+    pub(crate) tables: BTreeMap<Arc<str>, Table>,
+    pub(crate) clients: Clients,
+}
+
+impl State {
+    /// Applies the next record. Effects are taken as they are: nothing is decided here.
+    pub(crate) fn apply(
+        &mut self,
+        record: &Record,
+        limits: &Limits,
+        mark_every_ms: u64,
+        journal: &mut Journal,
+    ) {
+        journal.begin(|| self.scalars());
+        self.head = record.version;
+        self.at_ms = self.at_ms.max(record.at_ms);
+        self.marks.add(record.version, self.at_ms, mark_every_ms);
+        match &record.event {
+            Event::Outcome(decided) => self.apply_outcome(decided, limits, journal),
+            Event::Truncated(truncated) => self.apply_truncation(*truncated, journal),
+        }
+    }
+
+    fn apply_outcome(&mut self, decided: &Decided, limits: &Limits, journal: &mut Journal) {
+        if let Decision::Applied { effects, .. } = &decided.decision {
+            for (slot, effect) in (0..).zip(effects) {
+                let position = Position {
+                    version: self.head,
+                    slot,
+                };
+                let before = self.write(effect, position, &decided.client);
+                journal.note(Undo::Row {
+                    table: effect.table.clone(),
+                    key: effect.key.clone(),
+                    before,
+                });
+            }
+        }
+        let before = self
+            .clients
+            .remember(decided, self.head, self.at_ms, limits);
+        journal.note(Undo::Client {
+            id: decided.client.clone(),
+            before,
+        });
+    }
+
+    fn write(&mut self, effect: &Effect, position: Position, writer: &Arc<str>) -> Option<Row> {
+        if !self.tables.contains_key(&effect.table) {
+            self.tables.insert(effect.table.clone(), Table::default());
+        }
+        let table = self
+            .tables
+            .get_mut(&effect.table)
+            .expect("inserted above, if it was not there");
+        let others_version = match table.row(&effect.key) {
+            Some(row) if row.writer == *writer => row.others_version,
+            Some(row) => row.position.version,
+            None => self.truncated_to,
+        };
+        let row = Row {
+            value: effect.value.clone(),
+            position,
+            writer: writer.clone(),
+            others_version,
+        };
+        self.bytes += row_bytes(&effect.key, &row);
+        let before = table.put(effect.key.clone(), row);
+        self.bytes -= before.as_ref().map_or(0, |row| row_bytes(&effect.key, row));
+        before
+    }
+
+    fn apply_truncation(&mut self, truncated: Truncated, journal: &mut Journal) {
+        // Bounded, for a record could say anything: what lies ahead is never forgotten.
+        let to = truncated.to.min(self.head);
+        self.truncated_to = self.truncated_to.max(to);
+        self.marks.forget(to);
+        for (name, table) in &mut self.tables {
+            for (key, row) in table.forget_deletes(to) {
+                journal.note(Undo::Row {
+                    table: name.clone(),
+                    key,
+                    before: Some(row),
+                });
+            }
+        }
+        self.tables.retain(|_, table| !table.is_empty());
+        for (id, client) in self.clients.forget_idle(truncated.clients_idle_before_ms) {
+            journal.note(Undo::Forgotten {
+                id,
+                client: Box::new(client),
+            });
+        }
+    }
+
+    /// Takes back all that was applied since the journal was begun.
+    pub(crate) fn undo(&mut self, journal: &mut Journal) {
+        let (scalars, undos) = journal.take();
+        for undo in undos.into_iter().rev() {
+            match undo {
+                Undo::Row { table, key, before } => self.restore(table, key, before),
+                Undo::Client { id, before } => self.clients.unremember(&id, before),
+                Undo::Forgotten { id, client } => self.clients.put(id, *client),
+            }
+        }
+        self.tables.retain(|_, table| !table.is_empty());
+        if let Some(scalars) = scalars {
+            self.head = scalars.head;
+            self.at_ms = scalars.at_ms;
+            self.truncated_to = scalars.truncated_to;
+            self.bytes = scalars.bytes;
+            self.marks = scalars.marks;
+        }
+    }
+
+    fn restore(&mut self, table: Arc<str>, key: Arc<str>, before: Option<Row>) {
+        let table = self.tables.entry(table).or_default();
+        match before {
+            Some(row) => {
+                table.put(key, row);
+            }
+            None => {
+                table.take(&key);
+            }
+        }
+    }
+
+    fn scalars(&self) -> Scalars {
+        Scalars {
+            head: self.head,
+            at_ms: self.at_ms,
+            truncated_to: self.truncated_to,
+            bytes: self.bytes,
+            marks: self.marks.clone(),
+        }
+    }
+
+    /// A row or a delete that is still known.
+    pub(crate) fn row(&self, table: &str, key: &str) -> Option<&Row> {
+        self.tables.get(table)?.row(key)
+    }
+
+    /// All changes of some tables behind a position, merged in order. Of each row only the last change is known.
+    pub(crate) fn changes_after<'a>(
+        &'a self,
+        tables: &'a [Arc<str>],
+        after: Position,
+    ) -> impl Iterator<Item = ChangeRef<'a>> {
+        let known = tables
+            .iter()
+            .filter_map(|name| Some((&**name, self.tables.get(name)?)));
+        let sources = known.map(|(name, table)| table.changes_after(name, after));
+        Merged::new(sources)
+    }
+}
+
+/// Bytes of a row as `limits.workspaceBytesMax` counts them; a delete has none.
+pub(crate) fn row_bytes(key: &str, row: &Row) -> u64 {
+    row.value
+        .as_ref()
+        .map_or(0, |value| (key.len() + value.get().len()) as u64)
+}
+
+/// Merges the changes of several tables by their positions, which no two of them share.
+struct Merged<'a, I> {
+    sources: Vec<(ChangeRef<'a>, I)>,
+}
+
+impl<'a, I: Iterator<Item = ChangeRef<'a>>> Merged<'a, I> {
+    fn new(sources: impl Iterator<Item = I>) -> Merged<'a, I> {
+        let filled = sources.filter_map(|mut source| Some((source.next()?, source)));
+        Merged {
+            sources: filled.collect(),
+        }
+    }
+}
+
+impl<'a, I: Iterator<Item = ChangeRef<'a>>> Iterator for Merged<'a, I> {
+    type Item = ChangeRef<'a>;
+
+    fn next(&mut self) -> Option<ChangeRef<'a>> {
+        // Few tables a shape: looking at each beats keeping them sorted.
+        let heads = self.sources.iter().enumerate();
+        let (index, _) = heads.min_by_key(|(_, (change, _))| change.position)?;
+        let (head, source) = &mut self.sources[index];
+        match source.next() {
+            Some(next) => Some(std::mem::replace(head, next)),
+            None => Some(self.sources.swap_remove(index).0),
+        }
+    }
+}

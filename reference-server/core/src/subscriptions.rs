@@ -1,0 +1,169 @@
+//! The procedures for `subscribe` and `unsubscribe`: how a subscription begins, resumes and ends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use syncline_schemas::errors::{self, ErrorDef};
+use syncline_schemas::{Cursor, ErrorMessage, JsonObject, Subscribe, Subscribed, Unsubscribe};
+
+use crate::connection::error;
+use crate::engine::Engine;
+use crate::io::SessionKey;
+use crate::names;
+use crate::sessions::{Session, Staging};
+use crate::shapes::{ShapeId, TableSet};
+
+impl Engine {
+    /// Begins a subscription, or says why not (SUB-ERROR-LOCAL). `head` is the head in this subscribe's turn.
+    pub(crate) fn subscribe(
+        &mut self,
+        session: SessionKey,
+        re: u64,
+        subscribe: &Subscribe,
+        head: u64,
+    ) {
+        let tables: TableSet = subscribe
+            .tables
+            .keys()
+            .map(|name| Arc::from(name.as_str()))
+            .collect();
+        let Some(known) = self.sessions.find(session) else {
+            return;
+        };
+        match self.check_shape(known, &subscribe.tables) {
+            Err(refused) => return self.answer_error(session, re, *refused),
+            // It begins anew (SUB-SAME-AGAIN).
+            Ok(Some(same)) => self.end_subscription(session, same),
+            Ok(None) => {}
+        }
+        let id = self.shapes.join(&tables, self.state.head);
+        if let Some(known) = self.sessions.find_mut(session) {
+            known
+                .tables
+                .extend(tables.iter().map(|table| (table.clone(), id)));
+        }
+        let staging = self.first_update(subscribe.cursor.as_ref(), head);
+        self.sessions.stage(session, id, staging);
+        let shape = self
+            .shapes
+            .find(id)
+            .map_or_else(String::new, |shape| shape.name.clone());
+        let (id, tables) = (subscribe.id.clone(), subscribe.tables.clone());
+        self.outbox
+            .message(session, Subscribed { id, shape, tables });
+    }
+
+    /// What is sent first: from the cursor on if everything after it is known, else a replacement (SUB-CURSOR-EPOCH, SUB-CURSOR-AHEAD,
+    /// SUB-CURSOR-TRUNCATED, SUB-NO-CURSOR).
+    fn first_update(&self, cursor: Option<&Cursor>, head: u64) -> Staging {
+        let known = self.state.truncated_to..=head;
+        match cursor {
+            Some(cursor) if cursor.epoch == self.epoch && known.contains(&cursor.version) => {
+                Staging::catch_up(cursor.version, 0)
+            }
+            _ => Staging::replacement(self.state.head),
+        }
+    }
+
+    /// Checks a shape against the rules and the session's other shapes; gives the one that has exactly these tables.
+    fn check_shape(
+        &self,
+        session: &Session,
+        tables: &BTreeMap<String, JsonObject>,
+    ) -> Result<Option<ShapeId>, Box<ErrorMessage>> {
+        let limits = &self.config.limits;
+        if let Some((table, setting)) = tables
+            .iter()
+            .find_map(|(table, settings)| Some((table, settings.keys().next()?)))
+        {
+            return refuse(
+                &errors::UNSUPPORTED_SETTING,
+                "no such setting is known",
+                &[table, setting],
+            );
+        }
+        if tables.is_empty() || tables.len() as u64 > limits.shape_tables_max {
+            let message = format!(
+                "{} tables, limits.shapeTablesMax is {}",
+                tables.len(),
+                limits.shape_tables_max
+            );
+            return refuse(&errors::INVALID_SHAPE, &message, &[]);
+        }
+        if let Some(table) = tables
+            .keys()
+            .find(|table| names::check_table(table, limits).is_err())
+        {
+            return refuse(
+                &errors::INVALID_SHAPE,
+                "no table may have this name",
+                &[table],
+            );
+        }
+        let shared = tables
+            .keys()
+            .find_map(|table| Some((table, *session.tables.get(table.as_str())?)));
+        if let Some((table, id)) = shared {
+            let same = |shape: &crate::shapes::Shape| {
+                shape.tables.iter().map(|name| &**name).eq(tables.keys())
+            };
+            if self.shapes.find(id).is_some_and(same) {
+                return Ok(Some(id));
+            }
+            return refuse(
+                &errors::SHAPE_OVERLAP,
+                "another shape of this connection has the table",
+                &[table],
+            );
+        }
+        if session.shapes.len() as u64 >= limits.shapes_max {
+            return refuse(
+                &errors::TOO_MANY_SHAPES,
+                &format!("limits.shapesMax is {}", limits.shapes_max),
+                &[],
+            );
+        }
+        Ok(None)
+    }
+
+    /// Ends a subscription (SUB-UNSUBSCRIBE).
+    pub(crate) fn unsubscribe(&mut self, session: SessionKey, re: u64, unsubscribe: &Unsubscribe) {
+        let Some(known) = self.sessions.find(session) else {
+            return;
+        };
+        let named = |id: &&ShapeId| {
+            self.shapes
+                .find(**id)
+                .is_some_and(|shape| shape.name == unsubscribe.shape)
+        };
+        match known.shapes.keys().find(named).copied() {
+            Some(id) => self.end_subscription(session, id),
+            None => {
+                let refused = error(
+                    &errors::UNKNOWN_SHAPE,
+                    "no such shape is subscribed on this connection",
+                );
+                self.answer_error(session, re, refused);
+            }
+        }
+    }
+
+    fn end_subscription(&mut self, session: SessionKey, id: ShapeId) {
+        if let Some(known) = self.sessions.find_mut(session) {
+            known.shapes.remove(&id);
+            known.tables.retain(|_, shape| *shape != id);
+            known.turns.retain(|shape| *shape != id);
+        }
+        self.shapes.leave(id, session);
+    }
+}
+
+/// Refuses a shape; the fault is at this member of `tables`, if any.
+fn refuse<T>(def: &ErrorDef, message: &str, way: &[&String]) -> Result<T, Box<ErrorMessage>> {
+    let steps = way.iter().map_while(|name| names::pointer_step(name));
+    let at = steps.fold("/tables".to_owned(), |pointer, step| pointer + &step);
+    Err(Box::new(ErrorMessage {
+        at: Some(at),
+        ..error(def, message)
+    }))
+}

@@ -1,0 +1,238 @@
+//! Making updates: what has changed goes to the subscribers, each shape's update encoded once for all that keep up.
+//!
+//! A pump has three passes. *Broadcast*: each changed shape's live subscribers get one update to the head; who has no room for it
+//! falls back to an update of its own, which later covers all that it missed at once (UPD-SLOW). *Level*: authors whose
+//! shapes have not passed their mutations get an empty update (UPD-LEVEL). *Serve*: updates in parts go on, as far as there is room.
+//!
+//! All acks of what is covered left the engine before (UPD-ACK-FIRST).
+
+use std::sync::Arc;
+
+use crate::encode::{self, Part, UpdateHead};
+use crate::engine::Engine;
+use crate::io::SessionKey;
+use crate::sessions::{Staging, Subscription};
+use crate::shapes::ShapeId;
+
+/// An author whose shape of a table must pass a version.
+#[derive(Debug)]
+pub(crate) struct Level {
+    pub(crate) session: SessionKey,
+    pub(crate) table: Arc<str>,
+    pub(crate) version: u64,
+}
+
+impl Engine {
+    /// Makes the updates that are due. `room` says how many bytes a connection's queue can take, without what was not polled yet;
+    /// with any room at all it may be given one frame more than fits. Does nothing while a step waits for its append.
+    pub fn pump(&mut self, room: impl Fn(SessionKey) -> usize) {
+        if self.is_deciding() {
+            return;
+        }
+        for shape in self.shapes.take_changed() {
+            self.broadcast(shape, &room);
+        }
+        // Whatever is behind the head now is behind it in a staging.
+        self.pumped_to = self.state.head;
+        for level in std::mem::take(&mut self.levels) {
+            self.level(&level);
+        }
+        for session in self.sessions.staging.clone() {
+            self.serve(session, &room);
+        }
+    }
+
+    /// Sends a changed shape's update to all its live subscribers.
+    fn broadcast(&mut self, id: ShapeId, room: &impl Fn(SessionKey) -> usize) {
+        let Some(shape) = self.shapes.find(id) else {
+            return;
+        };
+        let (from, live) = (shape.at, shape.live.clone());
+        // Deletes may be gone that nobody was told of.
+        if self.state.truncated_to > self.pumped_to {
+            let replacement = Staging::replacement(self.state.head);
+            for session in live {
+                self.leave_live(id, session, replacement.clone());
+            }
+            return;
+        }
+        let parts = if live.is_empty() {
+            Vec::new()
+        } else {
+            self.encode_live(id)
+        };
+        let (mut takers, mut total) = (Vec::with_capacity(live.len()), 0);
+        total += parts.iter().map(String::len).sum::<usize>();
+        for session in live {
+            if self.takes(session, room(session), total, parts.len()) {
+                takers.push(session);
+            } else {
+                let cursor = self.cursor(id, session, from);
+                self.leave_live(id, session, Staging::catch_up(cursor, self.pumped_to));
+            }
+        }
+        if let Some(shape) = self.shapes.find_mut(id) {
+            shape.at = self.state.head;
+        }
+        if !takers.is_empty() {
+            for text in parts {
+                self.outbox.text(takers.clone(), text);
+            }
+        }
+    }
+
+    /// All parts of a shape's update from its `at` to the head.
+    fn encode_live(&self, id: ShapeId) -> Vec<String> {
+        let Some(shape) = self.shapes.find(id) else {
+            return Vec::new();
+        };
+        let after = crate::table::Position::after(shape.at);
+        let mut changes = self.state.changes_after(&shape.tables, after).peekable();
+        let head = UpdateHead {
+            shape: &shape.name,
+            from: shape.at,
+            to: self.state.head,
+        };
+        let mut parts = Vec::new();
+        loop {
+            let part = encode::part(head, false, &mut changes, self.config.part_bytes);
+            parts.push(part.text);
+            if part.last {
+                return parts;
+            }
+        }
+    }
+
+    /// Whether a session has room for an update, which then counts as queued.
+    fn takes(&mut self, session: SessionKey, room: usize, bytes: usize, parts: usize) -> bool {
+        let emptied = self.outbox.emptied;
+        let Some(known) = self.sessions.find_mut(session) else {
+            return false;
+        };
+        let left = known.room_left(room, emptied);
+        let fits = left > 0 && (parts == 1 || bytes <= left);
+        if fits {
+            known.count_queued(bytes, emptied);
+        }
+        fits
+    }
+
+    /// A live subscriber's cursor, if its shape is at `shape_at`.
+    fn cursor(&self, id: ShapeId, session: SessionKey, shape_at: u64) -> u64 {
+        match self
+            .sessions
+            .find(session)
+            .and_then(|known| known.shapes.get(&id))
+        {
+            Some(Subscription::Live { at }) => shape_at.max(*at),
+            _ => shape_at,
+        }
+    }
+
+    fn leave_live(&mut self, id: ShapeId, session: SessionKey, staging: Staging) {
+        if let Some(shape) = self.shapes.find_mut(id) {
+            shape.live.remove(&session);
+        }
+        self.sessions.stage(session, id, staging);
+    }
+
+    /// Brings an author's live shape of a table past a version by an empty update, if no other update has.
+    fn level(&mut self, level: &Level) {
+        let head = self.state.head;
+        let Some(known) = self.sessions.find_mut(level.session) else {
+            return;
+        };
+        let Some(id) = known.tables.get(&level.table) else {
+            return;
+        };
+        let (Some(shape), Some(Subscription::Live { at })) =
+            (self.shapes.find(*id), known.shapes.get_mut(id))
+        else {
+            return;
+        };
+        let cursor = shape.at.max(*at);
+        if cursor >= level.version {
+            return;
+        }
+        *at = head;
+        let update = UpdateHead {
+            shape: &shape.name,
+            from: cursor,
+            to: head,
+        };
+        let empty = encode::part(update, false, &mut std::iter::empty().peekable(), 0);
+        self.outbox.text(vec![level.session], empty.text);
+    }
+
+    /// Goes on with a session's updates in parts, while it has room.
+    fn serve(&mut self, session: SessionKey, room: &impl Fn(SessionKey) -> usize) {
+        let emptied = self.outbox.emptied;
+        let Some(known) = self.sessions.find(session) else {
+            return;
+        };
+        let mut left = known.room_left(room(session), emptied);
+        while let Some(id) = self
+            .sessions
+            .find(session)
+            .and_then(|known| known.turns.front().copied())
+        {
+            if left == 0 {
+                self.outbox.starved(session);
+                return;
+            }
+            let Some(part) = self.next_part(session, id) else {
+                return;
+            };
+            left = left.saturating_sub(part.text.len());
+            if let Some(known) = self.sessions.find_mut(session) {
+                known.count_queued(part.text.len(), emptied);
+                known.turns.rotate_left(1);
+                if part.last {
+                    known.turns.pop_back();
+                }
+            }
+            self.outbox.text(vec![session], part.text);
+        }
+        self.sessions.staging.remove(&session);
+    }
+
+    /// Makes the next part of a session's update of a shape. The last one, made in one go with the state at the head,
+    /// makes the subscription live.
+    fn next_part(&mut self, session: SessionKey, id: ShapeId) -> Option<Part> {
+        let (head, part_bytes) = (self.state.head, self.config.part_bytes);
+        let known = self.sessions.find_mut(session)?;
+        let subscription = known.shapes.get_mut(&id)?;
+        let shape = self.shapes.find_mut(id)?;
+        let Subscription::Staging(staging) = subscription else {
+            return None;
+        };
+        if staging.has_lost(self.state.truncated_to) {
+            *staging = Staging::replacement(head);
+        }
+        let (base, sent) = (staging.base, staging.sent);
+        let changes = self.state.changes_after(&shape.tables, sent);
+        let mut changes = changes
+            .filter(|change| change.value.is_some() || change.position.version > base)
+            .peekable();
+        let update = UpdateHead {
+            shape: &shape.name,
+            from: staging.from,
+            to: head,
+        };
+        let part = encode::part(
+            update,
+            staging.replace && !staging.started,
+            &mut changes,
+            part_bytes,
+        );
+        drop(changes);
+        if part.last {
+            *subscription = Subscription::Live { at: head };
+            shape.live.insert(session);
+        } else {
+            staging.started = true;
+            staging.sent = part.sent.unwrap_or(sent);
+        }
+        Some(part)
+    }
+}
