@@ -5,6 +5,8 @@
 
 mod catalog;
 mod node;
+mod reference;
+mod refusals;
 mod rust;
 mod schema;
 mod types;
@@ -35,4 +37,11 @@ fn generated_code_is_current() {
         .filter_map(|(name, text)| check(&folder.join(name), text).err())
         .collect();
     assert!(stale.is_empty(), "{}", stale.join("\n"));
+}
+
+#[test]
+fn reference_page_is_current() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/v1/reference.md");
+    let text = reference::page(&Catalog::load());
+    check(&page, &text).unwrap_or_else(|stale| panic!("{stale}"));
 }
