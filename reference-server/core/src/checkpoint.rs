@@ -113,6 +113,26 @@ impl Checkpoint {
         }
     }
 
+    /// The same state as the beginning of another history, as when a backup is restored (MODEL-EPOCH-NEW).
+    ///
+    /// # Errors
+    /// The checkpoint is damaged.
+    pub fn under_epoch(&self, epoch: &str) -> Result<Checkpoint, String> {
+        let (first, rest) = self.text.split_once('\n').unwrap_or((&self.text, ""));
+        let Line::Header(header) = parse(first)? else {
+            return Err("it does not begin with a header".to_owned());
+        };
+        let header = Line::Header(Header {
+            epoch: epoch.to_owned(),
+            ..header
+        });
+        let header = serde_json::to_string(&header).map_err(|error| error.to_string())?;
+        Ok(Checkpoint {
+            version: self.version,
+            text: format!("{header}\n{rest}"),
+        })
+    }
+
     /// The state that was written.
     pub(crate) fn restore(&self, epoch: &str, limits: &Limits) -> Result<State, String> {
         let mut state = State::default();
