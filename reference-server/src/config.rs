@@ -1,0 +1,149 @@
+//! What a server is told: limits, retention, timeouts and bounds.
+//!
+//! [`Config`] is the library's: plain values, all public, with defaults that are good for production. It is deliberately freer than
+//! the program, so that a test can have a heartbeat of 50 ms: the minimums that the protocol
+//! asks of every announced limit are enforced where people write settings (module [`settings`]), the relations between values,
+//! without which the server could not keep its promises, everywhere ([`Config::check`]).
+
+mod file;
+mod load;
+pub mod settings;
+
+use std::time::Duration;
+
+use syncline_schemas::{Limits, ServerInfo};
+use syncline_server_core::Retention;
+
+pub use load::{Effective, Source, command, load};
+
+/// Everything that a [`Server`](crate::Server) can be told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The path of the WebSocket endpoint.
+    pub path: String,
+    /// What is announced in every `welcome` (`CONN-LIMITS`).
+    pub limits: Limits,
+    /// How much of the past a cursor may be behind without needing a replacement.
+    pub retention: Retention,
+    /// The size, in bytes, at which an update is cut into parts.
+    pub part_bytes: usize,
+    /// Bytes of frames that may wait for one connection before it is given no more than it must, and no more is read from it.
+    pub outbox_bytes_max: usize,
+    /// Bytes of frames of one connection that may wait to be decided; beyond it nothing more is read from that connection.
+    pub inbox_bytes_max: usize,
+    /// Connections open at once; one more is answered with `overloaded`.
+    pub connections_max: usize,
+    /// Bytes of log after a checkpoint that make the next one due, if the checkpoint itself was not larger.
+    pub checkpoint_bytes_min: u64,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+}
+
+/// How long the server waits for what.
+#[derive(Clone, Debug)]
+pub struct Timeouts {
+    /// A connection that takes no byte of what is to be sent for so long is a slow consumer.
+    pub write: Duration,
+    /// How long a closed connection has to take its last frames and to answer the close.
+    pub close: Duration,
+    /// How long an orderly shutdown may take in all.
+    pub shutdown: Duration,
+    /// How long a workspace without sessions stays in memory.
+    pub workspace_idle: Duration,
+    /// What `goaway` and `overloaded` say in `retryAfterMs`.
+    pub retry_after: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            path: "/sync".to_owned(),
+            limits: Limits::default(),
+            retention: Retention::default(),
+            part_bytes: 64 * 1024,
+            outbox_bytes_max: 4 * 1024 * 1024,
+            inbox_bytes_max: 1024 * 1024,
+            connections_max: 100_000,
+            checkpoint_bytes_min: 4 * 1024 * 1024,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            write: Duration::from_secs(30),
+            close: Duration::from_secs(2),
+            shutdown: Duration::from_secs(10),
+            workspace_idle: Duration::from_secs(60),
+            retry_after: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Config {
+    /// Checks what must hold between values, whoever set them.
+    ///
+    /// # Errors
+    /// One sentence that names the values which do not go together.
+    pub fn check(&self) -> Result<(), String> {
+        let limits = &self.limits;
+        if limits.idle_timeout_ms < 2 * limits.heartbeat_ms {
+            return Err(format!(
+                "limits.idleTimeoutMs ({}) must be at least twice limits.heartbeatMs ({})",
+                limits.idle_timeout_ms, limits.heartbeat_ms
+            ));
+        }
+        self.engine().check()?;
+        if (self.outbox_bytes_max as u64) < 2 * limits.frame_bytes_max {
+            return Err(format!(
+                "outbox_bytes_max ({}) must be at least twice limits.frameBytesMax ({})",
+                self.outbox_bytes_max, limits.frame_bytes_max
+            ));
+        }
+        if !self.path.starts_with('/') || self.path == "/health" {
+            return Err(format!("path ({:?}) must begin with / and differ from /health", self.path));
+        }
+        Ok(())
+    }
+
+    /// What each workspace's engine is told.
+    pub(crate) fn engine(&self) -> syncline_server_core::Config {
+        syncline_server_core::Config {
+            limits: self.limits.clone(),
+            retention: self.retention,
+            part_bytes: self.part_bytes,
+            server: ServerInfo {
+                name: env!("CARGO_PKG_NAME").to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl Fn(&mut Config)) -> String {
+        let mut config = Config::default();
+        change(&mut config);
+        config.check().expect_err("the values do not go together")
+    }
+
+    #[test]
+    fn the_defaults_go_together() {
+        Config::default().check().expect("defaults are right");
+    }
+
+    #[test]
+    fn relations_are_checked() {
+        assert!(refused(|c| c.limits.idle_timeout_ms = c.limits.heartbeat_ms).contains("idleTimeoutMs"));
+        assert!(refused(|c| c.limits.value_bytes_max = c.limits.frame_bytes_max).contains("valueBytesMax"));
+        assert!(refused(|c| c.limits.in_flight_max = 1_000_000).contains("inFlightMax"));
+        assert!(refused(|c| c.outbox_bytes_max = 1000).contains("outbox_bytes_max"));
+        assert!(refused(|c| c.path = "sync".to_owned()).contains("path"));
+        assert!(refused(|c| c.path = "/health".to_owned()).contains("path"));
+    }
+}

@@ -1,0 +1,180 @@
+//! The server as a whole: put together, run, ended.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::Config;
+use crate::log::Log;
+use crate::tasks::Tasks;
+use crate::transport::{Endpoint, router};
+use crate::workspace::{Backup, Command, Operation, Refusal, Registry};
+
+/// Serves until `shutdown` is over, then ends in order. The same as [`Server::new`] and [`Server::run`], for whoever needs no [`Control`].
+///
+/// # Errors
+/// The configuration contradicts itself, or the listener fails.
+pub async fn run<L: Log>(
+    listener: TcpListener,
+    log: L,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServerError> {
+    let (server, _control) = Server::new(log, config)?;
+    server.run(listener, shutdown).await
+}
+
+/// Why a server cannot start or go on.
+#[derive(Debug)]
+pub enum ServerError {
+    /// The configuration contradicts itself; the sentence names the values.
+    Config(String),
+    /// The listener failed.
+    Listener(std::io::Error),
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerError::Config(reason) => out.write_str(reason),
+            ServerError::Listener(error) => write!(out, "the listener failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ServerError {}
+
+/// A server that is ready to run.
+pub struct Server {
+    config: Arc<Config>,
+    registry: Arc<Registry>,
+    running: Running,
+}
+
+/// The server's tasks. When this is dropped, they end where they are, as if the process had crashed.
+struct Running {
+    connections: Tasks,
+    workspaces: Tasks,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.connections.kill();
+        self.workspaces.kill();
+    }
+}
+
+impl Server {
+    /// Puts a server together, with the handle by which its workspaces can be operated while it runs.
+    ///
+    /// # Errors
+    /// The configuration contradicts itself.
+    pub fn new<L: Log>(log: L, config: Config) -> Result<(Server, Control), ServerError> {
+        config.check().map_err(ServerError::Config)?;
+        let config = Arc::new(config);
+        let running = Running { connections: Tasks::new(), workspaces: Tasks::new() };
+        let registry = Registry::new(log, Arc::clone(&config), running.workspaces.clone());
+        let control = Control(Arc::clone(&registry));
+        Ok((Server { config, registry, running }, control))
+    }
+
+    /// Serves until `shutdown` is over. Then it stops accepting, decides and acknowledges what was received, says `goaway` on every
+    /// connection (`CONN-GOAWAY`), and returns, within `timeouts.shutdown` in all. Nothing that was acknowledged is lost by then or by any
+    /// other end: dropping this future ends everything where it is, which is no worse than a crash of the process.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServerError> {
+        let Server { config, registry, running } = self;
+        let connections = running.connections.clone();
+        let endpoint = Endpoint {
+            config: Arc::clone(&config),
+            registry: Arc::clone(&registry),
+            connections: connections.clone(),
+            started: Instant::now(),
+        };
+        let service = router(Arc::new(endpoint)).into_make_service_with_connect_info::<SocketAddr>();
+        let listener = listener.tap_io(|socket| {
+            if let Err(error) = socket.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY could not be set");
+            }
+        });
+        let mut draining = connections.draining();
+        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+            shutdown.await;
+            tracing::info!(connections = connections.live(), "shutting down");
+            connections.drain();
+        });
+        let mut serving = std::pin::pin!(serving.into_future());
+        tokio::select! {
+            served = &mut serving => served.map_err(ServerError::Listener)?,
+            () = draining.begun() => {
+                let ended = timeout(config.timeouts.shutdown, async {
+                    running.connections.finished().await;
+                    registry.close();
+                    running.workspaces.finished().await;
+                    // What is left are handshakes that were never finished.
+                    serving.await.map_err(ServerError::Listener)
+                });
+                match ended.await {
+                    Ok(served) => served?,
+                    Err(_) => tracing::warn!("not everything ended in time"),
+                }
+            }
+        }
+        tracing::info!("the server has ended");
+        Ok(())
+    }
+}
+
+/// Operates the workspaces of a server that runs. Cheap to clone; its operations fail once the server has ended.
+#[derive(Clone)]
+pub struct Control(Arc<Registry>);
+
+impl Control {
+    /// Forgets all deletes up to the head, so that every cursor below it needs a replacement (`SUB-CURSOR-TRUNCATED`).
+    ///
+    /// # Errors
+    /// The server has ended, or the log failed.
+    pub async fn truncate(&self, workspace: &str) -> Result<(), Refusal> {
+        self.operate(workspace, Operation::Truncate).await
+    }
+
+    /// A copy of a workspace's state, clients' outcomes included.
+    ///
+    /// # Errors
+    /// The server has ended, or the log failed.
+    pub async fn backup(&self, workspace: &str) -> Result<Backup, Refusal> {
+        self.operate(workspace, Operation::Backup).await
+    }
+
+    /// Puts a workspace back to what a backup holds, under a new epoch; its connections are closed with `goaway history_replaced`
+    /// (`MODEL-EPOCH-NEW`).
+    ///
+    /// # Errors
+    /// The server has ended, or the log failed.
+    pub async fn restore(&self, workspace: &str, backup: Backup) -> Result<(), Refusal> {
+        self.operate(workspace, |reply| Operation::Restore(backup, reply)).await
+    }
+
+    async fn operate<T>(
+        &self,
+        workspace: &str,
+        operation: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Operation,
+    ) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(workspace, Command::Operate(operation(reply)))?;
+        answer.await.unwrap_or(Err(Refusal::Stopped))
+    }
+}

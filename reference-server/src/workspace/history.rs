@@ -1,0 +1,148 @@
+//! A workspace's engine and its log, kept together: opening, appending, checkpoints, backups.
+
+use syncline_server_core::{Checkpoint, Engine, Record};
+
+use crate::Config;
+use crate::log::{Append, Log, LogError, Position, Tail};
+use crate::random;
+use crate::tasks::Tasks;
+
+/// A copy of a workspace's state, to restore it from later.
+#[derive(Clone, Debug)]
+pub struct Backup(Checkpoint);
+
+impl Backup {
+    /// The state as the beginning of another history.
+    pub(super) fn under(&self, epoch: &str) -> Result<Checkpoint, LogError> {
+        self.0.under_epoch(epoch).map_err(LogError::new)
+    }
+}
+
+/// A workspace's history: the log, and the engine that is its state.
+pub(super) struct History<L> {
+    pub(super) engine: Engine,
+    log: L,
+    workspace: String,
+    /// Where the log ends, as far as this server knows.
+    position: Position,
+    checkpoints: Checkpoints,
+    tasks: Tasks,
+}
+
+/// When the next checkpoint is due: when the log after the last one has become larger than it. What a
+/// checkpoint costs is so shared by as many bytes of log.
+struct Checkpoints {
+    bytes_min: u64,
+    last_bytes: u64,
+    log_bytes: u64,
+    running: tokio::sync::watch::Sender<bool>,
+}
+
+/// What became of a step's records.
+pub(super) enum Appended {
+    /// They are durable.
+    Done,
+    /// Others were first: these are theirs.
+    Conflict(Vec<Record>),
+    /// The history is another one now.
+    Replaced,
+}
+
+impl<L: Log> History<L> {
+    /// Opens the workspace, creating it if need be.
+    pub(super) async fn open(workspace: &str, log: &L, config: &Config, tasks: &Tasks) -> Result<History<L>, LogError> {
+        let opened = log.open(workspace, &random::name()).await?;
+        let checkpoint_bytes = opened.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.text.len() as u64);
+        let records = opened.records.len();
+        let epoch = opened.position.epoch.clone();
+        let engine = Engine::open(config.engine(), epoch, opened.checkpoint.as_ref(), opened.records);
+        let engine = engine.map_err(LogError::new)?;
+        tracing::info!(workspace, head = opened.position.version, records, "workspace opened");
+        Ok(History {
+            engine,
+            log: log.clone(),
+            workspace: workspace.to_owned(),
+            position: opened.position,
+            checkpoints: Checkpoints {
+                bytes_min: config.checkpoint_bytes_min,
+                last_bytes: checkpoint_bytes,
+                log_bytes: opened.record_bytes,
+                running: tokio::sync::watch::Sender::new(false),
+            },
+            tasks: tasks.clone(),
+        })
+    }
+
+    /// Makes what the engine decides now durable, unless others were first.
+    pub(super) async fn append(&mut self, now_ms: u64) -> Result<Appended, LogError> {
+        let records = self.engine.decide(now_ms);
+        let Some(last) = records.last().map(|record| record.version) else {
+            return Ok(Appended::Done);
+        };
+        match self.log.append(&self.workspace, &self.position, records).await? {
+            Append::Done { bytes } => {
+                self.engine.committed();
+                self.position.version = last;
+                self.checkpoints.log_bytes += bytes;
+                Ok(Appended::Done)
+            }
+            Append::Conflict => match self.tail().await? {
+                Some(newer) => Ok(Appended::Conflict(newer)),
+                None => Ok(Appended::Replaced),
+            },
+        }
+    }
+
+    /// What others have appended; nothing, if the history is another one now.
+    pub(super) async fn tail(&mut self) -> Result<Option<Vec<Record>>, LogError> {
+        match self.log.tail(&self.workspace, &self.position).await? {
+            Tail::Records(records) => {
+                if let Some(last) = records.last() {
+                    self.position.version = last.version;
+                }
+                Ok(Some(records))
+            }
+            Tail::Gone => Ok(None),
+        }
+    }
+
+    /// Returns when others may have appended.
+    pub(super) async fn changed(&self) {
+        self.log.changed(&self.workspace, &self.position).await;
+    }
+
+    pub(super) fn backup(&self) -> Backup {
+        Backup(self.engine.checkpoint())
+    }
+
+    /// Writes a checkpoint beside the work, if one is due.
+    pub(super) fn keep_short(&mut self) {
+        let due = self.checkpoints.log_bytes > self.checkpoints.bytes_min.max(self.checkpoints.last_bytes);
+        if !due || *self.checkpoints.running.borrow() {
+            return;
+        }
+        let checkpoint = self.engine.checkpoint();
+        self.checkpoints.last_bytes = checkpoint.text.len() as u64;
+        self.checkpoints.log_bytes = 0;
+        self.checkpoints.running.send_replace(true);
+        let running = self.checkpoints.running.clone();
+        let (log, workspace, epoch) = (self.log.clone(), self.workspace.clone(), self.position.epoch.clone());
+        self.tasks.spawn(async move {
+            write_checkpoint(&log, &workspace, &epoch, &checkpoint).await;
+            running.send_replace(false);
+        });
+    }
+}
+
+/// A failure is no reason to stop: the log is whole, only longer.
+async fn write_checkpoint<L: Log>(log: &L, workspace: &str, epoch: &str, checkpoint: &Checkpoint) {
+    let (version, bytes) = (checkpoint.version, checkpoint.text.len());
+    let written = match log.checkpoint(workspace, epoch, checkpoint).await {
+        Ok(()) => log.truncate(workspace, epoch, version).await,
+        Err(error) => Err(error),
+    };
+    match written {
+        Ok(()) => tracing::info!(workspace, version, bytes, "checkpoint written"),
+        Err(error) => tracing::warn!(workspace, version, %error, "checkpoint failed"),
+    }
+}

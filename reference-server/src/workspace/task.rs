@@ -1,0 +1,329 @@
+//! A workspace's task: takes what has come, lets the engine decide, makes it durable, and only then lets the answers go.
+//!
+//! ```text
+//!   wait ──▶ take all that waits ──▶ decide ──▶ append ──▶ committed ──▶ pump ──▶ deliver ──▶ wait ...
+//!                                      ▲           │ conflict
+//!                                      └── replay ◀┘
+//! ```
+//!
+//! While an append is under way, what comes waits in the inbox and is the next step: the busier a workspace, the larger its steps, and the
+//! fewer appends a mutation costs.
+//!
+//! When the log fails, nobody knows what of the step is durable. The sessions are told so (`internal`) and closed, and the
+//! engine is dropped; the next `hello` opens the workspace again from what the log really holds.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use syncline_schemas::errors;
+use syncline_server_core::{Engine, Input, Output, SessionKey};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::sleep;
+
+use crate::Config;
+use crate::closing::Closing;
+use crate::link::Link;
+use crate::log::{Log, LogError};
+use crate::random;
+use crate::tasks::Tasks;
+
+use super::history::{Appended, History};
+use super::sessions::Sessions;
+use super::{Backup, Command, Operation, Refusal, Registry};
+
+/// Commands that one step takes at most, so that the first of them is not answered too late.
+const STEP_COMMANDS_MAX: usize = 4096;
+
+/// How often the engine may look at the clock when nothing comes: truncation by age.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// Serves a workspace until it has been idle for long enough, or nobody can reach it any more.
+pub(super) async fn run<L: Log>(
+    registry: Arc<Registry>,
+    name: String,
+    log: L,
+    config: Arc<Config>,
+    tasks: Tasks,
+    mut inbox: UnboundedReceiver<Command>,
+) {
+    let mut workspace = Workspace::new(name, log, config, tasks);
+    let mut commands = Vec::new();
+    loop {
+        let woken = workspace.wait(&mut inbox, &mut commands).await;
+        match woken {
+            Woken::Unreachable => return,
+            Woken::Idle if registry.leave(&workspace.name, &inbox) => {
+                tracing::info!(workspace = workspace.name, "workspace closed: idle");
+                return;
+            }
+            Woken::Idle | Woken::Work | Woken::News => {}
+        }
+        let mut turn = workspace.take(&mut commands, woken == Woken::News);
+        if let Err(stop) = workspace.step(&mut turn).await {
+            workspace.stop(&stop);
+        }
+        workspace.finish(turn).await;
+    }
+}
+
+/// Why the task goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    /// Something is to be done, or it is time to look at the clock.
+    Work,
+    /// Others have appended to the log.
+    News,
+    /// Nobody has been here for a while.
+    Idle,
+    /// Nobody can send anything any more.
+    Unreachable,
+}
+
+/// Why the engine cannot go on from where it is.
+enum Stop {
+    Failed(LogError),
+    Replaced,
+}
+
+impl From<LogError> for Stop {
+    fn from(error: LogError) -> Stop {
+        Stop::Failed(error)
+    }
+}
+
+/// One step's commands, sorted by what is to be done with them.
+#[derive(Default)]
+struct Turn {
+    inputs: Vec<Input>,
+    /// The engine is needed, though it may have to be opened.
+    opens: bool,
+    /// The log's end must be looked at first (`CONN-WELCOME-FRESH`).
+    looks: bool,
+    /// Bytes of inbox to give back.
+    taken: Vec<(SessionKey, usize)>,
+    leaving: Vec<(SessionKey, Closing)>,
+    operations: Vec<Operation>,
+}
+
+struct Workspace<L> {
+    name: String,
+    log: L,
+    config: Arc<Config>,
+    tasks: Tasks,
+    /// None: not opened yet, or failed since.
+    history: Option<History<L>>,
+    sessions: Sessions,
+    /// Sessions that were closed from this side: the engine is told with the next step.
+    closed: Vec<SessionKey>,
+    /// A starved session found room before it could be told to wait.
+    pump_again: bool,
+}
+
+impl<L: Log> Workspace<L> {
+    fn new(name: String, log: L, config: Arc<Config>, tasks: Tasks) -> Workspace<L> {
+        let (sessions, closed) = (Sessions::default(), Vec::new());
+        Workspace { name, log, config, tasks, history: None, sessions, closed, pump_again: false }
+    }
+
+    async fn wait(&self, inbox: &mut UnboundedReceiver<Command>, commands: &mut Vec<Command>) -> Woken {
+        let idle = self.sessions.is_empty();
+        let patience = if idle { self.config.timeouts.workspace_idle } else { HOUSEKEEPING };
+        tokio::select! {
+            count = inbox.recv_many(commands, STEP_COMMANDS_MAX) => {
+                if count == 0 { Woken::Unreachable } else { Woken::Work }
+            }
+            () = self.changed(), if L::SHARED => Woken::News,
+            () = std::future::ready(()), if self.pump_again || !self.closed.is_empty() => Woken::Work,
+            () = sleep(patience) => if idle { Woken::Idle } else { Woken::Work },
+        }
+    }
+
+    async fn changed(&self) {
+        match &self.history {
+            Some(history) => history.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Sorts the commands; sessions are known from here on, whatever becomes of the step.
+    fn take(&mut self, commands: &mut Vec<Command>, news: bool) -> Turn {
+        let mut turn = Turn { looks: news, ..Turn::default() };
+        turn.inputs.extend(self.closed.drain(..).map(|session| Input::Close { session }));
+        for command in commands.drain(..) {
+            match command {
+                Command::Enter(entry) => {
+                    self.sessions.add(entry.session, entry.link);
+                    turn.inputs.push(Input::Open { session: entry.session, name: entry.name, hello: entry.hello });
+                    turn.opens = true;
+                    turn.looks = true;
+                }
+                Command::Frame { session, input, bytes } => {
+                    turn.inputs.push(input);
+                    turn.taken.push((session, bytes));
+                }
+                Command::Drained => {}
+                Command::Leave { session, closing } => turn.leaving.push((session, closing)),
+                Command::Gone { session } => {
+                    self.sessions.remove(session);
+                    turn.inputs.push(Input::Close { session });
+                }
+                Command::Operate(operation) => turn.operations.push(operation),
+            }
+        }
+        turn
+    }
+
+    /// From inputs to delivered answers.
+    async fn step(&mut self, turn: &mut Turn) -> Result<(), Stop> {
+        let inputs = std::mem::take(&mut turn.inputs);
+        if self.history.is_none() && !turn.opens {
+            return Ok(());
+        }
+        let history = open(&mut self.history, &self.name, &self.log, &self.config, &self.tasks).await?;
+        if L::SHARED && turn.looks {
+            let news = history.tail().await?.ok_or(Stop::Replaced)?;
+            history.engine.replay(news);
+        }
+        for input in inputs {
+            history.engine.enqueue(input);
+        }
+        decide(history).await?;
+        self.deliver();
+        Ok(())
+    }
+
+    /// Makes the updates for which there is room, and gives everything that is ready to its connections.
+    fn deliver(&mut self) {
+        let Some(history) = &mut self.history else { return };
+        let engine: &mut Engine = &mut history.engine;
+        self.pump_again = false;
+        engine.pump(|session| self.sessions.link(session).map_or(0, Link::room));
+        while let Some(output) = engine.poll_output() {
+            match output {
+                Output::Frame { to, text } => {
+                    for slow in self.sessions.send(&to, text) {
+                        self.sessions.remove(slow);
+                        self.closed.push(slow);
+                    }
+                }
+                Output::Close { session, code } => {
+                    if let Some(link) = self.sessions.remove(session) {
+                        link.close(Closing::said(code));
+                    }
+                }
+                Output::Starved { session } => {
+                    self.pump_again |= self.sessions.link(session).is_some_and(Link::starve);
+                }
+            }
+        }
+        history.keep_short();
+    }
+
+    /// What comes after the answers: room in the inboxes, goodbyes, operations.
+    async fn finish(&mut self, turn: Turn) {
+        for (session, bytes) in turn.taken {
+            if let Some(link) = self.sessions.link(session) {
+                link.decided(bytes);
+            }
+        }
+        for (session, closing) in turn.leaving {
+            if let Some(link) = self.sessions.remove(session) {
+                link.close(closing);
+                self.closed.push(session);
+            }
+        }
+        for operation in turn.operations {
+            self.operate(operation).await;
+        }
+    }
+
+    async fn operate(&mut self, operation: Operation) {
+        // Whoever no longer waits for a reply does not care.
+        match operation {
+            Operation::Truncate(reply) => drop(reply.send(self.truncate().await)),
+            Operation::Backup(reply) => drop(reply.send(self.backup().await)),
+            Operation::Restore(backup, reply) => drop(reply.send(self.restore(&backup).await)),
+        }
+    }
+
+    async fn truncate(&mut self) -> Result<(), Refusal> {
+        let inputs = vec![Input::Truncate { keep_versions: 0 }];
+        let mut turn = Turn { inputs, opens: true, looks: true, ..Turn::default() };
+        let done = self.step(&mut turn).await;
+        done.map_err(|stop| self.stop(&stop))
+    }
+
+    async fn backup(&mut self) -> Result<Backup, Refusal> {
+        let mut turn = Turn { opens: true, looks: true, ..Turn::default() };
+        if let Err(stop) = self.step(&mut turn).await {
+            return Err(self.stop(&stop));
+        }
+        self.history.as_ref().map(History::backup).ok_or(Refusal::Stopped)
+    }
+
+    /// Replaces the history under a new epoch and closes everyone (`MODEL-EPOCH-NEW`).
+    async fn restore(&mut self, backup: &Backup) -> Result<(), Refusal> {
+        let epoch = random::name();
+        let replaced = match backup.under(&epoch) {
+            Ok(checkpoint) => self.log.replace(&self.name, &epoch, &checkpoint).await,
+            Err(error) => return Err(Refusal::Failed(error.to_string())),
+        };
+        match replaced {
+            Ok(()) => {
+                self.stop(&Stop::Replaced);
+                Ok(())
+            }
+            Err(error) => Err(self.stop(&Stop::Failed(error))),
+        }
+    }
+
+    /// Drops the engine, telling everyone why.
+    fn stop(&mut self, stop: &Stop) -> Refusal {
+        self.history = None;
+        self.closed.clear();
+        self.pump_again = false;
+        match stop {
+            Stop::Failed(error) => {
+                tracing::error!(workspace = self.name, %error, "the log failed; sessions are closed");
+                self.sessions.close_all(&Closing::internal());
+                Refusal::Failed(error.to_string())
+            }
+            Stop::Replaced => {
+                tracing::info!(workspace = self.name, "the history was replaced; sessions are closed");
+                let retry_after = self.config.timeouts.retry_after.as_millis() as u64;
+                self.sessions.close_all(&Closing::goaway(&errors::HISTORY_REPLACED, retry_after));
+                Refusal::Failed("the history was replaced".to_owned())
+            }
+        }
+    }
+}
+
+/// The history, opened if it is not.
+async fn open<'a, L: Log>(
+    history: &'a mut Option<History<L>>,
+    name: &str,
+    log: &L,
+    config: &Config,
+    tasks: &Tasks,
+) -> Result<&'a mut History<L>, LogError> {
+    match history {
+        Some(history) => Ok(history),
+        None => Ok(history.insert(History::open(name, log, config, tasks).await?)),
+    }
+}
+
+/// Decides until what was decided is durable.
+async fn decide<L: Log>(history: &mut History<L>) -> Result<(), Stop> {
+    loop {
+        match history.append(now_ms()).await? {
+            Appended::Done => return Ok(()),
+            Appended::Conflict(newer) => history.engine.conflicted(newer),
+            Appended::Replaced => return Err(Stop::Replaced),
+        }
+    }
+}
+
+/// Milliseconds since 1970 by this machine's clock; the engine sees to it that the log's never run backwards.
+pub(crate) fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

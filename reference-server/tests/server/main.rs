@@ -1,0 +1,5 @@
+//! The server over real sockets.
+#![allow(clippy::unwrap_used)]
+
+mod harness;
+mod sessions;
