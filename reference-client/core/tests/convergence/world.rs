@@ -1,0 +1,430 @@
+//! A world of a few replicas, one server, and a network that cuts: what happens next is one [`Step`] of a program.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use syncline_client_core::{
+    Decision, Entry, Env, Event, Replica, StoreChange, StoredState, Tables, Wish, least_limits,
+};
+use syncline_schemas::{DeleteOp, Json, Limits, Op, SetOp};
+
+use crate::server::{History, Server};
+
+/// What can happen. Numbers are taken modulo what there is.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// A replica writes.
+    Write(usize, Write, u8),
+    /// The server reads a frame of a replica's oldest connection that has one.
+    ServerReads(usize),
+    /// A replica reads a frame.
+    ClientReads(usize),
+    /// The server sends a replica what it has missed.
+    Flush(usize),
+    /// Time passes; replicas look at the clock.
+    Tick(u16),
+    /// A connection breaks. What was sent on it may still arrive at the server.
+    Cut(usize),
+    /// What is still under way on a replica's broken connections is lost.
+    Lose(usize),
+    /// A replica crashes while it reads a frame, or just so: what it did since its last transaction never was.
+    Crash(usize),
+    /// A replica's store is copied over another's.
+    Copy(usize, usize),
+    /// The server defers the next new mutation.
+    Defer,
+    /// The log loses its beginning.
+    Truncate,
+    /// Nobody does anything for longer than `clientTtlMs`; the server forgets.
+    LongSleep,
+    /// The server's files are saved.
+    Backup,
+    /// They are put back, under a new epoch.
+    Restore,
+}
+
+/// What a replica writes.
+#[derive(Clone, Copy, Debug)]
+pub enum Write {
+    Set,
+    Delete,
+    /// If the row is as the replica knows it.
+    SetIf,
+    /// Rows of both shapes and of a table that nobody subscribes to.
+    Many,
+    /// Something whose push the server refuses as a whole.
+    Poison,
+}
+
+/// A replica with its store and its connection.
+pub struct Client {
+    pub replica: Replica,
+    pub stored: StoredState,
+    pub conn: Option<usize>,
+    /// What the app was told to be written: `opId` and ops.
+    pub written: Vec<(String, Vec<Op>)>,
+    /// The mutations whose end the app was told, or that it dropped.
+    pub ended: Vec<String>,
+    /// The mutations that were given up: their effect leaves the view, and comes back only with the base.
+    pub given_up: Vec<String>,
+}
+
+pub struct World {
+    pub server: Server,
+    pub clients: Vec<Client>,
+    /// What is under way to the server, by connection, with its client.
+    wires: BTreeMap<usize, (usize, VecDeque<String>)>,
+    backup: Option<History>,
+    now: u64,
+    random: u128,
+    written: u32,
+}
+
+pub const TABLES: [&str; 3] = ["a", "b", "c"];
+
+/// Tables a and b are one shape, c is another, and nobody subscribes to d.
+pub fn shapes() -> Vec<Tables> {
+    vec![
+        ["a".to_owned(), "b".to_owned()].into(),
+        ["c".to_owned()].into(),
+    ]
+}
+
+impl World {
+    pub fn new(clients: usize) -> World {
+        let limits = Limits {
+            in_flight_max: 3,
+            push_mutations_max: 2,
+            ..least_limits().clone()
+        };
+        let server = Server::new(limits);
+        let mut world = World {
+            server,
+            clients: vec![],
+            wires: BTreeMap::new(),
+            backup: None,
+            now: 1_000_000,
+            random: 0,
+            written: 0,
+        };
+        for _ in 0..clients {
+            let env = world.env();
+            let replica = Replica::load("home", StoredState::default(), env).unwrap();
+            world.clients.push(Client {
+                replica,
+                stored: StoredState::default(),
+                conn: None,
+                written: vec![],
+                ended: vec![],
+                given_up: vec![],
+            });
+            let index = world.clients.len() - 1;
+            world.start(index);
+        }
+        world
+    }
+
+    fn env(&mut self) -> Env {
+        self.random += 1;
+        self.server.now = self.now;
+        Env {
+            wall_ms: self.now,
+            steady_ms: self.now,
+            random: self.random,
+        }
+    }
+
+    fn start(&mut self, index: usize) {
+        for shape in shapes() {
+            let env = self.env();
+            self.clients[index].replica.subscribe(shape, env).unwrap();
+        }
+        let env = self.env();
+        self.clients[index].replica.go_online(env);
+        self.settle(index);
+    }
+
+    pub fn step(&mut self, step: Step) {
+        let count = self.clients.len();
+        match step {
+            Step::Write(i, write, key) => self.write(i % count, write, key),
+            Step::ServerReads(i) => self.server_reads(i % count),
+            Step::ClientReads(i) => self.client_reads(i % count),
+            Step::Flush(i) => self.clients[i % count]
+                .conn
+                .into_iter()
+                .for_each(|conn| self.server.flush(conn)),
+            Step::Tick(ms) => self.tick(u64::from(ms)),
+            Step::Cut(i) => self.cut(i % count),
+            Step::Lose(i) => self
+                .wires
+                .retain(|conn, (owner, _)| *owner != i % count || self.server.is_open(*conn)),
+            Step::Crash(i) => self.crash(i % count),
+            Step::Copy(from, to) => self.copy(from % count, to % count),
+            Step::Defer => self.server.defer_next(),
+            Step::Truncate => self.server.truncate(),
+            Step::LongSleep => self.long_sleep(),
+            Step::Backup => self.backup = Some(self.server.history.clone()),
+            Step::Restore => self.restore(),
+        }
+    }
+
+    fn write(&mut self, index: usize, write: Write, key: u8) {
+        self.written += 1;
+        let ops = self.ops(index, write, key);
+        let env = self.env();
+        let client = &mut self.clients[index];
+        let op_id = client.replica.mutate(ops.clone(), env).unwrap();
+        client.written.push((op_id, ops));
+        self.settle(index);
+    }
+
+    fn ops(&self, index: usize, write: Write, key: u8) -> Vec<Op> {
+        let (table, key) = (TABLES[usize::from(key) % 3], format!("k{}", key % 4));
+        let set = |table: &str, key: &str, text: &str, if_version| {
+            Op::Set(SetOp {
+                table: table.into(),
+                key: key.into(),
+                value: Json::parse(text).unwrap(),
+                if_version,
+            })
+        };
+        let value = self.written.to_string();
+        match write {
+            Write::Set => vec![set(table, &key, &value, None)],
+            Write::Delete => vec![Op::Delete(DeleteOp {
+                table: table.into(),
+                key,
+                if_version: None,
+            })],
+            Write::SetIf => {
+                let version = self.clients[index]
+                    .replica
+                    .base_row(table, &key)
+                    .map_or(0, |row| row.version);
+                vec![set(table, &key, &value, Some(version))]
+            }
+            Write::Many => ["a", "c", "d"]
+                .map(|table| set(table, &key, &value, None))
+                .into(),
+            Write::Poison => vec![set(table, &key, &format!("\"poison {value}\""), None)],
+        }
+    }
+
+    /// Does what the shell of a replica does after an input.
+    fn settle(&mut self, index: usize) {
+        let client = &mut self.clients[index];
+        while let Some(transaction) = client.replica.poll_store() {
+            for change in &transaction.changes {
+                if let StoreChange::EntryPut(Entry {
+                    given_up: Some(_),
+                    op_id,
+                    ..
+                }) = change
+                {
+                    client.given_up.push(op_id.clone());
+                }
+            }
+            client.stored.apply(transaction);
+        }
+        while let Some(wish) = self.clients[index].replica.poll_wish() {
+            match wish {
+                Wish::Close => self.hang_up(index),
+                Wish::Connect => self.connect(index),
+            }
+        }
+        let client = &mut self.clients[index];
+        while let Some(frame) = client.replica.poll_frame() {
+            let conn = client
+                .conn
+                .expect("frames are polled while there is a connection");
+            // A connection that the server has closed takes what is sent, and loses it.
+            if let Some((_, wire)) = self.wires.get_mut(&conn) {
+                wire.push_back(frame);
+            }
+        }
+        while let Some(event) = client.replica.poll_event() {
+            match event {
+                Event::Rejected(entry) => client.ended.push(entry.op_id),
+                Event::InDoubt(entry) => client.ended.push(entry.op_id),
+                Event::Rows { .. } | Event::ShapeRefused { .. } => {}
+            }
+        }
+    }
+
+    fn connect(&mut self, index: usize) {
+        self.random += 1;
+        let id = self.random as usize;
+        self.server.open(id);
+        self.wires.insert(id, (index, VecDeque::new()));
+        self.clients[index].conn = Some(id);
+        let env = self.env();
+        self.clients[index].replica.connected(env);
+    }
+
+    /// The client's side of a connection ends; what it has sent stays under way.
+    fn hang_up(&mut self, index: usize) {
+        self.clients[index].conn = None;
+    }
+
+    fn server_reads(&mut self, index: usize) {
+        let wire = self
+            .wires
+            .iter_mut()
+            .find(|(_, (owner, frames))| *owner == index && !frames.is_empty());
+        if let Some((conn, frame)) =
+            wire.and_then(|(conn, (_, frames))| Some((*conn, frames.pop_front()?)))
+        {
+            self.server.receive(conn, &frame);
+        }
+    }
+
+    fn client_reads(&mut self, index: usize) {
+        let Some(conn) = self.clients[index].conn else {
+            return;
+        };
+        let env = self.env();
+        match self.server.poll(conn) {
+            Some(message) => self.clients[index].replica.receive(&message.encode(), env),
+            None if !self.server.is_open(conn) => {
+                self.clients[index].conn = None;
+                self.clients[index].replica.disconnected("closed", env);
+            }
+            None => return,
+        }
+        self.settle(index);
+    }
+
+    fn tick(&mut self, ms: u64) {
+        self.now += ms;
+        for index in 0..self.clients.len() {
+            let env = self.env();
+            if self.clients[index]
+                .replica
+                .poll_timeout()
+                .is_some_and(|at| at <= env.steady_ms)
+            {
+                self.clients[index].replica.tick(env);
+            }
+            self.settle(index);
+        }
+    }
+
+    fn cut(&mut self, index: usize) {
+        if self.clients[index].conn.take().is_some() {
+            let env = self.env();
+            self.clients[index].replica.disconnected("cut", env);
+            self.settle(index);
+        }
+    }
+
+    fn crash(&mut self, index: usize) {
+        let env = self.env();
+        let client = &mut self.clients[index];
+        if let Some(message) = client.conn.and_then(|conn| self.server.poll(conn)) {
+            client.replica.handle(message, env);
+        }
+        client.conn = None;
+        client.replica = Replica::load("home", client.stored.clone(), env).unwrap();
+        self.start(index);
+    }
+
+    fn copy(&mut self, from: usize, to: usize) {
+        if from != to {
+            self.clients[to].conn = None;
+            self.clients[to].stored = self.clients[from].stored.clone();
+            self.clients[to].written = self.clients[from].written.clone();
+            self.clients[to].ended = self.clients[from].ended.clone();
+            self.clients[to].given_up = self.clients[from].given_up.clone();
+            let env = self.env();
+            self.clients[to].replica =
+                Replica::load("home", self.clients[to].stored.clone(), env).unwrap();
+            self.start(to);
+        }
+    }
+
+    fn long_sleep(&mut self) {
+        self.wires.clear();
+        let conns: Vec<usize> = self
+            .clients
+            .iter()
+            .filter_map(|client| client.conn)
+            .collect();
+        conns.into_iter().for_each(|conn| self.server.close(conn));
+        self.server.forget_clients();
+        (0..self.clients.len()).for_each(|index| self.cut(index));
+        self.now += self.server.limits.client_ttl_ms + 1;
+    }
+
+    fn restore(&mut self) {
+        if let Some(backup) = self.backup.clone() {
+            self.wires.clear();
+            self.server.restore(backup);
+        }
+    }
+
+    /// Lets everything arrive until nothing happens any more.
+    pub fn quiesce(&mut self) {
+        for _ in 0..400 {
+            self.tick(60);
+            for index in 0..self.clients.len() {
+                (0..30).for_each(|_| self.server_reads(index));
+                self.step(Step::Flush(index));
+                (0..30).for_each(|_| self.client_reads(index));
+                self.decide_doubts(index);
+            }
+            if self
+                .clients
+                .iter()
+                .all(|client| client.replica.is_synced() && self.is_level(client))
+            {
+                return;
+            }
+        }
+        let stuck: Vec<_> = self
+            .clients
+            .iter()
+            .map(|client| {
+                (
+                    client.replica.status(),
+                    client.replica.stored().outbox.clone(),
+                )
+            })
+            .collect();
+        panic!("never quiet: {stuck:#?}");
+    }
+
+    fn is_level(&self, client: &Client) -> bool {
+        client
+            .stored
+            .shapes
+            .values()
+            .flatten()
+            .all(|cursor| cursor.epoch == self.server.epoch && cursor.version == self.server.head())
+    }
+
+    /// The app applies every other mutation in doubt again, and drops the rest.
+    fn decide_doubts(&mut self, index: usize) {
+        let doubts: Vec<_> = self.clients[index]
+            .stored
+            .in_doubt
+            .values()
+            .cloned()
+            .collect();
+        for (turn, doubt) in doubts.into_iter().enumerate() {
+            let env = self.env();
+            let decision = if turn % 2 == 0 {
+                Decision::Again
+            } else {
+                Decision::Drop
+            };
+            let again = self.clients[index]
+                .replica
+                .resolve_doubt(&doubt.op_id, decision, env)
+                .unwrap();
+            self.clients[index]
+                .written
+                .extend(again.map(|op_id| (op_id, doubt.ops)));
+            self.settle(index);
+        }
+    }
+}
