@@ -107,3 +107,24 @@ impl ErrorMessage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ServerMessage;
+
+    #[test]
+    fn an_error_message_says_what_the_registry_says() {
+        let message = ErrorMessage::new(&TOO_MANY_SHAPES, "32 shapes are subscribed");
+        assert_eq!(
+            ServerMessage::from(message).encode(),
+            r#"{"type":"error","code":"too_many_shapes","scope":"subscription","retryable":false,"message":"32 shapes are subscribed"}"#
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "only a code whose carrier is `error`")]
+    fn a_code_of_another_carrier_makes_no_error_message() {
+        let _ = ErrorMessage::new(&SEQ_GAP, "");
+    }
+}

@@ -119,3 +119,39 @@ impl<'de> Deserialize<'de> for Json {
         Box::<RawValue>::deserialize(source).map(|raw| Json(raw.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_kept_as_it_is() {
+        let text = r#"{"z": [1.50, 1E2, -0, 9007199254740993], "\u0061": "\ud83e\udd8b"}"#;
+        let json: Json = format!(" \n{text}\t").parse().expect("valid JSON");
+        assert_eq!(json.get(), text);
+        let encoded = serde_json::to_string(&[&json]).expect("JSON can be encoded");
+        assert_eq!(encoded, format!("[{text}]"));
+        let decoded: Vec<Json> =
+            serde_json::from_str(&encoded).expect("what was encoded can be decoded");
+        assert_eq!(decoded, [json]);
+    }
+
+    #[test]
+    fn equality_is_of_texts() {
+        let parse = |text: &str| Json::parse(text).expect("valid JSON");
+        assert_eq!(parse("1.0"), parse(" 1.0 "));
+        assert_ne!(parse("1.0"), parse("1"));
+        assert_eq!(Json::null(), Json::from(Value::Null));
+        assert_eq!(
+            Json::default().to_value().expect("null is a tree"),
+            Value::Null
+        );
+    }
+
+    #[test]
+    fn what_no_frame_may_hold_is_refused() {
+        for text in ["", "1 2", "[1e400]", r#"{"a":0,"a":0}"#, r#""\ud800""#] {
+            assert!(Json::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -171,3 +171,57 @@ impl<'de> Visitor<'de> for Element<'_, 'de> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> Option<(String, String)> {
+        check(text, u64::MAX)
+            .err()
+            .map(|violation| (violation.at, violation.reason))
+    }
+
+    /// The reader is recursive: this thread's stack (2 MiB, as of every test and of every tokio worker) must do.
+    #[test]
+    fn the_ceiling_of_depth_fits_into_a_stack() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        let ceiling = DEPTH_CEILING as usize;
+        assert_eq!(refusal(&nested(ceiling)), None);
+        let (at, reason) = refusal(&nested(ceiling + 1)).expect("one too deep");
+        assert!(at.starts_with("/0/0/0") && at.len() < 500, "{at}");
+        assert!(reason.starts_with("nested too deep"), "{reason}");
+        assert!(refusal(&"[".repeat(1_000_000)).is_some());
+    }
+
+    #[test]
+    fn names_are_compared_within_their_object_alone() {
+        assert_eq!(
+            refusal(r#"{"a":{"a":[{"a":0},{"a":0}]},"b":{"a":0}}"#),
+            None
+        );
+        assert!(refusal(r#"{"b":0,"a":{"c":0,"d":{}},"c":0,"a":0}"#).is_some());
+    }
+
+    #[test]
+    fn a_large_object_is_read_once() {
+        let members = |last: &str| {
+            (0..50_000)
+                .map(|n| format!("\"{n}\":0,"))
+                .collect::<String>()
+                + last
+        };
+        assert_eq!(refusal(&format!("{{{}}}", members("\"x\":0"))), None);
+        let (at, _) = refusal(&format!("{{{}}}", members("\"777\":0"))).expect("a duplicate");
+        assert_eq!(at, "/777");
+    }
+
+    #[test]
+    fn a_failure_names_its_own_way_after_others_have_left_names_behind() {
+        let (at, _) = refusal(r#"{"a":0,"b":{"c":1,"d":[0,{"e":1,"f":{"g":0,"g":0}}]}}"#)
+            .expect("a duplicate");
+        assert_eq!(at, "/b/d/1/f/g");
+        let (at, _) = refusal(r#"{"a":0,"b":{"c":1,"d":[0,{"e":1,"f":tru}]}}"#).expect("no JSON");
+        assert_eq!(at, "/b/d/1/f");
+    }
+}

@@ -13,9 +13,9 @@ pub(crate) fn all() -> Vec<&'static str> {
     [ClientMessage::TAGS, ServerMessage::TAGS, &["op"]].concat()
 }
 
-/// Decodes a text as this kind, by the generated types, and encodes it again; or the code of the error.
-pub(crate) fn recode(kind: &str, text: &str) -> Result<String, &'static str> {
-    let (type_name, again) = decode(kind, text).map_err(|(code, _)| code)?;
+/// Decodes a text as this kind, by the generated types, and encodes it again; or the error's code and pointer.
+pub(crate) fn recode(kind: &str, text: &str) -> Result<String, (&'static str, String)> {
+    let (type_name, again) = decode(kind, text)?;
     assert_eq!(
         decode(kind, &again),
         Ok((type_name, again.clone())),
@@ -24,13 +24,8 @@ pub(crate) fn recode(kind: &str, text: &str) -> Result<String, &'static str> {
     if type_name == kind {
         Ok(again)
     } else {
-        Err("another type")
+        Err(("another type", "/type".to_owned()))
     }
-}
-
-/// Why the text cannot be decoded as this kind: the error's code and pointer.
-pub(crate) fn refusal(kind: &str, text: &str) -> Result<(), (&'static str, String)> {
-    decode(kind, text).map(|_| ())
 }
 
 /// Judges a value as this kind, by the schema.

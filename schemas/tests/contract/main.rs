@@ -10,3 +10,4 @@ mod data;
 mod differential;
 mod examples;
 mod kinds;
+mod refusals;
