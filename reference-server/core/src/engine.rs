@@ -1,23 +1,17 @@
 //! [`Engine`]: one workspace, from inputs to outputs.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
-use std::ops::Range;
-use std::sync::Arc;
-
-use syncline_schemas::errors;
-use syncline_schemas::{ClientMessage, ErrorMessage, Pong, ServerMessage};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
-use crate::connection::error;
-use crate::io::{Input, Outbox, Output, SessionKey};
-use crate::journal::Journal;
-use crate::record::{Decision, Event, Record};
+use crate::io::{Input, Outbox, Output};
+use crate::record::Record;
 use crate::sessions::Sessions;
 use crate::shapes::Shapes;
 use crate::state::State;
-use crate::truncation::{self, Marks};
+use crate::step::Step;
+use crate::truncation::Marks;
 use crate::updates::Level;
 
 /// One workspace: a deterministic machine over its log.
@@ -44,43 +38,14 @@ pub struct Engine {
     pub(crate) config: Config,
     pub(crate) epoch: String,
     pub(crate) state: State,
-    queue: VecDeque<Input>,
-    step: Step,
+    pub(crate) queue: VecDeque<Input>,
+    pub(crate) step: Step,
     pub(crate) sessions: Sessions,
     pub(crate) shapes: Shapes,
     pub(crate) levels: Vec<Level>,
     /// The head at the last pump: whatever was not sent of the versions up to it is in a staging.
     pub(crate) pumped_to: u64,
     pub(crate) outbox: Outbox,
-}
-
-/// What has been decided and is not yet durable.
-#[derive(Debug, Default)]
-struct Step {
-    held: Vec<Held>,
-    records: Vec<Record>,
-    journal: Journal,
-    /// The clients of the sessions that this step opens.
-    opening: HashMap<SessionKey, Option<Arc<str>>>,
-}
-
-/// An input whose turn has come, with what it is answered. Sessions and subscriptions change only when the step is committed, so that
-/// taking a step back concerns the log's state alone.
-#[derive(Debug)]
-struct Held {
-    input: Input,
-    /// The head in the input's turn.
-    head: u64,
-    answer: Answer,
-}
-
-#[derive(Debug)]
-enum Answer {
-    /// It is made when the step is committed.
-    Later,
-    Text(String),
-    /// The text of an ack, and which of the step's records it is the first to tell of.
-    Ack(String, Range<usize>),
 }
 
 /// Why an engine cannot be opened.
@@ -160,219 +125,6 @@ impl Engine {
         self.queue.push_back(input);
     }
 
-    /// Decides all that waits in the queue, and what the time demands. Gives what must be appended; again the same, if it is called again
-    /// before [`committed`](Engine::committed).
-    pub fn decide(&mut self, now_ms: u64) -> &[Record] {
-        if !self.is_deciding() {
-            while let Some(input) = self.queue.pop_front() {
-                let head = self.state.head;
-                let answer = self.answer(&input, now_ms);
-                self.step.held.push(Held {
-                    input,
-                    head,
-                    answer,
-                });
-            }
-            let config = &self.config;
-            if let Some(due) =
-                truncation::due(&self.state, config.retention, &config.limits, now_ms)
-            {
-                self.record(Event::Truncated(due), now_ms);
-            }
-            if !self.is_deciding() {
-                self.committed();
-            }
-        }
-        &self.step.records
-    }
-
-    /// Whether records wait for their append.
-    pub(crate) fn is_deciding(&self) -> bool {
-        !self.step.records.is_empty()
-    }
-
-    /// Answers an input as far as its answer depends on the state in its turn.
-    fn answer(&mut self, input: &Input, now_ms: u64) -> Answer {
-        match input {
-            Input::Open {
-                session,
-                name,
-                hello,
-            } => {
-                let client = hello
-                    .client_id
-                    .as_deref()
-                    .map(|client| self.state.clients.id(client));
-                self.step.opening.entry(*session).or_insert(client);
-                Answer::Text(self.welcome(name, hello, now_ms))
-            }
-            Input::Frame {
-                session,
-                re,
-                message: ClientMessage::Push(push),
-            } => {
-                let Some(client) = self.client_of(*session) else {
-                    return Answer::Later;
-                };
-                let first = self.step.records.len();
-                let results = self.push(client.as_ref(), push, now_ms);
-                if results.is_empty() {
-                    let refused = error(&errors::INVALID_MESSAGE, "a push needs mutations");
-                    return Answer::Text(
-                        ServerMessage::Error(ErrorMessage {
-                            re: Some(*re),
-                            ..refused
-                        })
-                        .encode(),
-                    );
-                }
-                Answer::Ack(
-                    self.encode_ack(Some(*re), results),
-                    first..self.step.records.len(),
-                )
-            }
-            Input::Frame {
-                message: ClientMessage::Ping(ping),
-                ..
-            } => Answer::Text(
-                ServerMessage::Pong(Pong {
-                    t: ping.t,
-                    server_time: now_ms,
-                })
-                .encode(),
-            ),
-            Input::Truncate { keep_versions } => {
-                let to = self.state.head.saturating_sub(*keep_versions);
-                if to > self.state.truncated_to {
-                    let truncated = truncation::upto(to, &self.config.limits, now_ms);
-                    self.record(Event::Truncated(truncated), now_ms);
-                }
-                Answer::Later
-            }
-            Input::Frame { .. } | Input::Invalid { .. } | Input::Close { .. } => Answer::Later,
-        }
-    }
-
-    /// Whose session it is, open or about to be; nothing, if there is no such session.
-    fn client_of(&self, session: SessionKey) -> Option<Option<Arc<str>>> {
-        let open = self.sessions.find(session).map(|known| &known.client);
-        open.or_else(|| self.step.opening.get(&session)).cloned()
-    }
-
-    /// Adds a record to the step, and applies it.
-    pub(crate) fn record(&mut self, event: Event, now_ms: u64) {
-        let at_ms = now_ms.max(self.state.at_ms);
-        let record = Record {
-            version: self.state.head + 1,
-            at_ms,
-            event,
-        };
-        let spacing_ms = Marks::spacing_ms(self.config.retention);
-        self.state.apply(
-            &record,
-            &self.config.limits,
-            spacing_ms,
-            &mut self.step.journal,
-        );
-        self.step.records.push(record);
-    }
-
-    /// The step's records are durable: lets out what depends on them, and changes sessions and subscriptions.
-    pub fn committed(&mut self) {
-        let records = std::mem::take(&mut self.step.records);
-        self.step.journal.clear();
-        self.step.opening.clear();
-        for held in std::mem::take(&mut self.step.held) {
-            self.release(held, &records);
-        }
-    }
-
-    fn release(&mut self, held: Held, records: &[Record]) {
-        match (held.input, held.answer) {
-            (Input::Open { session, hello, .. }, Answer::Text(welcome)) => {
-                let client = hello
-                    .client_id
-                    .as_deref()
-                    .map(|client| self.state.clients.id(client));
-                self.open_session(session, client, welcome);
-            }
-            (Input::Frame { session, .. }, Answer::Ack(text, news)) => {
-                if self.sessions.find(session).is_some() {
-                    self.outbox.text(vec![session], text);
-                }
-                for record in &records[news] {
-                    self.announce(record, Some(session));
-                }
-            }
-            (Input::Close { session }, _) => self.close_session(session),
-            (
-                Input::Frame {
-                    session,
-                    re,
-                    message,
-                },
-                answer,
-            ) if self.sessions.find(session).is_some() => {
-                self.release_frame(session, re, &message, answer, held.head);
-            }
-            (Input::Invalid { session, re, error }, _) if self.sessions.find(session).is_some() => {
-                self.answer_error(session, re, error);
-            }
-            _ => {}
-        }
-    }
-
-    fn release_frame(
-        &mut self,
-        session: SessionKey,
-        re: u64,
-        message: &ClientMessage,
-        answer: Answer,
-        head: u64,
-    ) {
-        match (message, answer) {
-            (ClientMessage::Subscribe(subscribe), _) => {
-                self.subscribe(session, re, subscribe, head)
-            }
-            (ClientMessage::Unsubscribe(unsubscribe), _) => {
-                self.unsubscribe(session, re, unsubscribe)
-            }
-            (ClientMessage::Hello(_), _) => {
-                let refused: ErrorMessage =
-                    error(&errors::UNEXPECTED_HELLO, "the session is open already");
-                self.answer_error(session, re, refused);
-            }
-            (_, Answer::Text(text)) => self.outbox.text(vec![session], text),
-            _ => {}
-        }
-    }
-
-    /// Tells of what is durable: the client's other session by an ack (UPD-ACK-FIRST), the shapes by marking what has changed.
-    fn announce(&mut self, record: &Record, pusher: Option<SessionKey>) {
-        let Event::Outcome(decided) = &record.event else {
-            return;
-        };
-        let session = self.sessions.of_client(&decided.client);
-        if let Some(session) = session.filter(|session| Some(*session) != pusher) {
-            let text = self.encode_ack(None, vec![decided.outcome(record.version).into()]);
-            self.outbox.text(vec![session], text);
-        }
-        let Decision::Applied { effects, untouched } = &decided.decision else {
-            return;
-        };
-        for effect in effects {
-            self.shapes.touch(&effect.table);
-        }
-        if let Some(session) = session {
-            let level = |table: &Arc<str>| Level {
-                session,
-                table: table.clone(),
-                version: record.version,
-            };
-            self.levels.extend(untouched.iter().map(level));
-        }
-    }
-
     /// Another node's records came first: takes the step back, applies them, and puts the inputs back into the queue.
     pub fn conflicted(&mut self, newer: impl IntoIterator<Item = Record>) {
         self.replay(newer);
@@ -394,15 +146,6 @@ impl Engine {
                 self.step.journal.clear();
                 self.announce(&record, None);
             }
-        }
-    }
-
-    fn take_back(&mut self) {
-        self.state.undo(&mut self.step.journal);
-        self.step.records.clear();
-        self.step.opening.clear();
-        for held in self.step.held.drain(..).rev() {
-            self.queue.push_front(held.input);
         }
     }
 

@@ -44,6 +44,7 @@ mod record;
 mod sessions;
 mod shapes;
 mod state;
+mod step;
 mod subscriptions;
 mod table;
 mod truncation;

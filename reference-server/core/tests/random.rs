@@ -1,0 +1,103 @@
+//! Random lives of a workspace: connections that come and go, retries, forks, slow readers, truncations, restarts and other
+//! nodes. Whatever happens, every connection sees what the specification promises, and all of it follows from the log.
+
+mod support;
+
+use proptest::prelude::*;
+use support::world::{Action, CursorPlan, OpPlan, World};
+use syncline_schemas::Limits;
+use syncline_server_core::{Config, Retention};
+
+fn ops() -> impl Strategy<Value = Vec<OpPlan>> {
+    let op = (
+        0..3usize,
+        0..4usize,
+        prop::bool::weighted(0.3),
+        prop::option::weighted(0.3, 0..8u64),
+    );
+    let op = op.prop_map(|(table, key, delete, if_version)| OpPlan {
+        table,
+        key,
+        delete,
+        if_version,
+    });
+    prop::collection::vec(op, 0..4)
+}
+
+fn cursor() -> impl Strategy<Value = CursorPlan> {
+    prop_oneof![
+        2 => Just(CursorPlan::None),
+        5 => (0..12u64).prop_map(CursorPlan::Behind),
+        1 => Just(CursorPlan::Ahead),
+        1 => Just(CursorPlan::OtherEpoch),
+    ]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let session = 0..4usize;
+    prop_oneof![
+        4 => prop::option::weighted(0.8, 0..3usize).prop_map(|client| Action::Connect { client }),
+        12 => (session.clone(), prop::collection::vec(ops(), 1..4))
+            .prop_map(|(session, mutations)| Action::Push { session, mutations }),
+        3 => (session.clone(), 0..20usize, 1..5usize)
+            .prop_map(|(session, first, count)| Action::Retry { session, first, count }),
+        2 => (session.clone(), 0..20usize, 0..20usize, ops())
+            .prop_map(|(session, seq, follows, ops)| Action::Fork { session, seq, follows, ops }),
+        7 => (session.clone(), 0..5usize, cursor())
+            .prop_map(|(session, tables, cursor)| Action::Subscribe { session, tables, cursor }),
+        1 => (session.clone(), 0..4usize).prop_map(|(session, shape)| Action::Unsubscribe { session, shape }),
+        1 => session.clone().prop_map(|session| Action::Ping { session }),
+        1 => session.clone().prop_map(|session| Action::Close { session }),
+        6 => (session, prop_oneof![Just(0), 1..600usize, Just(9999)])
+            .prop_map(|(session, bytes)| Action::Room { session, bytes }),
+        2 => (0..6u64).prop_map(|keep_versions| Action::Truncate { keep_versions }),
+        1 => (0..50u64).prop_map(|ms| Action::Wait { ms }),
+        10 => Just(Action::Step),
+        3 => (0..3usize, ops(), any::<bool>())
+            .prop_map(|(client, ops, retry)| Action::Elsewhere { client, ops, retry }),
+        1 => any::<bool>().prop_map(|checkpoint| Action::Reopen { checkpoint }),
+    ]
+}
+
+fn config() -> impl Strategy<Value = Config> {
+    let parts = prop_oneof![Just(1usize), Just(200), Just(4096)];
+    let versions_max = prop_oneof![Just(5u64), Just(1000)];
+    let in_flight_max = prop_oneof![Just(1u64), Just(4), Just(256)];
+    let burst = prop_oneof![1 => Just(3u64), 4 => Just(1000)];
+    (parts, versions_max, in_flight_max, burst).prop_map(
+        |(part_bytes, versions_max, in_flight_max, mutation_burst)| {
+            let limits = Limits {
+                in_flight_max,
+                mutation_burst,
+                mutations_per_second: 100,
+                ..Limits::default()
+            };
+            let retention = Retention {
+                versions_max,
+                ..Retention::default()
+            };
+            Config {
+                limits,
+                retention,
+                part_bytes,
+                ..Config::default()
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_the_log_is_what_everyone_sees(
+        config in config(),
+        actions in prop::collection::vec(action(), 1..80),
+    ) {
+        let mut world = World::new(config);
+        for action in &actions {
+            world.act(action);
+        }
+        world.finish();
+    }
+}

@@ -1,0 +1,152 @@
+//! The log as an oracle: what it says by itself, replayed from its beginning by the plainest code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syncline_schemas::{Json, Mutation, Op};
+use syncline_server_core::{Decided, Decision, Event, Record};
+
+/// The rows of a workspace or a shape, each with its version.
+pub(crate) type Rows = BTreeMap<(String, String), (u64, Json)>;
+
+/// All outcomes, with their versions.
+pub(crate) fn outcomes(log: &[Record]) -> impl Iterator<Item = (u64, &Decided)> {
+    log.iter().filter_map(|record| match &record.event {
+        Event::Outcome(decided) => Some((record.version, decided)),
+        Event::Truncated(_) => None,
+    })
+}
+
+/// The rows after all records up to a version.
+pub(crate) fn rows_at(log: &[Record], version: u64) -> Rows {
+    let mut rows = Rows::new();
+    for (at, decided) in outcomes(log).filter(|(at, _)| *at <= version) {
+        let Decision::Applied { effects, .. } = &decided.decision else {
+            continue;
+        };
+        for effect in effects {
+            let row = (effect.table.to_string(), effect.key.to_string());
+            match &effect.value {
+                Some(value) => rows.insert(row, (at, value.clone())),
+                None => rows.remove(&row),
+            };
+        }
+    }
+    rows
+}
+
+/// Checks what a log must be, whoever wrote it: versions increase, each client's chain is one chain, and each mutation had the effect
+/// that its ops say.
+pub(crate) fn check(log: &[Record], pushed: &Pushed) {
+    assert!(
+        log.windows(2).all(|pair| pair[0].version < pair[1].version),
+        "versions increase"
+    );
+    assert!(
+        log.windows(2).all(|pair| pair[0].at_ms <= pair[1].at_ms),
+        "time does not run backwards"
+    );
+    let mut last: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
+    for (version, decided) in outcomes(log) {
+        let before = last.insert(&decided.client, (decided.seq, &decided.op_id));
+        let (seq, op_id) = before.unzip();
+        assert_eq!(
+            decided.seq,
+            seq.unwrap_or(0) + 1,
+            "each client's mutations are decided in order, once"
+        );
+        let name = (decided.client.to_string(), decided.op_id.to_string());
+        let (mutation, follows) = &pushed[&name];
+        assert!(
+            follows.contains(&op_id.map(str::to_owned)),
+            "{name:?} does not follow {op_id:?}"
+        );
+        check_decision(log, version, decided, mutation);
+    }
+}
+
+/// What was pushed: each mutation by its client and `opId`, with all that it was ever said to follow.
+pub(crate) type Pushed = BTreeMap<(String, String), (Mutation, BTreeSet<Option<String>>)>;
+
+fn check_decision(log: &[Record], version: u64, decided: &Decided, mutation: &Mutation) {
+    let ops: Vec<Op> = mutation
+        .ops
+        .iter()
+        .map(|op| Op::decode(op).expect("tests push known ops"))
+        .collect();
+    let before = rows_at(log, version - 1);
+    let failed = ops
+        .iter()
+        .find(|op| !version_holds(log, version, &decided.client, op));
+    match &decided.decision {
+        Decision::Applied { effects, .. } => {
+            assert!(
+                failed.is_none(),
+                "v{version} was applied, but {failed:?} does not hold"
+            );
+            let changing = ops.iter().filter(|op| {
+                matches!(op, Op::Set(_))
+                    || before.contains_key(&(op.table().to_owned(), op.key().to_owned()))
+            });
+            let expected: Vec<_> = changing
+                .map(|op| (op.table(), op.key(), value_of(op)))
+                .collect();
+            let effects = effects
+                .iter()
+                .map(|effect| (&*effect.table, &*effect.key, effect.value.clone()));
+            assert_eq!(effects.collect::<Vec<_>>(), expected, "v{version}");
+        }
+        Decision::Rejected(rejection) if &*rejection.code == "version_conflict" => {
+            assert!(
+                failed.is_some() || forgotten_before(log, version) > 0,
+                "v{version} was rejected, but holds"
+            );
+        }
+        Decision::Rejected(rejection) => {
+            assert_eq!((&*rejection.code, ops.len()), ("no_ops", 0), "v{version}")
+        }
+    }
+}
+
+fn value_of(op: &Op) -> Option<Json> {
+    match op {
+        Op::Set(set) => Some(set.value.clone()),
+        Op::Delete(_) => None,
+    }
+}
+
+/// `ifVersion` by the whole history of the row.
+fn version_holds(log: &[Record], version: u64, client: &str, op: &Op) -> bool {
+    let Some(expected) = op.if_version() else {
+        return true;
+    };
+    let before = outcomes(log).filter(|(at, _)| *at < version);
+    let row = rows_at(log, version - 1)
+        .get(&(op.table().to_owned(), op.key().to_owned()))
+        .map(|(at, _)| *at);
+    let foreign_since = before
+        .filter(|(at, decided)| *at > expected && &*decided.client != client)
+        .any(|(_, decided)| {
+            let Decision::Applied { effects, .. } = &decided.decision else {
+                return false;
+            };
+            effects
+                .iter()
+                .any(|effect| &*effect.table == op.table() && &*effect.key == op.key())
+        });
+    match row {
+        None => expected == 0,
+        Some(at) => expected > 0 && at >= expected && !foreign_since,
+    }
+}
+
+/// Up to which version deletes were forgotten before this one was decided.
+pub(crate) fn forgotten_before(log: &[Record], version: u64) -> u64 {
+    let truncations = log
+        .iter()
+        .filter(|record| record.version < version)
+        .filter_map(|record| match &record.event {
+            Event::Truncated(truncated) => Some(truncated.to),
+            Event::Outcome(_) => None,
+        });
+    truncations.max().unwrap_or(0)
+}

@@ -1,0 +1,215 @@
+//! What one connection has sent and got, held against the rules for the whole of a session.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use syncline_schemas::{ErrorMessage, MutationResult, Outcome, ServerMessage, Subscribe};
+use syncline_server_core::Record;
+
+use super::log;
+use super::replica::Replica;
+
+/// A connection as the client sees it.
+#[derive(Debug, Default)]
+pub(crate) struct Witness {
+    pub(crate) client: Option<String>,
+    /// Frames that are not answered yet, and whether they must be: an `unsubscribe` is not, if all is well.
+    unanswered: VecDeque<(u64, bool)>,
+    frames: u64,
+    welcomed: bool,
+    pub(crate) closed: bool,
+    /// The version of the last outcome of its client that it was told of, and the greatest version of any outcome.
+    told: BTreeSet<u64>,
+    version: u64,
+    subscribes: BTreeMap<String, Subscribe>,
+    pub(crate) shapes: BTreeMap<String, Replica>,
+}
+
+impl Witness {
+    pub(crate) fn new(client: Option<String>) -> Witness {
+        Witness {
+            client,
+            ..Witness::default()
+        }
+    }
+
+    /// Notes a frame that goes out.
+    pub(crate) fn sends(&mut self, answered: bool) {
+        self.frames += 1;
+        self.unanswered.push_back((self.frames, answered));
+    }
+
+    /// Notes a subscribe that goes out, and gives its id.
+    pub(crate) fn subscribes(&mut self, subscribe: Subscribe) {
+        self.sends(true);
+        self.subscribes.insert(subscribe.id.clone(), subscribe);
+    }
+
+    /// Takes a frame that came in.
+    pub(crate) fn takes(&mut self, text: &str, log: &[Record]) {
+        assert!(!self.closed, "after the end: {text}");
+        let message = ServerMessage::decode(text, 64)
+            .unwrap_or_else(|error| panic!("FRAME-SCHEMA {error}: {text}"));
+        assert_eq!(
+            self.welcomed,
+            !matches!(message, ServerMessage::Welcome(_)),
+            "CONN-WELCOME-FIRST"
+        );
+        match message {
+            ServerMessage::Welcome(welcome) => {
+                self.welcomed = true;
+                self.answered(1);
+                self.version = welcome.version;
+                self.check_results(welcome.results.into_iter().map(Into::into), log);
+                let reflected = self.own_versions(log, welcome.version);
+                self.told.extend(reflected);
+            }
+            ServerMessage::Subscribed(subscribed) => {
+                let subscribe = self
+                    .subscribes
+                    .remove(&subscribed.id)
+                    .expect("SUB-SUBSCRIBED");
+                self.answered_next();
+                self.begin(&subscribed.shape, subscribe, log);
+            }
+            ServerMessage::Ack(ack) => {
+                if let Some(re) = ack.re {
+                    self.answered(re);
+                }
+                self.check_results(ack.results, log);
+            }
+            ServerMessage::Update(update) => self.take_update(update, log),
+            ServerMessage::Pong(_) => self.answered_next(),
+            ServerMessage::Error(ErrorMessage { re, .. }) => self.answered(re.expect("ERR-RE")),
+            ServerMessage::Goaway(_) => {}
+        }
+    }
+
+    fn begin(&mut self, shape: &str, subscribe: Subscribe, log: &[Record]) {
+        let tables = subscribe.tables.into_keys().collect::<BTreeSet<_>>();
+        self.shapes.retain(|_, replica| replica.tables != tables);
+        let head = log.last().map_or(0, |record| record.version);
+        let cursor = subscribe
+            .cursor
+            .filter(|cursor| cursor.epoch == super::EPOCH && cursor.version <= head);
+        let replica = Replica::new(
+            tables,
+            cursor.map(|cursor| cursor.version),
+            self.version,
+            log,
+        );
+        assert!(
+            self.shapes.insert(shape.to_owned(), replica).is_none(),
+            "SUB-SHAPE-NAME"
+        );
+    }
+
+    fn take_update(&mut self, update: syncline_schemas::Update, log: &[Record]) {
+        let replica = self
+            .shapes
+            .get_mut(&update.shape)
+            .expect("SUB-UNSUBSCRIBE: an update of a live shape");
+        if let Some(to) = replica.take(update, log) {
+            let untold = self
+                .own_versions(log, to)
+                .into_iter()
+                .find(|version| !self.told.contains(version));
+            assert_eq!(
+                untold, None,
+                "UPD-ACK-FIRST: an update to {to} before the ack"
+            );
+        }
+    }
+
+    /// The versions of this client's outcomes up to one.
+    fn own_versions(&self, log: &[Record], to: u64) -> Vec<u64> {
+        let own = log::outcomes(log)
+            .filter(|(_, decided)| Some(&*decided.client) == self.client.as_deref());
+        own.map(|(version, _)| version)
+            .take_while(|version| *version <= to)
+            .collect()
+    }
+
+    /// Outcomes are what the log says, always (PUSH-RETRY-SAME).
+    fn check_results(&mut self, results: impl IntoIterator<Item = MutationResult>, log: &[Record]) {
+        for result in results {
+            let found = log::outcomes(log).find(|(_, decided)| {
+                Some(&*decided.client) == self.client.as_deref()
+                    && *decided.op_id == *result.op_id()
+            });
+            match (result, found) {
+                (MutationResult::Applied(applied), Some((version, decided))) => {
+                    assert_eq!(Outcome::Applied(applied), decided.outcome(version));
+                    self.told.insert(version);
+                    self.version = self.version.max(version);
+                }
+                (MutationResult::Rejected(rejected), Some((version, decided))) => {
+                    assert_eq!(Outcome::Rejected(rejected), decided.outcome(version));
+                    self.told.insert(version);
+                    self.version = self.version.max(version);
+                }
+                (result @ (MutationResult::Applied(_) | MutationResult::Rejected(_)), None) => {
+                    panic!("MODEL-DURABLE: {result:?} is not in the log")
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Answers come in the order of the frames (CONN-ANSWER-ORDER).
+    fn answered(&mut self, re: u64) {
+        while self
+            .unanswered
+            .pop_front_if(|(number, must)| *number < re && !*must)
+            .is_some()
+        {}
+        assert_eq!(
+            self.unanswered.pop_front().map(|(number, _)| number),
+            Some(re),
+            "CONN-ANSWER-ORDER"
+        );
+    }
+
+    fn answered_next(&mut self) {
+        let next = self
+            .unanswered
+            .iter()
+            .find(|(_, must)| *must)
+            .map(|(number, _)| *number);
+        self.answered(next.expect("CONN-ANSWER-ORDER: nothing was asked"));
+    }
+
+    /// Nothing is on its way any more: all frames are answered, all shapes caught up, and this client's own mutations
+    /// passed by its shapes (UPD-LEVEL).
+    pub(crate) fn check_quiet(&self, log: &[Record], pushed: &log::Pushed) {
+        assert!(
+            self.unanswered.iter().all(|(_, must)| !*must),
+            "PUSH-ONE-ACK: {:?}",
+            self.unanswered
+        );
+        for replica in self.shapes.values() {
+            replica.check_caught_up(log);
+        }
+        for (version, decided) in
+            log::outcomes(log).filter(|(version, _)| self.told.contains(version))
+        {
+            let (mutation, _) = &pushed[&(decided.client.to_string(), decided.op_id.to_string())];
+            if !matches!(decided.outcome(version), Outcome::Applied(_)) {
+                continue;
+            }
+            let ops = mutation
+                .ops
+                .iter()
+                .filter_map(|op| syncline_schemas::Op::decode(op).ok());
+            for op in ops {
+                let shape = self
+                    .shapes
+                    .values()
+                    .find(|replica| replica.tables.contains(op.table()));
+                assert!(
+                    shape.is_none_or(|replica| replica.cursor >= Some(version)),
+                    "UPD-LEVEL: v{version}"
+                );
+            }
+        }
+    }
+}
