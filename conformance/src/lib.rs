@@ -4,6 +4,12 @@
 //! The crate shares the message schemas with the reference server and nothing else, so that both cannot have one misunderstanding.
 #![forbid(unsafe_code)]
 
+pub mod drive;
+pub mod facts;
+pub mod history;
+pub mod matcher;
 pub mod requirements;
 pub mod scenario;
 pub mod steps;
+pub mod target;
+pub mod vars;

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Stop};
+use crate::matcher::{Others, short};
 use crate::scenario::Template;
 
 /// Compares a value that was bound before.
@@ -16,6 +18,17 @@ pub struct Assert {
     /// What it means if it does not.
     #[serde(default)]
     pub r#else: Otherwise,
+}
+
+impl Assert {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let (value, pattern) = (cx.value(&self.that.0)?, cx.pattern(&self.is.0)?);
+        let Err(mismatch) = cx.matches(&pattern, Some(&value), Others::Allowed) else { return Ok(()) };
+        match self.r#else {
+            Otherwise::Fail => Err(Stop::fail(format!("{} is {}", short(&self.that.0), short(&pattern)), mismatch.to_string())),
+            Otherwise::Unknown => Err(Stop::Unknown(format!("what it is about did not happen: {mismatch}"))),
+        }
+    }
 }
 
 /// What it means that an assertion does not hold.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Stop};
 use crate::scenario::Text;
 
 /// Sends a WebSocket close frame and awaits that the connection ends.
@@ -11,4 +12,11 @@ use crate::scenario::Text;
 pub struct Close {
     /// Which connection.
     pub conn: Text,
+}
+
+impl Close {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        cx.link(cx.conn(&self.conn)?)?.close().await;
+        Ok(())
+    }
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Stop};
 use crate::scenario::{Number, Template, Text};
 
 /// Opens a connection, says `hello` and awaits `welcome`. Binds the connection's name to the welcome's members: `${a.epoch}`, `${a.version}`,
@@ -22,4 +23,14 @@ pub struct Connect {
     pub capabilities: Option<Vec<Text>>,
     /// A pattern that the `welcome` must match.
     pub expect: Option<Template>,
+}
+
+impl Connect {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let conn = cx.open(&cx.text(&self.conn)?, &[syncline_schemas::SUBPROTOCOL.to_owned()]).await?;
+        let session = super::hello::session(cx, self.client.as_ref(), self.workspace.as_ref(), self.acked_seq.as_ref(), self.capabilities.as_deref())?;
+        cx.hello(conn, &session).await?;
+        let welcome = cx.welcome(conn).await?;
+        super::hello::check(cx, conn, self.expect.as_ref(), &welcome)
+    }
 }

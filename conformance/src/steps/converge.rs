@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Stop};
 use crate::scenario::Text;
 
 /// Awaits that every live replica has all that was acknowledged so far of its tables, and compares them with each other.
@@ -11,4 +12,11 @@ use crate::scenario::Text;
 pub struct Converge {
     /// Only these connections' replicas. Without it: all.
     pub conns: Option<Vec<Text>>,
+}
+
+impl Converge {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let only = self.conns.as_ref().map(|conns| conns.iter().map(|conn| cx.conn(conn)).collect::<Result<Vec<_>, _>>());
+        cx.converge(only.transpose()?.as_deref()).await
+    }
 }

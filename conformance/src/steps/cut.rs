@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Stop};
 use crate::scenario::Text;
 
 /// Breaks the TCP connection off, without a close frame. What was sent may or may not have reached the server.
@@ -11,4 +12,11 @@ use crate::scenario::Text;
 pub struct Cut {
     /// Which connection.
     pub conn: Text,
+}
+
+impl Cut {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        cx.link(cx.conn(&self.conn)?)?.cut().await;
+        Ok(())
+    }
 }

@@ -1,11 +1,17 @@
 //! `expect`: one frame that must come.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::drive::{Cx, Stop};
+use crate::history::ConnIx;
+use crate::matcher::{Others, short};
 use crate::scenario::{Number, Template, Text};
+use crate::vars::Bound;
 
 /// Awaits the next frame of the connection that matches. Looks on from behind the frame that the last `expect`, `expect_error` or `mark` of this
 /// connection ended at, and passes over frames that other steps have awaited (welcomes, acks, pongs, first updates).
@@ -24,4 +30,48 @@ pub struct Expect {
     pub bind: BTreeMap<String, String>,
     /// Waits so many milliseconds longer than the usual deadline, for what the protocol lets a server take its time with.
     pub patience_ms: Option<Number>,
+}
+
+impl Expect {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let conn = cx.conn(&self.conn)?;
+        let pattern = cx.pattern(&self.frame.0)?;
+        let wanted = format!("a frame like {}", short(&pattern));
+        let at = next(cx, conn, &pattern, &wanted, self.strict, cx.patience(self.patience_ms.as_ref())?).await?;
+        cx.with(|state| {
+            for (name, pointer) in &self.bind {
+                let value = state.facts.frame(at).and_then(|frame| frame.json.as_ref()?.pointer(pointer)).cloned();
+                let value = value.ok_or_else(|| Stop::fail(format!("{pointer} in the frame"), "it is not there").at([at]))?;
+                state.vars.bind(name, Bound::Value(value));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Awaits the next frame that matches; gives its entry.
+pub(super) async fn next(cx: &Cx, conn: ConnIx, pattern: &Value, wanted: &str, strict: bool, patience: Duration) -> Result<usize, Stop> {
+    cx.until(conn, wanted, patience, |state| {
+        let from = state.looked[conn].from;
+        let received: Vec<usize> = state.facts.conns[conn].received[from..].to_vec();
+        for (index, at) in received.into_iter().enumerate() {
+            let frame = state.facts.frame(at)?;
+            if state.looked[conn].awaited.contains(&at) {
+                continue;
+            }
+            let (kind, json, shown) = (frame.kind().to_owned(), frame.json.clone(), frame.to_string());
+            match state.matches(pattern, json.as_ref(), Others::Allowed) {
+                Ok(()) => {
+                    state.looked[conn].from = from + index + 1;
+                    return Some(Ok(at));
+                }
+                Err(mismatch) if strict && kind != "update" => {
+                    return Some(Err(Stop::fail(wanted, format!("{mismatch}; the frame: {shown}")).at([at])));
+                }
+                Err(_) => {}
+            }
+        }
+        None
+    })
+    .await
 }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Stop};
+use crate::matcher::{Others, short};
 use crate::scenario::{Number, Template, Text};
 
 /// Awaits that the server closes the connection.
@@ -18,3 +20,33 @@ pub struct ExpectClose {
     /// Waits so many milliseconds longer than the usual deadline.
     pub patience_ms: Option<Number>,
 }
+
+impl ExpectClose {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let conn = cx.conn(&self.conn)?;
+        cx.with(|state| state.looked[conn].may_end = true);
+        let patience = cx.patience(self.patience_ms.as_ref())?;
+        let end = cx.until(conn, "the server closes the connection", patience, |state| state.facts.conns[conn].ended.map(Ok)).await?;
+        if !end.by_server {
+            return Err(Stop::misuse("the runner itself has closed the connection"));
+        }
+        if let Some(code) = &self.code {
+            let pattern = cx.pattern(&code.0)?;
+            let code = end.code.unwrap_or(NO_CLOSE_FRAME);
+            cx.matches(&pattern, Some(&code.into()), Others::Allowed)
+                .map_err(|_| Stop::fail(format!("the close code {}", short(&pattern)), code.to_string()).at([end.at]))?;
+        }
+        let Some(last) = &self.last else { return Ok(()) };
+        let pattern = cx.pattern(&last.0)?;
+        let (at, frame) = cx.with(|state| {
+            let at = state.facts.conns[conn].received.last().copied();
+            (at, at.and_then(|at| state.facts.frame(at)).cloned())
+        });
+        let json = frame.as_ref().and_then(|frame| frame.json.as_ref());
+        cx.matches(&pattern, json, Others::Allowed)
+            .map_err(|mismatch| Stop::fail(format!("a last frame like {}", short(&pattern)), mismatch.to_string()).at(at))
+    }
+}
+
+/// What RFC 6455 calls the code of a connection that ended without a close frame.
+const NO_CLOSE_FRAME: u16 = 1006;

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Stop};
 use crate::scenario::Text;
 
 /// Makes sure that all sent before is answered (`sync`), and lets later `expect` and `expect_none` look only at what comes after.
@@ -11,4 +12,13 @@ use crate::scenario::Text;
 pub struct Mark {
     /// Which connection.
     pub conn: Text,
+}
+
+impl Mark {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let conn = cx.conn(&self.conn)?;
+        cx.fence(conn).await?;
+        cx.with(|state| state.looked[conn].from = state.facts.conns[conn].received.len());
+        Ok(())
+    }
 }

@@ -4,10 +4,13 @@
 
 use std::borrow::Cow;
 
+use futures_util::future::BoxFuture;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
+
+use crate::drive::{Cx, Stop};
 
 /// Declares the modules, the enum of the verbs and their names.
 macro_rules! verbs {
@@ -31,6 +34,12 @@ macro_rules! verbs {
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Verb::$verb(_) => stringify!($name),)*
+                }
+            }
+
+            fn run<'a>(&'a self, cx: &'a Cx) -> BoxFuture<'a, Result<(), Stop>> {
+                match self {
+                    $(Verb::$verb(step) => Box::pin(step.run(cx)),)*
                 }
             }
         }
@@ -83,6 +92,27 @@ pub struct Step {
     /// What is done.
     #[serde(flatten)]
     pub verb: Verb,
+}
+
+/// Runs steps in order, up to the first that does not go through.
+pub(crate) async fn run_all(cx: &Cx, steps: &[Step]) -> Result<(), Stop> {
+    for (index, step) in steps.iter().enumerate() {
+        let cx = cx.at(&index.to_string());
+        step.verb.run(&cx).await.map_err(|stop| step.blamed(stop, &cx.place))?;
+    }
+    Ok(())
+}
+
+impl Step {
+    /// Says of a failure where it was, and whom the step blames.
+    fn blamed(&self, stop: Stop, place: &str) -> Stop {
+        let Stop::Fail(mut failure) = stop else { return stop };
+        failure.step.get_or_insert_with(|| place.to_owned());
+        if failure.requirements.is_empty() {
+            failure.requirements.clone_from(&self.blames);
+        }
+        Stop::Fail(failure)
+    }
 }
 
 /// The members that every step may have beside its verb's.

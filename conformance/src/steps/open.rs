@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Stop};
 use crate::scenario::Text;
 
 /// Opens a WebSocket connection and sends nothing. Fails unless the server selects `syncline.v1`. For what must happen before or instead of a
@@ -15,6 +16,13 @@ pub struct Open {
     /// The subprotocols offered, in order. Without it: `["syncline.v1"]`.
     #[serde(default = "syncline")]
     pub subprotocols: Vec<Text>,
+}
+
+impl Open {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let subprotocols = self.subprotocols.iter().map(|name| cx.text(name)).collect::<Result<Vec<_>, _>>()?;
+        cx.open(&cx.text(&self.conn)?, &subprotocols).await.map(drop)
+    }
 }
 
 pub(crate) fn syncline() -> Vec<Text> {

@@ -1,10 +1,16 @@
 //! `push_many`: a load of mutations.
 
+use std::collections::VecDeque;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
+use crate::drive::pushing::Given;
+use crate::drive::{Cx, Spoken, Stop};
+use crate::history::ConnIx;
 use crate::scenario::{Number, Template, Text};
-
+use crate::vars::Bound;
 use super::push::PushAwait;
 
 /// Pushes many new mutations of the connection's client, pipelined as far as `limits.inFlightMax` allows, and awaits that all are applied. Binds the
@@ -28,6 +34,106 @@ pub struct PushMany {
     /// What to await. With `nothing`, `count` must not pass `limits.inFlightMax`.
     #[serde(default)]
     pub r#await: PushAwait,
+}
+
+impl PushMany {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let conn = cx.conn(&self.conn)?;
+        let mut load = self.load(cx, conn)?;
+        if self.r#await == PushAwait::Nothing && load.mutations.len() > load.window {
+            return Err(Stop::misuse("more mutations than limits.inFlightMax, and nobody to await the acks"));
+        }
+        if self.r#await == PushAwait::Nothing {
+            return load.send(cx).await;
+        }
+        load.finish(cx).await?;
+        let Some(name) = &self.r#as else { return Ok(()) };
+        let name = cx.text(name)?;
+        let seq = |mutation: Option<&Value>| mutation.map_or(Value::Null, |mutation| mutation["seq"].clone());
+        let known = json!({
+            "firstSeq": seq(load.mutations.first()), "lastSeq": seq(load.mutations.last()),
+            "firstVersion": load.versions.first(), "lastVersion": load.versions.last(),
+        });
+        cx.with(|state| state.vars.bind(&name, Bound::Value(known)));
+        Ok(())
+    }
+
+    fn load(&self, cx: &Cx, conn: ConnIx) -> Result<Load, Stop> {
+        let limit = |name: &str| cx.with(|state| state.facts.limit(conn, name)).unwrap_or(1) as usize;
+        let first = cx.next_seq(conn);
+        let mutation = |turn: u64| {
+            let ops = cx.turn(&self.var, turn).value(&self.ops.0)?;
+            Ok(json!({ "seq": first + turn, "opId": cx.fresh_op_id()?, "ops": ops }))
+        };
+        let per_push = self.per_push.as_ref().map_or(Ok(1), |number| cx.number(number))? as usize;
+        let window = limit("inFlightMax");
+        Ok(Load {
+            conn,
+            mutations: (0..cx.number(&self.count)?).map(mutation).collect::<Result<_, Stop>>()?,
+            per_push: per_push.clamp(1, limit("pushMutationsMax").min(window).max(1)),
+            window,
+            sent: 0,
+            versions: Vec::new(),
+            open: VecDeque::new(),
+        })
+    }
+}
+
+/// Mutations on their way.
+struct Load {
+    conn: ConnIx,
+    mutations: Vec<Value>,
+    per_push: usize,
+    window: usize,
+    /// How many were sent.
+    sent: usize,
+    /// The versions of those that were decided.
+    versions: Vec<Value>,
+    /// The pushes that are not answered.
+    open: VecDeque<Spoken>,
+}
+
+impl Load {
+    /// Sends as many as the window lets.
+    async fn send(&mut self, cx: &Cx) -> Result<(), Stop> {
+        while self.sent < self.mutations.len() {
+            let end = (self.sent + self.per_push).min(self.mutations.len());
+            if end - self.versions.len() > self.window {
+                return Ok(());
+            }
+            self.open.push_back(cx.push(self.conn, &self.mutations[self.sent..end], Given::default()).await?);
+            self.sent = end;
+        }
+        Ok(())
+    }
+
+    /// Sends all and awaits that all are applied, obeying deferrals.
+    async fn finish(&mut self, cx: &Cx) -> Result<(), Stop> {
+        while self.versions.len() < self.mutations.len() {
+            self.send(cx).await?;
+            let mut deferral = None;
+            while let Some(push) = self.open.pop_front() {
+                let (at, results) = cx.ack(self.conn, push).await?;
+                for result in results {
+                    match result["status"].as_str() {
+                        Some("applied") => self.versions.push(result["version"].clone()),
+                        Some("deferred") => deferral = Some(result),
+                        // What was pipelined behind a deferred one has a gap before it.
+                        Some("refused") if deferral.is_some() && result["code"] == "seq_gap" => {}
+                        _ => return Err(Stop::fail("applied", result.to_string()).at([push.at, at])),
+                    }
+                }
+                if deferral.is_none() {
+                    break;
+                }
+            }
+            if let Some(deferral) = deferral {
+                cx.defer(&deferral).await;
+                self.sent = self.versions.len();
+            }
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn counter() -> String {

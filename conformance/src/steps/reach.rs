@@ -1,9 +1,13 @@
 //! `reach`: a replica comes to a version.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Stop};
 use crate::scenario::{Number, Text};
+use super::subscribe::sub;
 
 /// Awaits that a subscription's cursor is at least this version. A server owes that to the author of a mutation in the shape, and to others if
 /// the version changed a row of the shape.
@@ -14,4 +18,18 @@ pub struct Reach {
     pub sub: Text,
     /// The version.
     pub version: Number,
+}
+
+impl Reach {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let sub = sub(cx, &self.sub)?;
+        let version = cx.number(&self.version)?;
+        let conn = cx.with(|state| state.facts.subs[sub].conn);
+        let wanted = format!("an update of {} to version {version} or above", self.sub.0);
+        cx.until(conn, &wanted, Duration::ZERO, |state| {
+            let sub = &state.facts.subs[sub];
+            (sub.replica.version(&sub.epoch) >= version).then_some(Ok(()))
+        })
+        .await
+    }
 }

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Stop};
 use crate::scenario::Number;
-
-use super::Step;
 use super::push_many::counter;
+use super::{Step, run_all};
 
 /// Runs steps several times. Names may have the counter in them, as `"conn": "c${i}"`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -19,4 +19,13 @@ pub struct Repeat {
     pub var: String,
     /// What to repeat.
     pub steps: Vec<Step>,
+}
+
+impl Repeat {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        for turn in 0..cx.number(&self.times)? {
+            run_all(&cx.at("steps").turn(&self.var, turn), &self.steps).await?;
+        }
+        Ok(())
+    }
 }

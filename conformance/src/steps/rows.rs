@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::replicas::Expected;
+use crate::drive::{Cx, Stop};
 use crate::scenario::{Template, Text};
+use super::subscribe::sub;
 
 /// Awaits that a subscription's replica has all that was acknowledged so far of its tables, then compares its rows.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +25,36 @@ pub struct Rows {
     /// true: awaits nothing, compares what the replica holds now.
     #[serde(default)]
     pub now: bool,
+}
+
+impl Rows {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let sub = sub(cx, &self.sub)?;
+        let expected = expected(cx, &self.rows, &self.absent, self.exactly)?;
+        let late = if self.now { None } else { cx.caught_up(sub).await.err() };
+        let (rows, at) = cx.with(|state| {
+            let sub = &state.facts.subs[sub];
+            (sub.replica.rows.clone(), sub.parts.last().map(|part| part.at))
+        });
+        match (expected.check(&rows), late) {
+            (Err(difference), _) => Err(difference.at(at)),
+            // Its rows are right: what it was not brought up to changed nothing in them.
+            (Ok(()), None | Some(Stop::Fail(_))) => Ok(()),
+            (Ok(()), Some(unknown)) => Err(unknown),
+        }
+    }
+}
+
+/// What a step expects of rows.
+pub(super) fn expected(cx: &Cx, rows: &[Row], absent: &[AbsentRow], exactly: bool) -> Result<Expected, Stop> {
+    let pattern = |template: &Option<Template>| template.as_ref().map(|template| cx.pattern(&template.0)).transpose();
+    let key = |table: &Template, key: &Template| Ok::<_, Stop>((cx.string(&table.0)?, cx.string(&key.0)?));
+    let row = |row: &Row| Ok::<_, Stop>((key(&row.table, &row.key)?, pattern(&row.value)?, pattern(&row.version)?));
+    Ok(Expected {
+        rows: rows.iter().map(row).collect::<Result<_, _>>()?,
+        absent: absent.iter().map(|row| key(&row.table, &row.key)).collect::<Result<_, _>>()?,
+        exactly,
+    })
 }
 
 /// A row that must be there.

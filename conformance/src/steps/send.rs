@@ -2,8 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use crate::drive::{Cx, Stop};
+use crate::history::{Body, Frame};
 use crate::scenario::{Number, Template, Text};
+use crate::vars::Bound;
 
 /// Sends one frame as it stands and awaits nothing. Exactly one of `frame`, `text` and `binary`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -23,4 +27,32 @@ pub struct Send {
     pub fragments: Option<Number>,
     /// Binds `${name.re}`: the frame's number on its connection.
     pub r#as: Option<Text>,
+}
+
+impl Send {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let conn = cx.conn(&self.conn)?;
+        let mut frame = self.made(cx)?;
+        if let (Some(to), Body::Text(text)) = (&self.pad_to, &frame.body) {
+            let to = usize::try_from(cx.number(to)?).map_err(Stop::misuse)?;
+            let blanks = to.checked_sub(text.len()).ok_or_else(|| Stop::misuse(format!("the frame is longer than {to} bytes")))?;
+            frame = Frame::text(format!("{text}{}", " ".repeat(blanks)));
+        }
+        let fragments = self.fragments.as_ref().map_or(Ok(1), |fragments| cx.number(fragments))?;
+        let spoken = cx.send(conn, frame, fragments as usize, false, None).await?;
+        if let Some(name) = &self.r#as {
+            let name = cx.text(name)?;
+            cx.with(|state| state.vars.bind(&name, Bound::Value(json!({ "re": spoken.ordinal }))));
+        }
+        Ok(())
+    }
+
+    fn made(&self, cx: &Cx) -> Result<Frame, Stop> {
+        match (&self.frame, &self.text, &self.binary) {
+            (Some(frame), _, _) => Ok(Frame::text(cx.value(&frame.0)?.to_string())),
+            (_, Some(text), _) => Ok(Frame::text(cx.string(&text.0)?)),
+            (_, _, Some(binary)) => Ok(Frame::binary(cx.string(&binary.0)?.into_bytes())),
+            _ => Err(Stop::misuse("nothing to send")),
+        }
+    }
 }

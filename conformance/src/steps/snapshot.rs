@@ -1,10 +1,13 @@
 //! `snapshot`: what the server holds.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Session, State, Stop};
 use crate::scenario::{Template, Text};
-
+use super::rows::expected;
 use super::rows::{AbsentRow, Row, yes};
 
 /// Reads tables on a fresh connection without `clientId`, and compares the rows of the first complete update.
@@ -23,4 +26,31 @@ pub struct Snapshot {
     pub absent: Vec<AbsentRow>,
     /// Without it: `${workspace}`.
     pub workspace: Option<Text>,
+}
+
+impl Snapshot {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let expected = expected(cx, &self.rows, &self.absent, self.exactly)?;
+        let tables: BTreeSet<String> = match &self.tables {
+            Some(tables) => tables.iter().map(|table| cx.string(&table.0)).collect::<Result<_, _>>()?,
+            None => expected.rows.iter().map(|(key, _, _)| key).chain(&expected.absent).map(|key| key.0.clone()).collect(),
+        };
+        if tables.is_empty() {
+            return Err(Stop::misuse("a snapshot of no tables"));
+        }
+        let workspace = self.workspace.as_ref().map_or_else(|| cx.workspace(), |workspace| cx.text(workspace))?;
+        let name = format!("snapshot-{}", cx.with(State::counted));
+        let (conn, _) = cx.connect(&name, &Session { workspace, ..Session::default() }).await?;
+        let mut rows = BTreeMap::new();
+        let mut at = Vec::new();
+        for shape in cx.read(conn, &tables).await? {
+            cx.with(|state| {
+                let sub = &state.facts.subs[shape];
+                rows.extend(sub.replica.rows.clone());
+                at.extend(sub.parts.iter().map(|part| part.at));
+            });
+        }
+        cx.link(conn)?.close().await;
+        expected.check(&rows).map_err(|difference| difference.at(at))
+    }
 }

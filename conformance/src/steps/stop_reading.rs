@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Stop};
+use crate::history::ConnIx;
 use crate::scenario::Text;
 
 /// Stops taking anything from the connection's socket, WebSocket pings included, until `start_reading`.
@@ -11,4 +13,20 @@ use crate::scenario::Text;
 pub struct StopReading {
     /// Which connection.
     pub conn: Text,
+}
+
+impl StopReading {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        read(cx, cx.conn(&self.conn)?, false)
+    }
+}
+
+pub(super) fn read(cx: &Cx, conn: ConnIx, on: bool) -> Result<(), Stop> {
+    cx.link(conn)?.read(on);
+    // The server may give up on a reader that does not keep up.
+    cx.with(|state| {
+        state.looked[conn].paused = !on;
+        state.looked[conn].may_end = true;
+    });
+    Ok(())
 }

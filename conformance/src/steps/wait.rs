@@ -1,8 +1,11 @@
 //! `wait`: time that must pass.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::{Cx, Stop};
 use crate::scenario::Number;
 
 /// Lets time pass. Only where time itself is what is judged (`limits.idleTimeoutMs`), never to wait for something to happen.
@@ -11,4 +14,11 @@ use crate::scenario::Number;
 pub struct Wait {
     /// How many milliseconds.
     pub ms: Number,
+}
+
+impl Wait {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        tokio::time::sleep(Duration::from_millis(cx.number(&self.ms)?)).await;
+        Ok(())
+    }
 }

@@ -1,0 +1,96 @@
+//! The journal: where everything that happens is written down, and where those who wait look.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use crate::facts::Facts;
+use crate::history::{ConnIx, Entry, Event};
+use crate::vars::Vars;
+
+/// What a scenario's run knows.
+#[derive(Debug)]
+pub struct State {
+    /// The history and what it tells.
+    pub facts: Facts,
+    /// The names.
+    pub vars: Vars,
+    /// What steps have looked at, for each connection.
+    pub looked: Vec<Looked>,
+    began: Instant,
+    made: u64,
+}
+
+/// Which frames of a connection steps have looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    /// The index, among the frames received, from which `expect` looks on.
+    pub from: usize,
+    /// The entries of frames that other steps have awaited.
+    pub awaited: BTreeSet<usize>,
+    /// Whether the connection's end is no surprise.
+    pub may_end: bool,
+    /// Whether reading is stopped.
+    pub paused: bool,
+}
+
+impl State {
+    /// Writes an event down.
+    pub fn record(&mut self, event: Event) -> usize {
+        let at_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if matches!(event, Event::Opened { .. }) {
+            self.looked.push(Looked::default());
+        }
+        self.facts.apply(Entry { at_us, event });
+        self.facts.entries.len() - 1
+    }
+
+    /// A number that was not given before, for names.
+    pub fn counted(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
+
+    /// Whether the connection can still be used.
+    #[must_use]
+    pub fn is_open(&self, conn: ConnIx) -> bool {
+        self.facts.conns[conn].ended.is_none()
+    }
+}
+
+/// The shared state of a run; whoever waits is told of every change.
+#[derive(Debug)]
+pub struct Journal {
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+}
+
+impl Journal {
+    /// An empty journal.
+    #[must_use]
+    pub fn new(vars: Vars) -> Journal {
+        let state =
+            State { facts: Facts::default(), vars, looked: Vec::new(), began: Instant::now(), made: 0 };
+        Journal { state: Mutex::new(state), changed: watch::Sender::new(0) }
+    }
+
+    /// Looks at the state, or changes it; nobody else does meanwhile.
+    pub fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes an event down and tells those who wait.
+    pub fn record(&self, event: Event) -> usize {
+        let at = self.with(|state| state.record(event));
+        self.changed.send_modify(|count| *count += 1);
+        at
+    }
+
+    /// Changes from now on.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+}

@@ -1,0 +1,17 @@
+//! What drives a scenario: connections, the journal in which everything is written down, and waiting.
+
+mod cx;
+mod journal;
+mod link;
+pub(crate) mod pushing;
+pub(crate) mod replicas;
+mod sessions;
+mod stop;
+mod wait;
+
+pub use cx::Cx;
+pub use journal::{Journal, State};
+pub use link::{Link, OpenError};
+pub(crate) use cx::Spoken;
+pub use sessions::Session;
+pub use stop::{Failure, Stop};

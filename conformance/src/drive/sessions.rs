@@ -1,0 +1,118 @@
+//! Opening connections and sessions, as the steps and the audit need it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::cx::Spoken;
+use super::{Cx, Link, OpenError, Stop};
+use crate::history::{ConnIx, Frame};
+use crate::vars::Bound;
+
+/// Between two attempts to reach a server that is being started.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// What a `hello` says.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// The workspace.
+    pub workspace: String,
+    /// The client; none reads only.
+    pub client: Option<String>,
+    /// Without it: what the client has learnt.
+    pub acked_seq: Option<u64>,
+    /// Without it the member is not sent.
+    pub capabilities: Option<Vec<String>>,
+}
+
+impl Cx {
+    /// Opens a WebSocket under this name. A server that nobody reaches is tried again until the deadline: it may be starting.
+    pub(crate) async fn open(&self, name: &str, subprotocols: &[String]) -> Result<ConnIx, Stop> {
+        let still_open = self.with(|state| match state.vars.bound(name) {
+            Some(Bound::Conn(conn)) => state.is_open(*conn) && !state.looked[*conn].may_end,
+            _ => false,
+        });
+        if still_open {
+            return Err(Stop::misuse(format!("the connection {name} is still open")));
+        }
+        let deadline = Instant::now() + self.deadline;
+        loop {
+            let url = self.server.url();
+            match tokio::time::timeout_at(deadline, Link::open(&self.journal, &url, name, subprotocols)).await {
+                Ok(Ok(link)) => {
+                    let conn = self.adopt(link);
+                    self.with(|state| state.vars.bind(name, Bound::Conn(conn)));
+                    return Ok(conn);
+                }
+                Ok(Err(OpenError::Unreachable(_))) if Instant::now() + RETRY_PAUSE < deadline => sleep(RETRY_PAUSE).await,
+                Ok(Err(error)) => return Err(not_opened(&error)),
+                Err(_) => return Err(Stop::Unknown("silent: the handshake was not answered within the deadline".to_owned())),
+            }
+        }
+    }
+
+    /// Says `hello`; gives the frame that was sent.
+    pub(crate) async fn hello(&self, conn: ConnIx, session: &Session) -> Result<Spoken, Stop> {
+        let mut hello = json!({ "type": "hello", "workspace": session.workspace });
+        if let Some(client) = &session.client {
+            let learnt = || self.with(|state| state.facts.ledger.acked_seq(&session.workspace, client));
+            hello["clientId"] = client.as_str().into();
+            hello["ackedSeq"] = session.acked_seq.unwrap_or_else(learnt).into();
+        } else if let Some(acked_seq) = session.acked_seq {
+            hello["ackedSeq"] = acked_seq.into();
+        }
+        if let Some(capabilities) = &session.capabilities {
+            hello["capabilities"] = capabilities.as_slice().into();
+        }
+        self.say(conn, &hello).await
+    }
+
+    /// Awaits the `welcome`.
+    pub(crate) async fn welcome(&self, conn: ConnIx) -> Result<Arc<Frame>, Stop> {
+        self.until(conn, "a welcome", Duration::ZERO, |state| {
+            let first = *state.facts.conns[conn].received.first()?;
+            let frame = Arc::new(state.facts.frame(first)?.clone());
+            state.looked[conn].awaited.insert(first);
+            Some(match frame.kind() {
+                "welcome" => Ok(frame),
+                _ => Err(Stop::fail("welcome, as the first frame", frame.to_string()).at([first])),
+            })
+        })
+        .await
+    }
+
+    /// Opens a WebSocket, says `hello` and awaits `welcome`.
+    pub(crate) async fn connect(&self, name: &str, session: &Session) -> Result<(ConnIx, Arc<Frame>), Stop> {
+        let conn = self.open(name, &[syncline_schemas::SUBPROTOCOL.to_owned()]).await?;
+        self.hello(conn, session).await?;
+        let welcome = self.welcome(conn).await?;
+        Ok((conn, welcome))
+    }
+
+    /// The scenario's own workspace.
+    pub(crate) fn workspace(&self) -> Result<String, Stop> {
+        self.string(&Value::String("${workspace}".to_owned()))
+    }
+
+    /// Awaits the answer to a frame; gives its entry and the frame.
+    pub(crate) async fn answer(&self, conn: ConnIx, to: Spoken, wanted: &str) -> Result<(usize, Arc<Frame>), Stop> {
+        self.until(conn, wanted, Duration::ZERO, |state| {
+            let at = state.facts.conns[conn].sent[to.ordinal as usize - 1].answer?;
+            state.looked[conn].awaited.insert(at);
+            state.facts.frame(at).map(|frame| Ok((at, Arc::new(frame.clone()))))
+        })
+        .await
+        .map_err(|stop| stop.at([to.at]))
+    }
+}
+
+fn not_opened(error: &OpenError) -> Stop {
+    match error {
+        OpenError::Unreachable(why) => Stop::Unknown(format!("the server cannot be reached: {why}")),
+        OpenError::Refused(status) => Stop::fail("the WebSocket handshake is accepted", format!("HTTP status {status}")),
+        OpenError::Subprotocol(why) => Stop::broken("CONN-SUBPROTOCOL", "the server selects syncline.v1", why.as_str()),
+        OpenError::NotWebSocket(why) => Stop::Unknown(format!("what answers there speaks no WebSocket: {why}")),
+    }
+}

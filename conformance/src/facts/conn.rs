@@ -1,0 +1,138 @@
+//! A connection: what was said on it, and how it ended.
+
+use serde_json::Value;
+
+use super::sub::Asked;
+use crate::history::Frame;
+
+/// A connection of the scenario.
+#[derive(Clone, Debug)]
+pub struct Conn {
+    /// Its name in the scenario.
+    pub name: String,
+    /// The entry at which it was opened.
+    pub opened_at: usize,
+    /// The `hello`, if it was the first frame and one can read it.
+    pub hello: Option<Hello>,
+    /// The `welcome`: its entry and the message.
+    pub welcome: Option<(usize, Value)>,
+    /// The epoch that `welcome` named.
+    pub epoch: Option<String>,
+    /// The frames that were sent: number n is at n - 1.
+    pub sent: Vec<Sent>,
+    /// The entries of the frames that were received.
+    pub received: Vec<usize>,
+    /// The entry at which anything was last heard, WebSocket pings and pongs included.
+    pub heard_at: Option<usize>,
+    /// The `subscribe`s that are not answered.
+    pub asked: Vec<Asked>,
+    /// The live shapes by name, each with its subscription.
+    pub live: Vec<(String, usize)>,
+    /// Updates of shapes that are not live.
+    pub stray_updates: Vec<usize>,
+    /// How it ended.
+    pub ended: Option<End>,
+}
+
+/// A frame that was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// The entry.
+    pub at: usize,
+    /// The entry of what answered it.
+    pub answer: Option<usize>,
+}
+
+/// What a `hello` said.
+#[derive(Clone, Debug)]
+pub struct Hello {
+    /// The entry.
+    pub at: usize,
+    /// The workspace.
+    pub workspace: String,
+    /// The client.
+    pub client: Option<String>,
+    /// Up to where the client knows its outcomes.
+    pub acked_seq: u64,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// The entry.
+    pub at: usize,
+    /// Whether the server ended it.
+    pub by_server: bool,
+    /// The close code; none without a close frame.
+    pub code: Option<u16>,
+}
+
+impl Hello {
+    pub(super) fn read(at: usize, frame: &Frame) -> Option<Hello> {
+        Some(Hello {
+            at,
+            workspace: frame.string("workspace")?.to_owned(),
+            client: frame.string("clientId").map(ToOwned::to_owned),
+            acked_seq: frame.number("ackedSeq").unwrap_or(0),
+        })
+    }
+}
+
+impl Conn {
+    pub(super) fn new(name: String, at: usize) -> Conn {
+        Conn {
+            name,
+            opened_at: at,
+            hello: None,
+            welcome: None,
+            epoch: None,
+            sent: Vec::new(),
+            received: Vec::new(),
+            heard_at: None,
+            asked: Vec::new(),
+            live: Vec::new(),
+            stray_updates: Vec::new(),
+            ended: None,
+        }
+    }
+
+    /// The client whose session it is.
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
+        self.hello.as_ref()?.client.as_deref()
+    }
+
+    /// The workspace of the session; empty before `hello`.
+    #[must_use]
+    pub fn workspace(&self) -> &str {
+        self.hello.as_ref().map_or("", |hello| &hello.workspace)
+    }
+
+    /// The live subscription of this shape.
+    #[must_use]
+    pub fn live_sub(&self, shape: &str) -> Option<usize> {
+        self.live.iter().find(|(name, _)| name == shape).map(|(_, sub)| *sub)
+    }
+
+    pub(super) fn welcomed(&mut self, at: usize, frame: &Frame) {
+        if self.welcome.is_none() {
+            self.epoch = frame.string("epoch").map(ToOwned::to_owned);
+            self.welcome = frame.json.clone().map(|welcome| (at, welcome));
+            self.answered(1, at);
+        }
+    }
+
+    /// The frame of this number is answered.
+    pub(super) fn answered(&mut self, re: u64, at: usize) {
+        if let Some(sent) = self.sent.get_mut(re as usize - 1) {
+            sent.answer.get_or_insert(at);
+        }
+    }
+
+    /// The frame sent at this entry is answered.
+    pub(super) fn answered_at(&mut self, sent_at: usize, at: usize) {
+        if let Some(sent) = self.sent.iter_mut().find(|sent| sent.at == sent_at) {
+            sent.answer.get_or_insert(at);
+        }
+    }
+}

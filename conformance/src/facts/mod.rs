@@ -1,0 +1,197 @@
+//! What a history tells: connections, the fate of mutations, what replicas hold.
+//!
+//! [`Facts`] is a fold: each entry is applied once, in order. The driver keeps one as it goes (a step awaits a fact), the
+//! checkers look at the same one when all is over. It believes the server; whether the server told the truth is for the checkers.
+
+mod conn;
+mod log;
+mod mutation;
+mod replica;
+mod sub;
+
+use serde_json::Value;
+
+pub use conn::{Conn, Hello, Sent};
+pub use log::{Known, Log, Step as LogStep};
+pub use mutation::{Answer, Ledger, Mutation, Outcome, Send};
+pub use replica::{Replica, Row, RowKey};
+pub use sub::{Complete, Part, Sub};
+
+use crate::history::{ConnIx, Entry, Event, Frame, whole};
+use crate::scenario::Hook;
+
+/// All that a history tells, so far.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The history itself.
+    pub entries: Vec<Entry>,
+    /// The connections, in the order in which they were opened.
+    pub conns: Vec<Conn>,
+    /// The mutations that were sent, and what became of them.
+    pub ledger: Ledger,
+    /// The subscriptions that were accepted.
+    pub subs: Vec<Sub>,
+    /// The hooks that were done: when they began and ended.
+    pub hooks: Vec<(Hook, usize, usize)>,
+}
+
+impl Facts {
+    /// The facts of a whole history.
+    #[must_use]
+    pub fn of(history: impl IntoIterator<Item = Entry>) -> Facts {
+        let mut facts = Facts::default();
+        for entry in history {
+            facts.apply(entry);
+        }
+        facts
+    }
+
+    /// Takes the next entry.
+    pub fn apply(&mut self, entry: Entry) {
+        let at = self.entries.len();
+        match &entry.event {
+            Event::Opened { name, .. } => self.conns.push(Conn::new(name.clone(), at)),
+            Event::Sent { conn, frame, resumes, .. } => self.sent(at, *conn, frame, *resumes),
+            Event::Received { conn, frame } => self.received(at, *conn, frame),
+            Event::Heard { conn } => self.conns[*conn].heard_at = Some(at),
+            Event::Closed { conn, code } => self.ended(at, *conn, true, *code),
+            Event::Left { conn } => self.ended(at, *conn, false, None),
+            Event::HookBegun { hook } => self.hooks.push((*hook, at, usize::MAX)),
+            Event::HookDone { hook } => {
+                if let Some(begun) = self.hooks.iter_mut().rev().find(|(begun, _, done)| begun == hook && *done == usize::MAX) {
+                    begun.2 = at;
+                }
+            }
+        }
+        self.entries.push(entry);
+    }
+
+    /// The frame of an entry that is one.
+    #[must_use]
+    pub fn frame(&self, at: usize) -> Option<&Frame> {
+        match &self.entries.get(at)?.event {
+            Event::Sent { frame, .. } | Event::Received { frame, .. } => Some(frame),
+            _ => None,
+        }
+    }
+
+    fn sent(&mut self, at: usize, conn: ConnIx, frame: &Frame, resumes: Option<usize>) {
+        let session = &mut self.conns[conn];
+        session.sent.push(Sent { at, answer: None });
+        let ordinal = session.sent.len() as u64;
+        match frame.kind() {
+            "hello" if ordinal == 1 => session.hello = Hello::read(at, frame),
+            "push" => self.ledger.pushed(at, conn, session, frame),
+            "subscribe" => session.asked.extend(sub::Asked::read(at, frame, resumes)),
+            "unsubscribe" => {
+                let live = session.live_sub(frame.string("shape").unwrap_or_default());
+                if let Some(sub) = live {
+                    self.subs[sub].unsubscribed_at = Some(at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn received(&mut self, at: usize, conn: ConnIx, frame: &Frame) {
+        let session = &mut self.conns[conn];
+        session.received.push(at);
+        session.heard_at = Some(at);
+        let re = frame.number("re").filter(|re| (1..=session.sent.len() as u64).contains(re));
+        if let Some(re) = re {
+            session.answered(re, at);
+        }
+        match frame.kind() {
+            "welcome" => {
+                session.welcomed(at, frame);
+                self.ledger.learned(at, conn, session, frame);
+            }
+            "ack" => self.ledger.acked(at, conn, session, frame),
+            "error" => self.failed(at, conn, frame, re),
+            "subscribed" => self.subscribed(at, conn, frame),
+            "update" => {
+                let live = session.live_sub(frame.string("shape").unwrap_or_default());
+                match live {
+                    Some(sub) => self.subs[sub].updated(at, frame),
+                    None => session.stray_updates.push(at),
+                }
+            }
+            "pong" => self.ponged(at, conn, frame),
+            _ => {}
+        }
+    }
+
+    /// A pong answers the first unanswered ping with its `t`.
+    fn ponged(&mut self, at: usize, conn: ConnIx, pong: &Frame) {
+        let entries = &self.entries;
+        let is_it = |sent: &&mut Sent| match &entries[sent.at].event {
+            Event::Sent { frame, .. } => frame.kind() == "ping" && frame.number("t") == pong.number("t"),
+            _ => false,
+        };
+        let open = self.conns[conn].sent.iter_mut().filter(|sent| sent.answer.is_none());
+        if let Some(ping) = { open }.find(is_it) {
+            ping.answer = Some(at);
+        }
+    }
+
+    fn failed(&mut self, at: usize, conn: ConnIx, frame: &Frame, re: Option<u64>) {
+        let session = &mut self.conns[conn];
+        if let Some(re) = re {
+            self.ledger.errored(conn, re, frame);
+            let sent_at = session.sent[re as usize - 1].at;
+            session.asked.retain(|asked| asked.at != sent_at);
+        }
+        if frame.string("scope") == Some("subscription")
+            && let Some(sub) = frame.string("shape").and_then(|shape| session.live_sub(shape))
+        {
+            session.live.retain(|(_, live)| *live != sub);
+            self.subs[sub].ended_at = Some(at);
+        }
+    }
+
+    fn subscribed(&mut self, at: usize, conn: ConnIx, frame: &Frame) {
+        let (id, shape) = (frame.string("id").unwrap_or_default(), frame.string("shape").unwrap_or_default());
+        let session = &mut self.conns[conn];
+        let Some(index) = session.asked.iter().position(|asked| asked.id == id) else { return };
+        let asked = session.asked.remove(index);
+        session.answered_at(asked.at, at);
+        let over = |(name, sub): &(String, usize)| name == shape || self.subs[*sub].tables == asked.tables;
+        for (_, ended) in session.live.extract_if(.., |live| over(live)).collect::<Vec<_>>() {
+            self.subs[ended].ended_at = Some(at);
+        }
+        session.live.push((shape.to_owned(), self.subs.len()));
+        let epoch = session.epoch.clone().unwrap_or_default();
+        let replica = match (asked.resumes, &asked.cursor) {
+            (Some(earlier), _) => self.subs[earlier].replica.resumed(),
+            (None, Some((of, version))) => {
+                let log = Log::of(self, self.conns[conn].workspace(), of);
+                Replica::at((of.clone(), *version), log.rows_at(*version, &asked.tables))
+            }
+            (None, None) => Replica::default(),
+        };
+        self.subs.push(Sub::new(conn, asked, shape, at, epoch, replica));
+    }
+
+    fn ended(&mut self, at: usize, conn: ConnIx, by_server: bool, code: Option<u16>) {
+        let session = &mut self.conns[conn];
+        if session.ended.is_none() {
+            session.ended = Some(conn::End { at, by_server, code });
+            for (_, sub) in std::mem::take(&mut session.live) {
+                self.subs[sub].ended_at = Some(at);
+            }
+        }
+    }
+
+    /// The subscription that answered the `subscribe` sent at this entry.
+    #[must_use]
+    pub fn sub_of(&self, subscribe_at: usize) -> Option<usize> {
+        self.subs.iter().position(|sub| sub.asked_at == subscribe_at)
+    }
+
+    /// The announced limit of a connection's session.
+    #[must_use]
+    pub fn limit(&self, conn: ConnIx, name: &str) -> Option<u64> {
+        let welcome = self.conns.get(conn)?.welcome.as_ref()?;
+        whole(welcome.1.get("limits").and_then(|limits: &Value| limits.get(name))?)
+    }
+}

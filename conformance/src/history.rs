@@ -1,0 +1,189 @@
+//! The history of a scenario: everything that was sent, received and done, over all its connections, in the order in which the runner
+//! saw it.
+//!
+//! It is append-only, and the only thing that is judged: a checker sees what anybody could have seen from outside. A frame counts as
+//! sent from before its first byte leaves, and as received once all of it is there, so that "received before the other was sent" is
+//! never claimed wrongly.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::scenario::Hook;
+
+/// Which connection of the scenario, counted from 0.
+pub type ConnIx = usize;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Microseconds since the scenario began.
+    pub at_us: u64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A WebSocket was opened: the connection's index is the next one.
+    Opened {
+        /// The connection.
+        conn: ConnIx,
+        /// Its name in the scenario.
+        name: String,
+    },
+    /// A frame was sent.
+    Sent {
+        /// The connection.
+        conn: ConnIx,
+        /// The frame.
+        frame: Arc<Frame>,
+        /// For a `subscribe` that goes on from an earlier subscription's rows: which one.
+        resumes: Option<usize>,
+        /// Whether the runner itself made the frame, so that it must be valid.
+        own: bool,
+    },
+    /// A frame was received.
+    Received {
+        /// The connection.
+        conn: ConnIx,
+        /// The frame.
+        frame: Arc<Frame>,
+    },
+    /// A WebSocket ping or pong came.
+    Heard {
+        /// The connection.
+        conn: ConnIx,
+    },
+    /// The server closed the connection, or broke it off.
+    Closed {
+        /// The connection.
+        conn: ConnIx,
+        /// The close code; without a close frame there is none.
+        code: Option<u16>,
+    },
+    /// The runner closed the connection, or broke it off.
+    Left {
+        /// The connection.
+        conn: ConnIx,
+    },
+    /// The target was asked to do something to the server.
+    HookBegun {
+        /// What.
+        hook: Hook,
+    },
+    /// It has done it.
+    HookDone {
+        /// What.
+        hook: Hook,
+    },
+}
+
+/// A data frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// What it carries.
+    pub body: Body,
+    /// The JSON of a text frame that holds one JSON text.
+    pub json: Option<Value>,
+}
+
+/// What a frame carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A text frame.
+    Text(String),
+    /// A binary frame.
+    Binary(Vec<u8>),
+}
+
+impl Frame {
+    /// A text frame.
+    #[must_use]
+    pub fn text(text: String) -> Frame {
+        let json = serde_json::from_str(&text).ok();
+        Frame { body: Body::Text(text), json }
+    }
+
+    /// A binary frame.
+    #[must_use]
+    pub fn binary(bytes: Vec<u8>) -> Frame {
+        Frame { body: Body::Binary(bytes), json: None }
+    }
+
+    /// The message's `type`; empty if it has none.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.member("type").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A member of the message.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.json.as_ref()?.as_object()?.get(name)
+    }
+
+    /// A member that is a whole number, however it is written.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.member(name).and_then(whole)
+    }
+
+    /// A member that is a string.
+    #[must_use]
+    pub fn string(&self, name: &str) -> Option<&str> {
+        self.member(name)?.as_str()
+    }
+
+    /// The payload's length in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.body {
+            Body::Text(text) => text.len(),
+            Body::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// The value as a whole number, however it is written: `1.0` is 1.
+#[must_use]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+pub fn whole(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| {
+        let number = value.as_f64()?;
+        (number >= 0.0 && number <= 9_007_199_254_740_991.0 && number.fract() == 0.0).then_some(number as u64)
+    })
+}
+
+/// How much of a frame is shown to people.
+const SHOWN_CHARS: usize = 240;
+
+impl fmt::Display for Frame {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.body {
+            Body::Binary(bytes) => write!(out, "binary frame of {} bytes", bytes.len()),
+            Body::Text(text) => match text.char_indices().nth(SHOWN_CHARS) {
+                None => out.write_str(text.trim_end()),
+                Some((end, _)) => write!(out, "{}… ({} bytes)", &text[..end], text.len()),
+            },
+        }
+    }
+}
+
+impl Event {
+    /// The connection that it is about.
+    #[must_use]
+    pub fn conn(&self) -> Option<ConnIx> {
+        match self {
+            Event::Opened { conn, .. }
+            | Event::Sent { conn, .. }
+            | Event::Received { conn, .. }
+            | Event::Heard { conn }
+            | Event::Closed { conn, .. }
+            | Event::Left { conn } => Some(*conn),
+            Event::HookBegun { .. } | Event::HookDone { .. } => None,
+        }
+    }
+}
