@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "op", rename_all = "camelCase")]
 pub enum Op {
-    /// `set`
+    /// Writes a row whole.
     Set(SetOp),
-    /// `delete`
+    /// Removes a row; where there is none, changes nothing.
     Delete(DeleteOp),
 }
 
@@ -93,7 +93,7 @@ impl Op {
     }
 }
 
-/// The arm `set`.
+/// Writes a row whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetOp {
@@ -112,7 +112,7 @@ pub struct SetOp {
     pub if_version: Option<u64>,
 }
 
-/// The arm `delete`.
+/// Removes a row; where there is none, changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteOp {

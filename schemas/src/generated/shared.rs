@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cursor {
-    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    /// The history that `version` belongs to.
     #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
     pub epoch: String,
     /// A position in the workspace's log of outcomes; 0 is the position before the first.
@@ -26,9 +26,9 @@ pub struct Cursor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "status", rename_all = "camelCase")]
 pub enum Outcome {
-    /// `applied`
+    /// All ops of the mutation took effect, at this version.
     Applied(Applied),
-    /// `rejected`
+    /// Nothing of the mutation took effect. It took a version all the same and is never decided again.
     Rejected(Rejected),
 }
 
@@ -87,7 +87,7 @@ impl Outcome {
         }
     }
 
-    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    /// The mutation's `opId`.
     #[must_use]
     pub fn op_id(&self) -> &str {
         match self {
@@ -115,14 +115,14 @@ impl From<Outcome> for MutationResult {
     }
 }
 
-/// The arm `applied`.
+/// All ops of the mutation took effect, at this version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Applied {
     /// The number of a mutation within its client: 1, 2, 3, ...
     #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
     pub seq: u64,
-    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    /// The mutation's `opId`.
     #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
     pub op_id: String,
     /// The position that the mutation took in the log.
@@ -130,14 +130,14 @@ pub struct Applied {
     pub version: u64,
 }
 
-/// The arm `rejected`.
+/// Nothing of the mutation took effect. It took a version all the same and is never decided again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejected {
     /// The number of a mutation within its client: 1, 2, 3, ...
     #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
     pub seq: u64,
-    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    /// The mutation's `opId`.
     #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
     pub op_id: String,
     /// The position that the rejection took in the log.
@@ -160,13 +160,13 @@ pub struct Rejected {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "status", rename_all = "camelCase")]
 pub enum MutationResult {
-    /// `applied`
+    /// All ops of the mutation took effect, at this version.
     Applied(Applied),
-    /// `rejected`
+    /// Nothing of the mutation took effect. It took a version all the same and is never decided again.
     Rejected(Rejected),
-    /// `deferred`
+    /// Not decided: to be sent again later, as it is.
     Deferred(Deferred),
-    /// `refused`
+    /// No outcome is given: the code says why, and what would have to change.
     Refused(Refused),
 }
 
@@ -243,7 +243,7 @@ impl MutationResult {
         }
     }
 
-    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    /// The mutation's `opId`.
     #[must_use]
     pub fn op_id(&self) -> &str {
         match self {
@@ -255,14 +255,14 @@ impl MutationResult {
     }
 }
 
-/// The arm `deferred`.
+/// Not decided: to be sent again later, as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deferred {
     /// The number of a mutation within its client: 1, 2, 3, ...
     #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
     pub seq: u64,
-    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    /// The mutation's `opId`.
     #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
     pub op_id: String,
     /// A code of the error registry (errors.json). Open: an unknown code is handled by its scope and `retryable`.
@@ -274,14 +274,14 @@ pub struct Deferred {
     pub retry_after_ms: Option<u64>,
 }
 
-/// The arm `refused`.
+/// No outcome is given: the code says why, and what would have to change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refused {
     /// The number of a mutation within its client: 1, 2, 3, ...
     #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
     pub seq: u64,
-    /// An identifier made by a program: client ids, operation ids, epochs, sessions, shapes, capability names.
+    /// The mutation's `opId`.
     #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
     pub op_id: String,
     /// A code of the error registry (errors.json). Open: an unknown code is handled by its scope and `retryable`.
@@ -301,9 +301,9 @@ pub struct Refused {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "op", rename_all = "camelCase")]
 pub enum Change {
-    /// `set`
+    /// The row has this value.
     Set(SetChange),
-    /// `delete`
+    /// There is no such row any more.
     Delete(DeleteChange),
 }
 
@@ -371,7 +371,7 @@ impl Change {
         }
     }
 
-    /// A position in the workspace's log of outcomes; 0 is the position before the first.
+    /// The version that last changed the row.
     #[must_use]
     pub fn version(&self) -> u64 {
         match self {
@@ -381,7 +381,7 @@ impl Change {
     }
 }
 
-/// The arm `set`.
+/// The row has this value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetChange {
@@ -391,7 +391,7 @@ pub struct SetChange {
     /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
     #[serde(deserialize_with = "required::<Text, _>")]
     pub key: String,
-    /// A position in the workspace's log of outcomes; 0 is the position before the first.
+    /// The version that last changed the row.
     #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
     pub version: u64,
     /// The row's value: any JSON value, null included.
@@ -399,7 +399,7 @@ pub struct SetChange {
     pub value: Json,
 }
 
-/// The arm `delete`.
+/// There is no such row any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteChange {
@@ -409,7 +409,7 @@ pub struct DeleteChange {
     /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
     #[serde(deserialize_with = "required::<Text, _>")]
     pub key: String,
-    /// A position in the workspace's log of outcomes; 0 is the position before the first.
+    /// The version that last changed the row.
     #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
     pub version: u64,
 }

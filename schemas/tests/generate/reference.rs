@@ -151,14 +151,14 @@ impl Page<'_> {
         };
         for arm in arms {
             let (tag, word) = tag_of(arm).expect("the reader saw to it that arms have tags");
+            let about = self.catalog.description(arm).to_owned();
+            self.line(&format!("\nWith `{tag}` `{word}`: {about}\n"));
             match self.shown_before(union, arm) {
-                Some(name) => self.line(&format!(
-                    "\nWith `{tag}` `{word}`: as in [{name}](#{name})."
-                )),
-                None => {
-                    self.line(&format!("\nWith `{tag}` `{word}`:\n"));
-                    self.members(arm);
+                Some(name) => {
+                    let line = format!("Members as in [{name}](#{name}).");
+                    self.line(&line);
                 }
+                None => self.members(arm),
             }
         }
     }

@@ -58,11 +58,12 @@ impl<'c> Writer<'c> {
         if !self.claim(name) {
             return;
         }
-        let (doc, empty) = (schema.description.clone(), members.is_empty());
-        assert!(!empty, "{}: a record without members", schema.path);
-        let doc = doc
-            .unwrap_or_else(|| format!("The arm `{}`.", schema.title.clone().unwrap_or_default()));
-        self.doc(&doc);
+        assert!(
+            !members.is_empty(),
+            "{}: a record without members",
+            schema.path
+        );
+        self.doc(self.catalog.description(schema));
         self.line("#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]");
         self.line("#[serde(rename_all = \"camelCase\")]");
         self.line(&format!("pub struct {name} {{"));

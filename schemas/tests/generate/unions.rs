@@ -92,8 +92,7 @@ fn enum_of(writer: &mut Writer<'_>, name: &str, tag: &str, arms: &[Arm<'_>]) {
     ));
     writer.line(&format!("pub enum {name} {{"));
     for arm in arms {
-        let described = arm.schema.description.clone();
-        writer.doc(&described.unwrap_or_else(|| format!("`{}`", arm.word)));
+        writer.doc(writer.catalog.description(arm.schema));
         writer.line(&format!("{}({}),", arm.variant(), arm.rust));
     }
     writer.line("}\n");
