@@ -131,7 +131,7 @@ impl Replica {
         };
         match session.shapes.remove(tables).map(|shape| shape.stage) {
             Some(Stage::Live { name }) => {
-                drop(self.send(ClientMessage::Unsubscribe(Unsubscribe { shape: name })))
+                self.send(ClientMessage::Unsubscribe(Unsubscribe { shape: name }));
             }
             Some(Stage::Asked { id, frame }) => session.abandoned.push(Abandoned {
                 id,

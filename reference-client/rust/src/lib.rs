@@ -1,1 +1,46 @@
-//! Placeholder, replaced by the first commit of this crate.
+//! A Syncline client: a local replica that an app reads and writes at once, and that is kept in sync in the background.
+//!
+//! ```no_run
+//! use syncline_client::{Client, Store};
+//!
+//! # async fn example() -> Result<(), syncline_client::Error> {
+//! let store = Store::sqlite("notes.db")?;
+//! let client = Client::builder("ws://127.0.0.1:8081/sync", "home").store(store).open().await?;
+//! client.subscribe(["notes"]).await?;
+//!
+//! client.set("notes", "1", "buy milk").await?; // durable here, seen at once, sent when there is a connection
+//! let notes = client.get_all::<String>("notes").await?;
+//! println!("{} notes, {} writes not yet sent", notes.len(), client.status().pending);
+//!
+//! let mut changes = client.watch::<String>("notes").await?;
+//! while let Some(change) = changes.next().await {
+//!     println!("{:?}", change?);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! This crate is the shell around `syncline-client-core`, where every decision is made: it owns the clock, the store and the connection. One task
+//! holds all three; a [`Client`] is a handle that asks it.
+#![forbid(unsafe_code)]
+
+mod actor;
+mod builder;
+mod client;
+mod clock;
+mod error;
+mod link;
+mod mutation;
+mod store;
+mod watch;
+
+pub use builder::Builder;
+pub use client::Client;
+pub use error::Error;
+pub use mutation::Mutation;
+pub use store::{MemoryStore, Storage, Store};
+pub use syncline_client_core::{
+    Decision, DoubtEntry, Origin, OtherWorkspace, Refusal, RejectedEntry, Status, StoreChange,
+    StoredState, Tables, Transaction, Trouble,
+};
+pub use watch::{Change, Watch};

@@ -10,7 +10,7 @@ use crate::world::{Client, World};
 
 impl World {
     /// What holds at every moment.
-    pub fn check(&self) {
+    pub(crate) fn check(&self) {
         applied_once(&self.server);
         for client in &self.clients {
             assert_eq!(
@@ -27,7 +27,7 @@ impl World {
     }
 
     /// What holds when everything has arrived.
-    pub fn check_converged(&self) {
+    pub(crate) fn check_converged(&self) {
         for client in &self.clients {
             for tables in client.stored.shapes.keys() {
                 let names: Vec<String> = tables.iter().cloned().collect();

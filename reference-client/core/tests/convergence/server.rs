@@ -11,15 +11,15 @@ use syncline_schemas::{
     ServerInfo, ServerMessage, SetChange, Subscribe, Subscribed, Update, Welcome, errors,
 };
 
-pub type RowKey = (String, String);
+pub(crate) type RowKey = (String, String);
 
 /// One decided mutation.
 #[derive(Clone, Debug)]
-pub struct Commit {
-    pub version: u64,
-    pub op_id: String,
-    pub applied: bool,
-    pub changes: Vec<Change>,
+pub(crate) struct Commit {
+    pub(crate) version: u64,
+    pub(crate) op_id: String,
+    pub(crate) applied: bool,
+    pub(crate) changes: Vec<Change>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -39,8 +39,8 @@ struct Client {
 
 /// What is kept: a backup is a copy of it.
 #[derive(Clone, Debug, Default)]
-pub struct History {
-    pub log: Vec<Commit>,
+pub(crate) struct History {
+    pub(crate) log: Vec<Commit>,
     rows: BTreeMap<RowKey, ServerRow>,
     clients: BTreeMap<String, Client>,
 }
@@ -52,26 +52,26 @@ struct Conn {
     shapes: BTreeMap<String, (Vec<String>, u64)>,
     /// The entries sent on this connection and neither deferred nor refused with `seq_gap`.
     sent: Vec<u64>,
-    pub to_client: VecDeque<ServerMessage>,
+    pub(crate) to_client: VecDeque<ServerMessage>,
 }
 
-pub struct Server {
-    pub epoch: String,
-    pub history: History,
-    pub past: BTreeMap<String, Vec<Commit>>,
-    pub limits: Limits,
-    pub now: u64,
+pub(crate) struct Server {
+    pub(crate) epoch: String,
+    pub(crate) history: History,
+    pub(crate) past: BTreeMap<String, Vec<Commit>>,
+    pub(crate) limits: Limits,
+    pub(crate) now: u64,
     truncated: u64,
     defer_next: bool,
     /// How many changes go into one part of an update.
-    pub part: usize,
+    pub(crate) part: usize,
     conns: BTreeMap<usize, Conn>,
     /// Each mutation ever pushed, as it was pushed first.
     pushed: BTreeMap<(String, String), (u64, Vec<Json>)>,
 }
 
 impl Server {
-    pub fn new(limits: Limits) -> Server {
+    pub(crate) fn new(limits: Limits) -> Server {
         Server {
             epoch: "e1".into(),
             history: History::default(),
@@ -86,12 +86,12 @@ impl Server {
         }
     }
 
-    pub fn head(&self) -> u64 {
+    pub(crate) fn head(&self) -> u64 {
         self.history.log.last().map_or(0, |commit| commit.version)
     }
 
     /// The log of an epoch, present or past.
-    pub fn log_of(&self, epoch: &str) -> &[Commit] {
+    pub(crate) fn log_of(&self, epoch: &str) -> &[Commit] {
         if epoch == self.epoch {
             &self.history.log
         } else {
@@ -99,21 +99,21 @@ impl Server {
         }
     }
 
-    pub fn truncate(&mut self) {
+    pub(crate) fn truncate(&mut self) {
         self.truncated = self.head();
     }
 
-    pub fn defer_next(&mut self) {
+    pub(crate) fn defer_next(&mut self) {
         self.defer_next = true;
     }
 
     /// Forgets every client, as it may once none has written for `clientTtlMs`.
-    pub fn forget_clients(&mut self) {
+    pub(crate) fn forget_clients(&mut self) {
         self.history.clients.clear();
     }
 
     /// Goes back to a backup, under a new epoch. Every connection is closed.
-    pub fn restore(&mut self, backup: History) {
+    pub(crate) fn restore(&mut self, backup: History) {
         let old = std::mem::replace(&mut self.history, backup);
         self.past.insert(self.epoch.clone(), old.log);
         self.epoch = format!("e{}", self.past.len() + 1);
@@ -121,23 +121,23 @@ impl Server {
         self.conns.clear();
     }
 
-    pub fn open(&mut self, id: usize) {
+    pub(crate) fn open(&mut self, id: usize) {
         self.conns.insert(id, Conn::default());
     }
 
-    pub fn close(&mut self, id: usize) {
+    pub(crate) fn close(&mut self, id: usize) {
         self.conns.remove(&id);
     }
 
-    pub fn is_open(&self, id: usize) -> bool {
+    pub(crate) fn is_open(&self, id: usize) -> bool {
         self.conns.contains_key(&id)
     }
 
-    pub fn poll(&mut self, id: usize) -> Option<ServerMessage> {
+    pub(crate) fn poll(&mut self, id: usize) -> Option<ServerMessage> {
         self.conns.get_mut(&id)?.to_client.pop_front()
     }
 
-    pub fn receive(&mut self, id: usize, frame: &str) {
+    pub(crate) fn receive(&mut self, id: usize, frame: &str) {
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
@@ -245,7 +245,7 @@ impl Server {
     }
 
     /// Brings the live shapes of a connection up to the head.
-    pub fn flush(&mut self, id: usize) {
+    pub(crate) fn flush(&mut self, id: usize) {
         let head = self.head();
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
@@ -591,7 +591,7 @@ impl Server {
 }
 
 /// The rows of some tables as a log left them at a version.
-pub fn replay(log: &[Commit], to: u64, tables: &[String]) -> BTreeMap<RowKey, (u64, Json)> {
+pub(crate) fn replay(log: &[Commit], to: u64, tables: &[String]) -> BTreeMap<RowKey, (u64, Json)> {
     let mut rows = BTreeMap::new();
     let until = log.iter().take_while(|commit| commit.version <= to);
     for change in until

@@ -11,7 +11,7 @@ use crate::server::{History, Server};
 
 /// What can happen. Numbers are taken modulo what there is.
 #[derive(Clone, Copy, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     /// A replica writes.
     Write(usize, Write, u8),
     /// The server reads a frame of a replica's oldest connection that has one.
@@ -44,7 +44,7 @@ pub enum Step {
 
 /// What a replica writes.
 #[derive(Clone, Copy, Debug)]
-pub enum Write {
+pub(crate) enum Write {
     Set,
     Delete,
     /// If the row is as the replica knows it.
@@ -56,21 +56,21 @@ pub enum Write {
 }
 
 /// A replica with its store and its connection.
-pub struct Client {
-    pub replica: Replica,
-    pub stored: StoredState,
-    pub conn: Option<usize>,
+pub(crate) struct Client {
+    pub(crate) replica: Replica,
+    pub(crate) stored: StoredState,
+    pub(crate) conn: Option<usize>,
     /// What the app was told to be written: `opId` and ops.
-    pub written: Vec<(String, Vec<Op>)>,
+    pub(crate) written: Vec<(String, Vec<Op>)>,
     /// The mutations whose end the app was told, or that it dropped.
-    pub ended: Vec<String>,
+    pub(crate) ended: Vec<String>,
     /// The mutations that were given up: their effect leaves the view, and comes back only with the base.
-    pub given_up: Vec<String>,
+    pub(crate) given_up: Vec<String>,
 }
 
-pub struct World {
-    pub server: Server,
-    pub clients: Vec<Client>,
+pub(crate) struct World {
+    pub(crate) server: Server,
+    pub(crate) clients: Vec<Client>,
     /// What is under way to the server, by connection, with its client.
     wires: BTreeMap<usize, (usize, VecDeque<String>)>,
     backup: Option<History>,
@@ -79,10 +79,10 @@ pub struct World {
     written: u32,
 }
 
-pub const TABLES: [&str; 3] = ["a", "b", "c"];
+pub(crate) const TABLES: [&str; 3] = ["a", "b", "c"];
 
 /// Tables a and b are one shape, c is another, and nobody subscribes to d.
-pub fn shapes() -> Vec<Tables> {
+pub(crate) fn shapes() -> Vec<Tables> {
     vec![
         ["a".to_owned(), "b".to_owned()].into(),
         ["c".to_owned()].into(),
@@ -90,7 +90,7 @@ pub fn shapes() -> Vec<Tables> {
 }
 
 impl World {
-    pub fn new(clients: usize) -> World {
+    pub(crate) fn new(clients: usize) -> World {
         let limits = Limits {
             in_flight_max: 3,
             push_mutations_max: 2,
@@ -143,7 +143,7 @@ impl World {
         self.settle(index);
     }
 
-    pub fn step(&mut self, step: Step) {
+    pub(crate) fn step(&mut self, step: Step) {
         let count = self.clients.len();
         match step {
             Step::Write(i, write, key) => self.write(i % count, write, key),
@@ -363,7 +363,7 @@ impl World {
     }
 
     /// Lets everything arrive until nothing happens any more.
-    pub fn quiesce(&mut self) {
+    pub(crate) fn quiesce(&mut self) {
         for _ in 0..400 {
             self.tick(60);
             for index in 0..self.clients.len() {

@@ -1,0 +1,89 @@
+//! [`Builder`]: opening a client.
+
+use std::sync::{Arc, OnceLock};
+
+use syncline_client_core::Replica;
+use syncline_schemas::{Pattern, patterns};
+use tokio::sync::{mpsc, watch};
+
+use crate::actor::{Actor, Core};
+use crate::clock::Clock;
+use crate::{Client, Error, Store, link};
+
+/// How a client is opened.
+#[derive(Debug)]
+#[must_use]
+pub struct Builder {
+    url: String,
+    workspace: String,
+    store: Store,
+    offline: bool,
+}
+
+impl Builder {
+    pub(crate) fn new(url: &str, workspace: &str) -> Builder {
+        Builder {
+            url: url.to_owned(),
+            workspace: workspace.to_owned(),
+            store: Store::memory(),
+            offline: false,
+        }
+    }
+
+    /// Where the replica is kept. Without this: in memory, gone with the client.
+    pub fn store(mut self, store: impl Into<Store>) -> Builder {
+        self.store = store.into();
+        self
+    }
+
+    /// Begins without a connection, until [`Client::go_online`].
+    pub fn offline(mut self) -> Builder {
+        self.offline = true;
+        self
+    }
+
+    /// Opens the client. It can be used at once; whether and when there is a server does not matter.
+    ///
+    /// # Errors
+    /// The URL or the workspace's name is none, or the store cannot be read or is of another workspace.
+    pub async fn open(self) -> Result<Client, Error> {
+        let handshake = link::request(&self.url)?;
+        if !patterns::Workspace::matches(&self.workspace) {
+            return Err(Error::WorkspaceName(self.workspace));
+        }
+        let mut storage = self.store.into_storage();
+        let loaded =
+            tokio::task::spawn_blocking(move || storage.load().map(|stored| (storage, stored)));
+        let (storage, stored) = loaded.await.map_err(Error::store)??;
+        let clock = Clock::start();
+        let mut replica = Replica::load(&self.workspace, stored, clock.env())?;
+        if !self.offline {
+            replica.go_online(clock.env());
+        }
+        let (to_actor, requests) = mpsc::unbounded_channel();
+        let (status, own_status) = watch::channel(replica.status());
+        let failure = Arc::new(OnceLock::new());
+        let core = Core {
+            replica,
+            feeds: Vec::new(),
+            closing: false,
+        };
+        let actor = Actor {
+            core,
+            storage: Some(storage),
+            clock,
+            handshake,
+            link: None,
+            requests,
+            status,
+            failure: failure.clone(),
+        };
+        let task = Arc::new(tokio::sync::Mutex::new(Some(tokio::spawn(actor.run()))));
+        Ok(Client {
+            requests: to_actor,
+            status: own_status,
+            failure,
+            task,
+        })
+    }
+}

@@ -1,0 +1,305 @@
+//! [`Client`]: what an app holds.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use syncline_client_core::{
+    Decision, DoubtEntry, Env, RejectedEntry, ResolveError, Status, Tables,
+};
+use syncline_schemas::Json;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::actor::{Core, Request};
+use crate::watch::{Feed, Watch};
+use crate::{Builder, Error, Mutation};
+
+/// A replica of a workspace, in an app. It works offline at once, and is brought in sync in the background.
+///
+/// Handles are cheap to clone. When the last is dropped the client ends; [`close`](Self::close) also waits for it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub(crate) requests: mpsc::UnboundedSender<Request>,
+    pub(crate) status: watch::Receiver<Status>,
+    pub(crate) failure: Arc<OnceLock<Error>>,
+    pub(crate) task: Arc<tokio::sync::Mutex<Option<JoinHandle<()>>>>,
+}
+
+/// Opening and closing.
+impl Client {
+    /// A client of a workspace on a server, as in `ws://127.0.0.1:8081/sync`.
+    #[must_use]
+    pub fn builder(url: &str, workspace: &str) -> Builder {
+        Builder::new(url, workspace)
+    }
+
+    /// Ends the client: the connection is closed, the store is released. What was not sent stays in the store.
+    pub async fn close(self) {
+        let close = |core: &mut Core, env: Env| {
+            core.replica.go_offline(env);
+            core.closing = true;
+        };
+        // A client that has ended already needs no asking.
+        let _ = self.ask(close).await;
+        if let Some(task) = self.task.lock().await.take() {
+            let _ = task.await;
+        }
+    }
+
+    /// Asks the task, and waits for its answer and for what came of it to be durable.
+    async fn ask<R: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut Core, Env) -> R + Send + 'static,
+    ) -> Result<R, Error> {
+        let (reply, answer) = oneshot::channel();
+        let request: Request = Box::new(move |core, env| {
+            let answer = ask(core, env);
+            Box::new(move || drop(reply.send(answer)))
+        });
+        let ended = || self.failure.get().cloned().unwrap_or(Error::Closed);
+        self.requests.send(request).map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())
+    }
+}
+
+/// Writing. Each returns when the write is durable in the local store; the server hears of it when it can.
+impl Client {
+    /// Gives a row a value. Returns the mutation's `opId`.
+    ///
+    /// # Errors
+    /// The value is no JSON, the write passes a limit, or the store fails.
+    pub async fn set(
+        &self,
+        table: &str,
+        key: &str,
+        value: impl Serialize,
+    ) -> Result<String, Error> {
+        let make = |mutation: &mut Mutation| {
+            mutation.set(table, key, value);
+        };
+        self.mutate(make).await
+    }
+
+    /// Removes a row.
+    ///
+    /// # Errors
+    /// The write passes a limit, or the store fails.
+    pub async fn delete(&self, table: &str, key: &str) -> Result<String, Error> {
+        let make = |mutation: &mut Mutation| {
+            mutation.delete(table, key);
+        };
+        self.mutate(make).await
+    }
+
+    /// Makes several changes that apply together, or not at all. Returns the mutation's `opId`.
+    ///
+    /// # Errors
+    /// A value is no JSON, a row is named twice, the mutation has no op or passes a limit, or the store fails.
+    pub async fn mutate(&self, make: impl FnOnce(&mut Mutation)) -> Result<String, Error> {
+        let mut mutation = Mutation::default();
+        make(&mut mutation);
+        let ops = mutation.into_ops()?;
+        let written = self
+            .ask(move |core, env| core.replica.mutate(ops, env))
+            .await?;
+        Ok(written?)
+    }
+}
+
+/// Reading: always from the local replica, own writes included.
+impl Client {
+    /// A row's value, if there is one.
+    ///
+    /// # Errors
+    /// The value is not a `T`.
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        table: &str,
+        key: &str,
+    ) -> Result<Option<T>, Error> {
+        let (table, key) = (table.to_owned(), key.to_owned());
+        let value = self
+            .ask(move |core, _| core.replica.view(&table, &key).cloned())
+            .await?;
+        Ok(value
+            .map(|value| serde_json::from_str(value.get()))
+            .transpose()?)
+    }
+
+    /// A table's rows, by key.
+    ///
+    /// # Errors
+    /// A value is not a `T`.
+    pub async fn get_all<T: DeserializeOwned>(
+        &self,
+        table: &str,
+    ) -> Result<BTreeMap<String, T>, Error> {
+        let table = table.to_owned();
+        let rows = self.ask(move |core, _| {
+            let rows = core.replica.view_rows(&table).into_iter();
+            rows.map(|(key, value)| (key.to_owned(), value.clone()))
+                .collect::<Vec<(String, Json)>>()
+        });
+        let rows = rows.await?.into_iter();
+        rows.map(|(key, value)| Ok((key, serde_json::from_str(value.get())?)))
+            .collect()
+    }
+
+    /// The version at which the server last said that the row was changed; 0 if it said of none. What
+    /// [`Mutation::set_if`] compares.
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub async fn version(&self, table: &str, key: &str) -> Result<u64, Error> {
+        let (table, key) = (table.to_owned(), key.to_owned());
+        self.ask(move |core, _| {
+            core.replica
+                .base_row(&table, &key)
+                .map_or(0, |row| row.version)
+        })
+        .await
+    }
+
+    /// The changes of a table from now on, others' and one's own.
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub async fn watch<T: DeserializeOwned>(&self, table: &str) -> Result<Watch<T>, Error> {
+        let feed = Arc::new(Feed::default());
+        let (table, own) = (table.to_owned(), Arc::downgrade(&feed));
+        self.ask(move |core, _| core.feeds.push((table, own)))
+            .await?;
+        Ok(Watch::new(feed))
+    }
+}
+
+/// What is synced, and how that stands.
+impl Client {
+    /// Wants these tables as one shape, from now on and after every restart. A shape that is wanted already is left as it is.
+    ///
+    /// # Errors
+    /// Another shape has one of the tables, or the shape passes a limit.
+    pub async fn subscribe<S: Into<String>>(
+        &self,
+        tables: impl IntoIterator<Item = S>,
+    ) -> Result<(), Error> {
+        let tables: Tables = tables.into_iter().map(Into::into).collect();
+        let subscribed = self
+            .ask(move |core, env| core.replica.subscribe(tables, env))
+            .await?;
+        Ok(subscribed?)
+    }
+
+    /// Does not want the shape of exactly these tables any more: what is held of it goes. Says whether there was one.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn unsubscribe<S: Into<String>>(
+        &self,
+        tables: impl IntoIterator<Item = S>,
+    ) -> Result<bool, Error> {
+        let tables: Tables = tables.into_iter().map(Into::into).collect();
+        self.ask(move |core, env| core.replica.unsubscribe(&tables, env))
+            .await
+    }
+
+    /// How the client stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// How the client stands, whenever that changes.
+    #[must_use]
+    pub fn status_changes(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Waits until everything written is decided and in the base, and every shape has reached what the server had when it was
+    /// connected to: at most so long, if a time is given.
+    ///
+    /// # Errors
+    /// [`Error::NotSynced`] if the time passed before, [`Error::Closed`] if the client ended.
+    pub async fn wait_synced(&self, at_most: impl Into<Option<Duration>>) -> Result<(), Error> {
+        let mut status = self.status.clone();
+        let synced = status.wait_for(|status| status.synced);
+        match at_most.into() {
+            None => synced.await.map(drop).map_err(|_| Error::Closed),
+            Some(at_most) => match tokio::time::timeout(at_most, synced).await {
+                Ok(synced) => synced.map(drop).map_err(|_| Error::Closed),
+                Err(_) => Err(Error::NotSynced(Box::new(self.status()))),
+            },
+        }
+    }
+
+    /// Closes the connection and opens none until [`go_online`](Self::go_online).
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub async fn go_offline(&self) -> Result<(), Error> {
+        self.ask(|core, env| core.replica.go_offline(env)).await
+    }
+
+    /// Connects, at once and whenever the connection breaks.
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub async fn go_online(&self) -> Result<(), Error> {
+        self.ask(|core, env| core.replica.go_online(env)).await
+    }
+}
+
+/// What the server did not take, and what nobody can know.
+impl Client {
+    /// The writes that were rejected and not yet confirmed, the oldest first. Their effect has left the view.
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub async fn rejected(&self) -> Result<Vec<RejectedEntry>, Error> {
+        self.ask(|core, _| core.replica.stored().rejected.values().cloned().collect())
+            .await
+    }
+
+    /// Takes a rejected write off the list.
+    ///
+    /// # Errors
+    /// There is none of this name, or the store fails.
+    pub async fn confirm(&self, op_id: &str) -> Result<(), Error> {
+        let name = op_id.to_owned();
+        let found = self
+            .ask(move |core, env| core.replica.confirm_rejection(&name, env))
+            .await?;
+        if found {
+            Ok(())
+        } else {
+            Err(Error::NoSuchMutation(op_id.to_owned()))
+        }
+    }
+
+    /// The writes of which nobody can say whether they were applied, the oldest first (`CLIENT-DOUBT`).
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub async fn in_doubt(&self) -> Result<Vec<DoubtEntry>, Error> {
+        self.ask(|core, _| core.replica.stored().in_doubt.values().cloned().collect())
+            .await
+    }
+
+    /// Decides about a write in doubt. Returns the `opId` of the new mutation, if it is to be applied again.
+    ///
+    /// # Errors
+    /// There is none of this name; it passes a limit now, and stays in doubt; or the store fails.
+    pub async fn resolve(&self, op_id: &str, decision: Decision) -> Result<Option<String>, Error> {
+        let name = op_id.to_owned();
+        let resolved = self
+            .ask(move |core, env| core.replica.resolve_doubt(&name, decision, env))
+            .await?;
+        resolved.map_err(|error| match error {
+            ResolveError::NotInDoubt => Error::NoSuchMutation(op_id.to_owned()),
+            ResolveError::Refused(refusal) => refusal.into(),
+        })
+    }
+}

@@ -1,0 +1,263 @@
+//! A store in an SQLite file.
+//!
+//! One table for each part of the state; what is only ever read whole (entries, the meta record) is kept as JSON text, rows and cursors as columns. The
+//! write-ahead log with `synchronous = FULL` makes a commit durable; the exclusive lock keeps a second process out, which
+//! would otherwise write under the same identity without either knowing.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use syncline_client_core::{Row, StoreChange, StoredState, Tables, Transaction};
+use syncline_schemas::{Cursor, Json};
+
+use crate::{Error, Storage};
+
+/// The layout's version, kept in `user_version`.
+const LAYOUT: i64 = 1;
+
+/// Marks the file as a store of a Syncline client ("SynC"), kept in `application_id`.
+const APPLICATION: i64 = 0x5379_6e43;
+
+const CREATE: &str = "
+    CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), record TEXT NOT NULL) STRICT;
+    CREATE TABLE outbox (ordinal INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
+    CREATE TABLE rejected (ordinal INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
+    CREATE TABLE in_doubt (ordinal INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
+    CREATE TABLE shapes (tables TEXT PRIMARY KEY, epoch TEXT, version INTEGER) STRICT;
+    CREATE TABLE base (
+        tbl TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL, value TEXT NOT NULL,
+        PRIMARY KEY (tbl, key)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// A store in an SQLite file.
+#[derive(Debug)]
+pub(crate) struct SqliteStore {
+    connection: Connection,
+}
+
+impl SqliteStore {
+    /// Opens the file, or creates it.
+    pub(crate) fn open(path: &Path) -> Result<SqliteStore, Error> {
+        let failed = |error: rusqlite::Error| explain(error, path);
+        let mut connection = Connection::open(path).map_err(failed)?;
+        connection
+            .busy_timeout(std::time::Duration::ZERO)
+            .map_err(failed)?;
+        // Before anything is read: the lock is then taken at once, and no file of shared memory is needed.
+        connection
+            .pragma_update(None, "locking_mode", "EXCLUSIVE")
+            .map_err(failed)?;
+        let is_new = inspect(&connection, path)?;
+        connection
+            .pragma_update(None, "journal_mode", "WAL")
+            .map_err(failed)?;
+        connection
+            .pragma_update(None, "synchronous", "FULL")
+            .map_err(failed)?;
+        if is_new {
+            create(&mut connection).map_err(failed)?;
+        }
+        Ok(SqliteStore { connection })
+    }
+}
+
+/// Refuses a file that is not one of ours, before anything of it is changed. Says whether it is new.
+fn inspect(connection: &Connection, path: &Path) -> Result<bool, Error> {
+    let failed = |error: rusqlite::Error| explain(error, path);
+    let number = |query: &str| {
+        connection
+            .query_row(query, [], |row| row.get::<_, i64>(0))
+            .map_err(failed)
+    };
+    let application = number("PRAGMA application_id")?;
+    let layout = number("PRAGMA user_version")?;
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    match (application, layout) {
+        (0, 0) if tables == 0 => Ok(true),
+        (APPLICATION, found) if found > LAYOUT => Err(Error::StoreNewer {
+            path: path.to_owned(),
+            found,
+            known: LAYOUT,
+        }),
+        (APPLICATION, _) => Ok(false),
+        _ => Err(Error::StoreForeign(path.to_owned())),
+    }
+}
+
+/// Creates the tables of a new store.
+fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    transaction.execute_batch(CREATE)?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", LAYOUT)?;
+    transaction.commit()
+}
+
+fn explain(error: rusqlite::Error, path: &Path) -> Error {
+    let path: PathBuf = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::StoreInUse(path),
+        Some(ErrorCode::NotADatabase) => Error::StoreForeign(path),
+        _ => Error::store(error),
+    }
+}
+
+impl Storage for SqliteStore {
+    fn load(&mut self) -> Result<StoredState, Error> {
+        let meta = self
+            .connection
+            .query_row("SELECT record FROM meta", [], |row| row.get::<_, String>(0));
+        let meta = meta.optional().map_err(Error::store)?;
+        let mut state = StoredState {
+            meta: meta.as_deref().map(decode).transpose()?,
+            ..StoredState::default()
+        };
+        state.outbox = self.entries("outbox")?.into_iter().collect();
+        state.rejected = self.entries("rejected")?.into_iter().collect();
+        state.in_doubt = self.entries("in_doubt")?.into_iter().collect();
+        state.shapes = self.shapes()?.into_iter().collect();
+        for (table, key, row) in self.base()? {
+            state.base.entry(table).or_default().insert(key, row);
+        }
+        Ok(state)
+    }
+
+    fn apply(&mut self, transaction: Transaction) -> Result<(), Error> {
+        let target = self.connection.transaction().map_err(Error::store)?;
+        for change in &transaction.changes {
+            apply_change(&target, change)?;
+        }
+        target.commit().map_err(Error::store)
+    }
+}
+
+impl SqliteStore {
+    fn entries<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<(u64, T)>, Error> {
+        let rows = self.rows(&format!("SELECT ordinal, entry FROM {table}"), |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?))
+        })?;
+        rows.into_iter()
+            .map(|(ordinal, entry): (i64, _)| Ok((ordinal.cast_unsigned(), decode(&entry)?)))
+            .collect()
+    }
+
+    fn shapes(&self) -> Result<Vec<(Tables, Option<Cursor>)>, Error> {
+        let rows = self.rows("SELECT tables, epoch, version FROM shapes", |row| {
+            let cursor: (Option<String>, Option<i64>) = (row.get(1)?, row.get(2)?);
+            Ok((row.get::<_, String>(0)?, cursor.0.zip(cursor.1)))
+        })?;
+        let cursor = |(epoch, version): (String, i64)| Cursor {
+            epoch,
+            version: version.cast_unsigned(),
+        };
+        rows.into_iter()
+            .map(|(tables, at)| Ok((decode(&tables)?, at.map(cursor))))
+            .collect()
+    }
+
+    fn base(&self) -> Result<Vec<(String, String, Row)>, Error> {
+        let rows = self.rows("SELECT tbl, key, version, value FROM base", |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get::<_, i64>(2)?,
+                row.get::<_, String>(3)?,
+            ))
+        })?;
+        let row = |version: i64, value: &str| -> Result<Row, Error> {
+            Ok(Row {
+                version: version.cast_unsigned(),
+                value: decode::<Json>(value)?,
+            })
+        };
+        rows.into_iter()
+            .map(|(table, key, version, value)| Ok((table, key, row(version, &value)?)))
+            .collect()
+    }
+
+    fn rows<T>(
+        &self,
+        query: &str,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
+        let mut statement = self.connection.prepare(query).map_err(Error::store)?;
+        let rows = statement.query_map([], read).map_err(Error::store)?;
+        rows.collect::<rusqlite::Result<Vec<T>>>()
+            .map_err(Error::store)
+    }
+}
+
+fn apply_change(target: &Connection, change: &StoreChange) -> Result<(), Error> {
+    let run = |query: &str, values: &[&dyn rusqlite::ToSql]| {
+        target
+            .prepare_cached(query)
+            .and_then(|mut statement| statement.execute(values))
+            .map(drop)
+            .map_err(Error::store)
+    };
+    match change {
+        StoreChange::MetaPut(meta) => run(
+            "INSERT OR REPLACE INTO meta VALUES (1, ?)",
+            params![encode(meta)?],
+        ),
+        StoreChange::EntryPut(entry) => run(
+            "INSERT OR REPLACE INTO outbox VALUES (?, ?)",
+            params![entry.ordinal.cast_signed(), encode(entry)?],
+        ),
+        StoreChange::EntryDropped(ordinal) => run(
+            "DELETE FROM outbox WHERE ordinal = ?",
+            params![ordinal.cast_signed()],
+        ),
+        StoreChange::RowPut { table, key, row } => {
+            let values = params![table, key, row.version.cast_signed(), row.value.get()];
+            run("INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?)", values)
+        }
+        StoreChange::RowDropped { table, key } => run(
+            "DELETE FROM base WHERE tbl = ? AND key = ?",
+            params![table, key],
+        ),
+        StoreChange::ShapePut(tables, cursor) => {
+            let (epoch, version) = (
+                cursor.as_ref().map(|at| &at.epoch),
+                cursor.as_ref().map(|at| at.version.cast_signed()),
+            );
+            run(
+                "INSERT OR REPLACE INTO shapes VALUES (?, ?, ?)",
+                params![encode(tables)?, epoch, version],
+            )
+        }
+        StoreChange::ShapeDropped(tables) => run(
+            "DELETE FROM shapes WHERE tables = ?",
+            params![encode(tables)?],
+        ),
+        StoreChange::RejectedPut(entry) => run(
+            "INSERT OR REPLACE INTO rejected VALUES (?, ?)",
+            params![entry.ordinal.cast_signed(), encode(entry)?],
+        ),
+        StoreChange::RejectedDropped(ordinal) => run(
+            "DELETE FROM rejected WHERE ordinal = ?",
+            params![ordinal.cast_signed()],
+        ),
+        StoreChange::DoubtPut(entry) => run(
+            "INSERT OR REPLACE INTO in_doubt VALUES (?, ?)",
+            params![entry.ordinal.cast_signed(), encode(entry)?],
+        ),
+        StoreChange::DoubtDropped(ordinal) => run(
+            "DELETE FROM in_doubt WHERE ordinal = ?",
+            params![ordinal.cast_signed()],
+        ),
+    }
+}
+
+fn encode(value: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(Error::store)
+}
+
+/// Reads what [`encode`] wrote; anything else is a store that was tampered with, or is broken.
+fn decode<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(Error::store)
+}

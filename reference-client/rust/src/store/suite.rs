@@ -1,0 +1,250 @@
+//! What any store must do: one suite, run over each.
+
+use std::path::PathBuf;
+
+use syncline_client_core::{
+    DoubtEntry, Entry, Meta, RejectedEntry, Row, StoreChange, StoredState, Transaction,
+};
+use syncline_schemas::{Cursor, DeleteOp, Json, Limits, Op, SetOp};
+
+use super::{MemoryStore, SqliteStore};
+use crate::{Error, Storage};
+
+/// Runs a check over each kind of store. It is given a way to open the same store, again and again.
+fn each(check: impl Fn(&dyn Fn() -> Box<dyn Storage>)) {
+    let memory = MemoryStore::default();
+    check(&|| Box::new(memory.clone()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    check(&|| Box::new(SqliteStore::open(&path).unwrap()));
+}
+
+fn put(key: &str, version: u64, value: &str) -> StoreChange {
+    let row = Row {
+        version,
+        value: Json::parse(value).unwrap(),
+    };
+    StoreChange::RowPut {
+        table: "t".into(),
+        key: key.into(),
+        row,
+    }
+}
+
+fn shape(version: Option<u64>) -> StoreChange {
+    let cursor = version.map(|version| Cursor {
+        epoch: "e".into(),
+        version,
+    });
+    StoreChange::ShapePut(["t".to_owned(), "u".to_owned()].into(), cursor)
+}
+
+fn ops() -> Vec<Op> {
+    let value = Json::parse(r#"{"b":1.50,"a":"\u00e9 \"\\ 🦀"}"#).unwrap();
+    vec![
+        Op::Set(SetOp {
+            table: "t".into(),
+            key: "\u{2028}__proto__".into(),
+            value,
+            if_version: Some(7),
+        }),
+        Op::Delete(DeleteOp {
+            table: "t".into(),
+            key: String::new(),
+            if_version: None,
+        }),
+    ]
+}
+
+fn entry(ordinal: u64, applied_at: Option<Cursor>) -> StoreChange {
+    let (op_id, given_up) = (
+        format!("op{ordinal}"),
+        applied_at.is_none().then(|| "epoch_changed".to_owned()),
+    );
+    let (written_at_ms, clock_correction_ms) = (1_795_000_000_000, -12);
+    StoreChange::EntryPut(Entry {
+        ordinal,
+        seq: 3,
+        op_id,
+        ops: ops(),
+        written_at_ms,
+        clock_correction_ms,
+        given_up,
+        applied_at,
+    })
+}
+
+/// One of everything.
+fn everything() -> Vec<Transaction> {
+    let meta = |acked_seq| {
+        StoreChange::MetaPut(Meta {
+            workspace: "home".into(),
+            client_id: "c".into(),
+            acked_seq,
+            acked_op_id: Some("op1".into()),
+            epoch: Some("e".into()),
+            clock_correction_ms: -5,
+            limits: Some(Limits::default()),
+            replaced: true,
+            singly_through: 9,
+        })
+    };
+    let rejected = |ordinal| {
+        let (op_id, code) = (format!("op{ordinal}"), "version_conflict".to_owned());
+        StoreChange::RejectedPut(RejectedEntry {
+            ordinal,
+            op_id,
+            ops: ops(),
+            written_at_ms: 1,
+            code,
+            message: None,
+            at: Some("/ops/0".into()),
+        })
+    };
+    let doubt = |ordinal| {
+        StoreChange::DoubtPut(DoubtEntry {
+            ordinal,
+            op_id: format!("op{ordinal}"),
+            ops: ops(),
+            written_at_ms: 2,
+        })
+    };
+    let first = vec![
+        meta(0),
+        shape(None),
+        entry(1, None),
+        entry(2, None),
+        rejected(3),
+        rejected(4),
+        doubt(5),
+        doubt(6),
+    ];
+    let at = Cursor {
+        epoch: "e".into(),
+        version: 4,
+    };
+    let second = vec![
+        meta(1),
+        shape(Some(4)),
+        entry(1, Some(at)),
+        put("k", 4, "null"),
+        put("", 3, r#"{"1":0.30000000000000004}"#),
+    ];
+    let third = vec![
+        StoreChange::EntryDropped(2),
+        StoreChange::RejectedDropped(3),
+        StoreChange::DoubtDropped(6),
+        StoreChange::RowDropped {
+            table: "t".into(),
+            key: "k".into(),
+        },
+        put("", 5, "9007199254740991"),
+    ];
+    let fourth = vec![StoreChange::ShapeDropped(
+        ["t".to_owned(), "u".to_owned()].into(),
+    )];
+    [first, second, third, fourth]
+        .map(|changes| Transaction { changes })
+        .into()
+}
+
+#[test]
+fn a_store_holds_the_state_after_its_transactions_across_reopening() {
+    each(|open| {
+        let mut expected = StoredState::default();
+        assert_eq!(open().load().unwrap(), expected);
+        for transaction in everything() {
+            expected.apply(transaction.clone());
+            let mut store = open();
+            store.apply(transaction).unwrap();
+            assert_eq!(store.load().unwrap(), expected);
+            drop(store);
+            assert_eq!(open().load().unwrap(), expected);
+        }
+    });
+}
+
+#[test]
+fn the_values_text_is_kept() {
+    each(|open| {
+        let text = r#"{"z": 1.0, "a": [1e2, -0.0]}"#;
+        open()
+            .apply(Transaction {
+                changes: vec![put("k", 1, text)],
+            })
+            .unwrap();
+        assert_eq!(
+            open()
+                .load()
+                .unwrap()
+                .base_row("t", "k")
+                .unwrap()
+                .value
+                .get(),
+            text
+        );
+    });
+}
+
+fn sqlite_file(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("store.db")
+}
+
+#[test]
+fn a_store_that_is_open_is_not_opened_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = sqlite_file(&folder);
+    let first = SqliteStore::open(&path).unwrap();
+    let second = SqliteStore::open(&path).unwrap_err();
+    assert!(matches!(second, Error::StoreInUse(_)), "{second}");
+    drop(first);
+    SqliteStore::open(&path).unwrap();
+}
+
+#[test]
+fn a_store_of_a_newer_layout_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = sqlite_file(&folder);
+    drop(SqliteStore::open(&path).unwrap());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let error = SqliteStore::open(&path).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::StoreNewer {
+                found: 99,
+                known: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn another_programs_file_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("other.db");
+    rusqlite::Connection::open(&database)
+        .unwrap()
+        .execute_batch("CREATE TABLE theirs (x)")
+        .unwrap();
+    let error = SqliteStore::open(&database).unwrap_err();
+    assert!(matches!(error, Error::StoreForeign(_)), "{error}");
+
+    let text = folder.path().join("letter.txt");
+    std::fs::write(
+        &text,
+        "Dear Alice, this is a letter and not a database. ".repeat(50),
+    )
+    .unwrap();
+    let error = SqliteStore::open(&text).unwrap_err();
+    assert!(matches!(error, Error::StoreForeign(_)), "{error}");
+    assert!(
+        std::fs::read_to_string(&text)
+            .unwrap()
+            .starts_with("Dear Alice")
+    );
+}
