@@ -23,6 +23,7 @@
 //! This crate is the shell around `syncline-client-core`, where every decision is made: it owns the clock, the store and the connection. One task
 //! holds all three; a [`Client`] is a handle that asks it.
 #![forbid(unsafe_code)]
+#![cfg_attr(doctest, doc = include_str!("../../README.md"))]
 
 mod actor;
 mod builder;

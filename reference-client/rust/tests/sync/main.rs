@@ -7,7 +7,6 @@ use std::time::Duration;
 use support::{Line, TestServer, expect, notes, open, synced, until, until_note};
 use syncline_client::{Change, Client, Decision, Error, MemoryStore, Mutation, Origin, Store};
 use syncline_schemas::Limits;
-use syncline_server::Config;
 use syncline_server::log::MemoryLog;
 
 #[tokio::test]
@@ -297,20 +296,11 @@ async fn acks_lost_in_a_cut_cost_nothing() {
 #[tokio::test]
 async fn a_large_snapshot_comes_in_parts() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = Limits {
-        frame_bytes_max: 65_536,
-        value_bytes_max: 4_096,
-        ..Limits::default()
-    };
-    let config = Config {
-        limits,
-        ..Config::default()
-    };
-    let server = TestServer::start_with(&MemoryLog::new(), config).await;
+    let server = TestServer::start(&MemoryLog::new()).await;
     let alice = open(&server.url(), Store::memory()).await;
     // From here on its own limits are known: before, those that every server has.
     synced(&alice).await;
-    let text = "x".repeat(500);
+    let text = "x".repeat(2_000);
     for block in 0..20 {
         let fill = |m: &mut Mutation| {
             for row in 0..50 {
