@@ -33,10 +33,15 @@ fn cursor() -> impl Strategy<Value = CursorPlan> {
     ]
 }
 
+fn room() -> impl Strategy<Value = usize> {
+    prop_oneof![1 => Just(0), 3 => Just(1), 2 => 1..600usize]
+}
+
 fn action() -> impl Strategy<Value = Action> {
     let session = 0..4usize;
     prop_oneof![
-        4 => prop::option::weighted(0.8, 0..3usize).prop_map(|client| Action::Connect { client }),
+        4 => (prop::option::weighted(0.8, 0..3usize), prop::option::of(room()))
+            .prop_map(|(client, room)| Action::Connect { client, room }),
         12 => (session.clone(), prop::collection::vec(ops(), 1..4))
             .prop_map(|(session, mutations)| Action::Push { session, mutations }),
         3 => (session.clone(), 0..20usize, 1..5usize)
@@ -48,7 +53,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (session.clone(), 0..4usize).prop_map(|(session, shape)| Action::Unsubscribe { session, shape }),
         1 => session.clone().prop_map(|session| Action::Ping { session }),
         1 => session.clone().prop_map(|session| Action::Close { session }),
-        6 => (session, prop_oneof![Just(0), 1..600usize, Just(9999)])
+        6 => (session, prop_oneof![room(), Just(9999)])
             .prop_map(|(session, bytes)| Action::Room { session, bytes }),
         2 => (0..6u64).prop_map(|keep_versions| Action::Truncate { keep_versions }),
         1 => (0..50u64).prop_map(|ms| Action::Wait { ms }),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use syncline_schemas::{ErrorMessage, MutationResult, Outcome, ServerMessage, Subscribe};
+use syncline_schemas::{ErrorMessage, MutationResult, Outcome, Push, ServerMessage, Subscribe};
 use syncline_server_core::Record;
 
 use super::log;
@@ -21,6 +21,8 @@ pub(crate) struct Witness {
     told: BTreeSet<u64>,
     version: u64,
     subscribes: BTreeMap<String, Subscribe>,
+    /// The mutations of each push, by its number.
+    pushes: BTreeMap<u64, Vec<(u64, String)>>,
     pub(crate) shapes: BTreeMap<String, Replica>,
 }
 
@@ -42,6 +44,16 @@ impl Witness {
     pub(crate) fn subscribes(&mut self, subscribe: Subscribe) {
         self.sends(true);
         self.subscribes.insert(subscribe.id.clone(), subscribe);
+    }
+
+    /// Notes a push that goes out.
+    pub(crate) fn pushes(&mut self, push: &Push) {
+        self.sends(true);
+        let mutations = push
+            .mutations
+            .iter()
+            .map(|mutation| (mutation.seq, mutation.op_id.clone()));
+        self.pushes.insert(self.frames, mutations.collect());
     }
 
     /// Takes a frame that came in.
@@ -74,6 +86,7 @@ impl Witness {
             ServerMessage::Ack(ack) => {
                 if let Some(re) = ack.re {
                     self.answered(re);
+                    self.check_answer(re, &ack.results);
                 }
                 self.check_results(ack.results, log);
             }
@@ -127,6 +140,30 @@ impl Witness {
         own.map(|(version, _)| version)
             .take_while(|version| *version <= to)
             .collect()
+    }
+
+    /// The results are those of the push's mutations, up to the last or to the first that is no outcome (PUSH-RESULTS).
+    fn check_answer(&mut self, re: u64, results: &[MutationResult]) {
+        let pushed = self
+            .pushes
+            .remove(&re)
+            .expect("ERR-RE: ack.re names a push");
+        let names: Vec<_> = results
+            .iter()
+            .map(|result| (result.seq(), result.op_id().to_owned()))
+            .collect();
+        assert_eq!(names, pushed[..names.len()], "PUSH-RESULTS");
+        let is_outcome =
+            |result: &MutationResult| matches!(result.status(), "applied" | "rejected");
+        let outcomes = results
+            .iter()
+            .take_while(|result| is_outcome(result))
+            .count();
+        assert_eq!(
+            results.len(),
+            pushed.len().min(outcomes + 1),
+            "PUSH-RESULTS"
+        );
     }
 
     /// Outcomes are what the log says, always (PUSH-RETRY-SAME).

@@ -16,6 +16,8 @@ use super::{EPOCH, Node};
 pub(crate) enum Action {
     Connect {
         client: Option<usize>,
+        /// Bytes that its queue takes between two pumps.
+        room: Option<usize>,
     },
     /// The next mutations of the session's client.
     Push {
@@ -121,7 +123,7 @@ impl World {
 
     pub(crate) fn act(&mut self, action: &Action) {
         match action {
-            Action::Connect { client } => self.connect(*client),
+            Action::Connect { client, room } => self.connect(*client, *room),
             Action::Push { session, mutations } => self.push_next(*session, mutations),
             Action::Retry {
                 session,
@@ -253,14 +255,16 @@ impl World {
             .expect("a known connection");
         match &message {
             ClientMessage::Subscribe(subscribe) => witness.subscribes(subscribe.clone()),
+            ClientMessage::Push(push) => witness.pushes(push),
             message => witness.sends(!matches!(message, ClientMessage::Unsubscribe(_))),
         }
         self.node.receive(session, &message.encode());
         self.waiting = true;
     }
 
-    fn connect(&mut self, client: Option<usize>) {
+    fn connect(&mut self, client: Option<usize>, room: Option<usize>) {
         let session = SessionKey(self.witnesses.len() as u64);
+        self.node.room.extend(room.map(|room| (session, room)));
         let client_id = client.map(|client| CLIENTS[client % CLIENTS.len()].to_owned());
         self.witnesses
             .insert(session, Witness::new(client_id.clone()));
