@@ -28,7 +28,7 @@ pub struct Limits {
     #[serde(deserialize_with = "required::<Integer<256, 9007199254740991>, _>")]
     pub key_bytes_max: u64,
     /// Nesting of arrays and objects in a frame, the frame's own object counted as 1. Bounds a recursive reader's stack.
-    #[serde(deserialize_with = "required::<Integer<32, 9007199254740991>, _>")]
+    #[serde(deserialize_with = "required::<Integer<32, 512>, _>")]
     pub depth_max: u64,
     /// Undecided mutations that a client may have sent; outcomes that the server retains for each client. Never shrinks over a workspace's life.
     #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
