@@ -10,7 +10,11 @@ fn update(changes: usize) -> String {
     let changes: Vec<_> = (0..changes)
         .map(|n| format!(r#"{{"op":"set","table":"notes","key":"n{n}","version":{n},"value":{{"text":"a line of text","done":false,"n":{n}}}}}"#))
         .collect();
-    format!(r#"{{"type":"update","shape":"s1","from":0,"to":{},"changes":[{}]}}"#, changes.len(), changes.join(","))
+    format!(
+        r#"{{"type":"update","shape":"s1","from":0,"to":{},"changes":[{}]}}"#,
+        changes.len(),
+        changes.join(",")
+    )
 }
 
 fn parse(criterion: &mut Criterion) {

@@ -2,18 +2,29 @@
 
 use crate::Failure;
 use axum::Router;
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::State;
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::routing::any;
 use futures_util::{SinkExt, StreamExt};
+use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
+use syncline_server::log::{MemoryLog, SqliteLog};
+use syncline_server::{Config, run};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 
-/// Serves Syncline until killed; prints the address first.
+/// Serves Syncline until killed; prints the address first. The rate limits do not bind: speed is what is measured.
 pub(crate) async fn syncline(data: Option<PathBuf>) -> Result<(), Failure> {
-    let _ = data;
+    let mut config = Config::default();
+    config.limits.mutations_per_second = 1_000_000_000;
+    config.limits.mutation_burst = 1_000_000_000;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?);
+    match data {
+        Some(path) => run(listener, SqliteLog::open(&path)?, config, pending()).await?,
+        None => run(listener, MemoryLog::new(), config, pending()).await?,
+    }
     Ok(())
 }
 
@@ -28,10 +39,16 @@ struct Raw {
 /// `S` answered with all prepared frames. Writes are batched: drain, feed, flush once.
 pub(crate) async fn raw(frames: Option<PathBuf>) -> Result<(), Failure> {
     let frames = match frames {
-        Some(path) => std::fs::read_to_string(path)?.lines().map(Utf8Bytes::from).collect(),
+        Some(path) => std::fs::read_to_string(path)?
+            .lines()
+            .map(Utf8Bytes::from)
+            .collect(),
         None => Vec::new(),
     };
-    let state = Raw { frames: Arc::new(frames), ..Raw::default() };
+    let state = Raw {
+        frames: Arc::new(frames),
+        ..Raw::default()
+    };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     let app = Router::new().route("/sync", any(upgrade)).with_state(state);

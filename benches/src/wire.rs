@@ -19,7 +19,9 @@ impl Wire {
     /// Opens a WebSocket.
     pub(crate) async fn open(address: &str) -> Result<Self, Failure> {
         let mut request = format!("ws://{address}/sync").into_client_request()?;
-        request.headers_mut().insert("Sec-WebSocket-Protocol", SUBPROTOCOL.parse()?);
+        request
+            .headers_mut()
+            .insert("Sec-WebSocket-Protocol", SUBPROTOCOL.parse()?);
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (socket, _) = tokio_tungstenite::client_async(request, stream).await?;
@@ -39,7 +41,8 @@ impl Wire {
             acked_seq: None,
             capabilities: None,
         };
-        wire.send(ClientMessage::Hello(hello).encode().into()).await?;
+        wire.send(ClientMessage::Hello(hello).encode().into())
+            .await?;
         let text = wire.next().await?;
         match ServerMessage::decode(&text, 64) {
             Ok(ServerMessage::Welcome(welcome)) => Ok((wire, welcome)),
@@ -95,4 +98,5 @@ pub(crate) fn push_text(epoch: &str, client: &str, first: u64, count: u64) -> St
 }
 
 /// The payload of a row.
-pub(crate) const VALUE: &str = "a line of text that a person might have written, of a length that is usual";
+pub(crate) const VALUE: &str =
+    "a line of text that a person might have written, of a length that is usual";

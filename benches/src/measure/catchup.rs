@@ -21,13 +21,17 @@ pub(crate) async fn run() -> Result<Vec<Figure>, Failure> {
     for _ in 0..RUNS {
         let (mut wire, _) = Wire::session(&server.address, "catchup", None).await?;
         let started = Instant::now();
-        wire.send(r#"{"type":"subscribe","id":"notes","tables":{"notes":{}}}"#.into()).await?;
+        wire.send(r#"{"type":"subscribe","id":"notes","tables":{"notes":{}}}"#.into())
+            .await?;
         wire.next_with(r#""type":"subscribed""#).await?;
         frames = snapshot(&mut wire).await?;
         ours = ours.min(started.elapsed());
     }
     server.end().await?;
-    let rows: usize = frames.iter().map(|frame| frame.matches(r#""op":"set""#).count()).sum();
+    let rows: usize = frames
+        .iter()
+        .map(|frame| frame.matches(r#""op":"set""#).count())
+        .sum();
     if rows as u64 != ROWS {
         return Err(format!("the snapshot has {rows} rows, not {ROWS}").into());
     }
@@ -35,8 +39,16 @@ pub(crate) async fn run() -> Result<Vec<Figure>, Failure> {
     let bytes: usize = frames.iter().map(String::len).sum();
     Ok(vec![Figure {
         name: "catch-up of 100,000 rows, time over raw",
-        measured: format!("{:.0} ms, {} frames", ours.as_secs_f64() * 1e3, frames.len()),
-        baseline: format!("{} MB raw: {:.0} ms", bytes / 1_000_000, raw.as_secs_f64() * 1e3),
+        measured: format!(
+            "{:.0} ms, {} frames",
+            ours.as_secs_f64() * 1e3,
+            frames.len()
+        ),
+        baseline: format!(
+            "{} MB raw: {:.0} ms",
+            bytes / 1_000_000,
+            raw.as_secs_f64() * 1e3
+        ),
         value: ours.as_secs_f64() / raw.as_secs_f64(),
         target: Target::AtMost(3.0),
     }])
@@ -46,7 +58,9 @@ async fn fill(address: &str) -> Result<(), Failure> {
     let (mut writer, welcome) = Wire::session(address, "catchup", Some("writer")).await?;
     let mut first = 1;
     while first <= ROWS {
-        writer.send(wire::push_text(&welcome.epoch, "writer", first, PUSH).into()).await?;
+        writer
+            .send(wire::push_text(&welcome.epoch, "writer", first, PUSH).into())
+            .await?;
         writer.next_with(r#""type":"ack""#).await?;
         first += PUSH;
     }

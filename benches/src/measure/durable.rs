@@ -23,9 +23,18 @@ pub(crate) async fn run(seconds: u64) -> Result<Vec<Figure>, Failure> {
     let until = started + Duration::from_secs(seconds);
     let mut writers = Vec::new();
     for index in 0..CONNECTIONS {
-        let (wire, welcome) =
-            Wire::session(&server.address, "durable", Some(&format!("writer-{index:02}"))).await?;
-        writers.push(tokio::spawn(write(wire, welcome.epoch, format!("writer-{index:02}"), until)));
+        let (wire, welcome) = Wire::session(
+            &server.address,
+            "durable",
+            Some(&format!("writer-{index:02}")),
+        )
+        .await?;
+        writers.push(tokio::spawn(write(
+            wire,
+            welcome.epoch,
+            format!("writer-{index:02}"),
+            until,
+        )));
     }
     let mut acked = 0;
     for writer in writers {
@@ -33,8 +42,8 @@ pub(crate) async fn run(seconds: u64) -> Result<Vec<Figure>, Failure> {
     }
     let rate = acked as f64 / started.elapsed().as_secs_f64();
     server.end().await?;
-    let batch = acked / appends(&data)?.max(1);
-    let bare = bare_sqlite(&folder.path().join("bare.db"), batch.max(1), seconds)?;
+    let batch = batch_reached(&data)?;
+    let bare = bare_sqlite(&folder.path().join("bare.db"), batch, seconds)?;
     Ok(vec![Figure {
         name: "durable mutations/s, 50 connections",
         measured: format!("{rate:.0}/s"),
@@ -45,11 +54,17 @@ pub(crate) async fn run(seconds: u64) -> Result<Vec<Figure>, Failure> {
 }
 
 /// One writer: keeps its pipeline full until the time is over, then drains it. Gives the mutations acknowledged.
-async fn write(mut wire: Wire, epoch: String, client: String, until: Instant) -> Result<u64, Failure> {
+async fn write(
+    mut wire: Wire,
+    epoch: String,
+    client: String,
+    until: Instant,
+) -> Result<u64, Failure> {
     let (mut sent, mut acked) = (0, 0);
     loop {
         while Instant::now() < until && sent - acked < PIPELINE * PUSH {
-            wire.send(wire::push_text(&epoch, &client, sent + 1, PUSH).into()).await?;
+            wire.send(wire::push_text(&epoch, &client, sent + 1, PUSH).into())
+                .await?;
             sent += PUSH;
         }
         if acked == sent {
@@ -64,10 +79,13 @@ async fn write(mut wire: Wire, epoch: String, client: String, until: Instant) ->
     }
 }
 
-/// How many appends the server's log has seen: one segment each.
-fn appends(data: &Path) -> Result<u64, Failure> {
+/// Mutations in an append, on average over the segments that the server's log still has: one each append.
+fn batch_reached(data: &Path) -> Result<u64, Failure> {
     let database = rusqlite::Connection::open(data)?;
-    Ok(database.query_row("SELECT count(*) FROM segments", [], |row| row.get(0))?)
+    let mean: f64 = database.query_row("SELECT avg(last - first + 1) FROM segment", [], |row| {
+        row.get(0)
+    })?;
+    Ok(mean.round().max(1.0) as u64)
 }
 
 /// Rows per second of a bare group commit: one row a mutation, `batch` rows a transaction, WAL, synchronous FULL.
@@ -95,7 +113,10 @@ fn bare_sqlite(path: &Path, batch: u64, seconds: u64) -> Result<f64, Failure> {
                     format!("writer-00-{version}"),
                     "notes",
                     format!("writer-00/{version:012}"),
-                    format!(r#"{{"title":"note {version:012}","text":"{}"}}"#, wire::VALUE),
+                    format!(
+                        r#"{{"title":"note {version:012}","text":"{}"}}"#,
+                        wire::VALUE
+                    ),
                 ])?;
             }
         }

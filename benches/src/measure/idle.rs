@@ -13,7 +13,11 @@ pub(crate) async fn run() -> Result<Vec<Figure>, Failure> {
     let before = server.resident_bytes()?;
     let mut wires = Vec::with_capacity(CONNECTIONS);
     for index in 0..CONNECTIONS {
-        wires.push(Wire::session(&server.address, "idle", Some(&format!("client-{index}"))).await?.0);
+        wires.push(
+            Wire::session(&server.address, "idle", Some(&format!("client-{index}")))
+                .await?
+                .0,
+        );
     }
     let each = (server.resident_bytes()? - before) as f64 / CONNECTIONS as f64 / 1024.0;
     server.end().await?;

@@ -25,8 +25,6 @@ pub(crate) enum Target {
     AtLeast(f64),
     /// At most this.
     AtMost(f64),
-    /// Nothing: shown for orientation.
-    Shown,
 }
 
 impl Figure {
@@ -35,19 +33,20 @@ impl Figure {
         match self.target {
             Target::AtLeast(least) => self.value >= least,
             Target::AtMost(most) => self.value <= most,
-            Target::Shown => true,
         }
     }
 }
 
 /// Prints the figures as a table.
 pub(crate) fn print(figures: &[Figure]) {
-    println!("\n{:<44} {:>24} {:>30} {:>8}  target", "figure", "measured", "baseline", "value");
+    println!(
+        "\n{:<44} {:>24} {:>30} {:>8}  target",
+        "figure", "measured", "baseline", "value"
+    );
     for figure in figures {
         let target = match figure.target {
             Target::AtLeast(least) => format!(">= {least}"),
             Target::AtMost(most) => format!("<= {most}"),
-            Target::Shown => "-".to_owned(),
         };
         let verdict = if figure.reached() { "" } else { "  MISSED" };
         println!(
