@@ -4,12 +4,16 @@
 //! The crate shares the message schemas with the reference server and nothing else, so that both cannot have one misunderstanding.
 #![forbid(unsafe_code)]
 
+mod audit;
+pub mod checkers;
 pub mod drive;
 pub mod facts;
 pub mod history;
+pub mod judge;
 pub mod matcher;
 pub mod requirements;
 pub mod scenario;
 pub mod steps;
+pub mod suite;
 pub mod target;
 pub mod vars;

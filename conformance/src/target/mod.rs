@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use crate::scenario::{Hook, Scenario};
 
+pub mod embedded;
 pub mod url;
 
 /// What can be judged.

@@ -1,0 +1,162 @@
+//! Judges one scenario: runs it, audits, checks its history, and gives the verdict.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::audit::audit;
+use crate::checkers::{self, Findings};
+use crate::drive::{Cx, Failure, Journal, Stop};
+use crate::facts::Facts;
+use crate::scenario::Scenario;
+use crate::steps::run_all;
+use crate::target::{Instance, Target};
+use crate::vars::Vars;
+
+/// How scenarios are run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long to wait for what must come.
+    pub deadline: Duration,
+    /// Makes the fresh names; the same seed gives the same names. Without it they are random.
+    pub seed: Option<u64>,
+    /// The workspace of every scenario; without it each has a fresh one.
+    pub workspace: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { deadline: Duration::from_secs(20), seed: None, workspace: None }
+    }
+}
+
+/// What came of a scenario.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// All held, and there was occasion to judge all that it checks.
+    Pass,
+    /// The server broke requirements.
+    Fail(Vec<Failure>),
+    /// Nothing can be said: why.
+    Unknown(String),
+    /// The target lacks what it needs: what.
+    NotJudged(String),
+}
+
+/// A scenario's verdict, with all that led to it.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The scenario.
+    pub scenario: Arc<Scenario>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Its history.
+    pub facts: Facts,
+    /// The requirements that it gave occasion to judge: its own, and what the checkers found.
+    pub judged: Vec<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Runs and judges a scenario.
+pub async fn judge(scenario: Arc<Scenario>, target: Arc<dyn Target>, settings: Settings) -> Judgement {
+    let began = Instant::now();
+    let hooks = target.hooks();
+    let missing: Vec<_> =
+        scenario.needs.hooks.iter().filter(|hook| !hooks.contains(hook)).map(|hook| format!("`{}`", hook.name())).collect();
+    if !missing.is_empty() {
+        return Judgement::without(scenario, Verdict::NotJudged(format!("needs hook {}", missing.join(", "))));
+    }
+    let server = match target.provide(&scenario).await {
+        Ok(server) => server,
+        Err(why) => return Judgement::without(scenario, Verdict::Unknown(format!("there is no server to run it against: {why}"))),
+    };
+    let (stop, facts) = run(&scenario, server, &settings).await;
+    let findings = checkers::check(&facts);
+    let judged = judged(&scenario, &findings, stop.is_none());
+    let verdict = verdict(&scenario, stop, findings);
+    Judgement { scenario, verdict, facts, judged, took: began.elapsed() }
+}
+
+impl Judgement {
+    /// The verdict on a scenario that was not run.
+    #[must_use]
+    pub fn without(scenario: Arc<Scenario>, verdict: Verdict) -> Judgement {
+        Judgement { scenario, verdict, facts: Facts::default(), judged: Vec::new(), took: Duration::ZERO }
+    }
+}
+
+/// Runs the steps and the audit; gives what stopped it, and what is known then.
+async fn run(scenario: &Scenario, server: Arc<dyn Instance>, settings: &Settings) -> (Option<Stop>, Facts) {
+    let run = unique(settings.seed, &scenario.id);
+    let workspace = settings.workspace.clone().unwrap_or_else(|| format!("w-{run}"));
+    let journal = Arc::new(Journal::new(Vars::new(&run, &workspace)));
+    let cx = Cx::new(Arc::clone(&journal), server, settings.deadline);
+    let mut outcome = run_all(&cx, &scenario.steps).await;
+    if outcome.is_ok() && scenario.audit {
+        outcome = audit(&cx).await;
+    }
+    cx.leave_all().await;
+    (outcome.err(), journal.with(|state| state.facts.clone()))
+}
+
+fn verdict(scenario: &Scenario, stop: Option<Stop>, findings: Findings) -> Verdict {
+    let mut failures: Vec<Failure> = Vec::new();
+    let mut unknown = findings.internal.first().map(|why| format!("the runner is at fault: {why}"));
+    match stop {
+        Some(Stop::Fail(mut failure)) => {
+            if failure.requirements.is_empty() {
+                failure.requirements.clone_from(&scenario.checks);
+            }
+            failures.push(failure);
+        }
+        Some(Stop::Unknown(why)) => unknown = Some(why),
+        None => {}
+    }
+    failures.extend(findings.violations.into_iter().map(|violation| Failure {
+        requirements: vec![violation.requirement.to_owned()],
+        expected: violation.expected,
+        actual: violation.actual,
+        step: None,
+        at: violation.at,
+    }));
+    let vacuous = scenario.checks.iter().find(|id| checkers::judges(id) && !findings.judged.contains(id.as_str()));
+    match (failures.is_empty(), unknown, vacuous) {
+        (false, _, _) => Verdict::Fail(failures),
+        (true, Some(why), _) => Verdict::Unknown(why),
+        (true, None, Some(id)) => Verdict::Unknown(format!("nothing in the history gave occasion to judge {id}")),
+        (true, None, None) => Verdict::Pass,
+    }
+}
+
+/// The requirements that a scenario gave occasion to judge: what the checkers say, and what its steps went through.
+fn judged(scenario: &Scenario, findings: &Findings, went_through: bool) -> Vec<String> {
+    let own = scenario.checks.iter().filter(|_| went_through).cloned();
+    own.chain(findings.judged.iter().map(|id| (*id).to_owned())).collect()
+}
+
+/// What makes the fresh names of a run unique, fit for every kind of name.
+fn unique(seed: Option<u64>, scenario: &str) -> String {
+    const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut bits = match seed {
+        Some(seed) => scenario.bytes().fold(mixed(seed), |bits, byte| mixed(bits ^ u64::from(byte))),
+        None => {
+            let mut bytes = [0; 8];
+            getrandom::fill(&mut bytes).expect("the system has randomness: nothing else works without it either");
+            u64::from_le_bytes(bytes)
+        }
+    };
+    let digit = |_| {
+        let digit = DIGITS[(bits % 32) as usize];
+        bits /= 32;
+        char::from(digit)
+    };
+    (0..12).map(digit).collect()
+}
+
+/// The finalizer of splitmix64: near seeds give far numbers.
+fn mixed(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
