@@ -88,6 +88,20 @@ impl Link {
         at
     }
 
+    /// Begins a message and does not end it: sends all of its fragments but the last. No frame was sent by that, so none is written down.
+    pub async fn begin(&self, frame: &Frame, fragments: usize) {
+        let mut writer = self.writer.lock().await;
+        let mut messages = messages(&frame.body, fragments);
+        messages.pop();
+        if let Some(writer) = writer.as_mut() {
+            for message in messages {
+                if writer.send(message).await.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
     /// Stops or goes on taking frames from the socket.
     pub fn read(&self, on: bool) {
         self.reading.send_replace(on);

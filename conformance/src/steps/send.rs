@@ -25,6 +25,9 @@ pub struct Send {
     pub pad_to: Option<Number>,
     /// Sends the message in so many WebSocket fragments.
     pub fragments: Option<Number>,
+    /// true: the last fragment is never sent, so that no frame arrives. What breaks off in the middle of a message; `cut` comes next.
+    #[serde(default)]
+    pub unfinished: bool,
     /// Binds `${name.re}`: the frame's number on its connection.
     pub r#as: Option<Text>,
 }
@@ -39,6 +42,10 @@ impl Send {
             frame = Frame::text(format!("{text}{}", " ".repeat(blanks)));
         }
         let fragments = self.fragments.as_ref().map_or(Ok(1), |fragments| cx.number(fragments))?;
+        if self.unfinished {
+            cx.link(conn)?.begin(&frame, fragments as usize).await;
+            return Ok(());
+        }
         let spoken = cx.send(conn, frame, fragments as usize, false, None).await?;
         if let Some(name) = &self.r#as {
             let name = cx.text(name)?;
