@@ -49,6 +49,7 @@ impl Backoff {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
 
@@ -64,7 +65,9 @@ mod tests {
     fn longest(failures: usize, at_least: u64) -> u64 {
         let waits = (0..200).map(|random| {
             let mut backoff = Backoff::default();
-            (0..failures).for_each(|_| drop(backoff.next_wait_ms(0, &env(random))));
+            for _ in 0..failures {
+                backoff.next_wait_ms(0, &env(random));
+            }
             backoff.next_wait_ms(at_least, &env(random))
         });
         waits.max().unwrap()

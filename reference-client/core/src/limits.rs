@@ -229,6 +229,7 @@ fn depth_of(text: &str) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
     use syncline_schemas::{DeleteOp, Json, SetOp};

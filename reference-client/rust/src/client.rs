@@ -31,7 +31,6 @@ pub struct Client {
 /// Opening and closing.
 impl Client {
     /// A client of a workspace on a server, as in `ws://127.0.0.1:8081/sync`.
-    #[must_use]
     pub fn builder(url: &str, workspace: &str) -> Builder {
         Builder::new(url, workspace)
     }

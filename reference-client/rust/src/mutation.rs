@@ -84,6 +84,6 @@ impl Mutation {
 fn json(value: &impl Serialize) -> Result<Json, Error> {
     let text = serde_json::to_string(value)?;
     Json::parse(&text)
-        .map_err(|error| serde::ser::Error::custom(error))
+        .map_err(serde::ser::Error::custom)
         .map_err(|error: serde_json::Error| error.into())
 }

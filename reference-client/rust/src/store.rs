@@ -3,6 +3,7 @@
 mod memory;
 mod sqlite;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
 mod suite;
 
 use std::fmt;

@@ -1,4 +1,5 @@
 //! The example app, run as people run it: as a program, in a folder of its own, with and without a server.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

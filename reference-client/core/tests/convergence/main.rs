@@ -1,5 +1,6 @@
 //! Replicas against a model of a server, under cuts, crashes, copies, restores and long sleeps: random programs, and what must hold after every step
 //! of them. The rules of the chapter on the client are what keeps these from failing; take one out, and one of them does.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod check;
 mod server;
@@ -60,8 +61,16 @@ fn run(clients: usize, program: &[Step]) {
     world.check_converged();
 }
 
+/// Enough for every change; `PROPTEST_CASES=20000` for a night.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(100)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn replicas_converge_whatever_breaks(program in prop::collection::vec(ordinary(), 1..120)) {

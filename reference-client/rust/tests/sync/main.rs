@@ -1,4 +1,5 @@
 //! Clients against the reference server.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod support;
 
