@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Cx, State, Stop};
 use crate::facts::{Log, Row, RowKey, Sub};
 use crate::history::ConnIx;
-use crate::matcher::{Others, equal, matches, short};
+use crate::matcher::{Others, equal, short};
 
 impl State {
     /// The version that a subscription must reach to have all that was acknowledged so far.
@@ -129,20 +129,20 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    /// Compares; says the first difference.
-    pub(crate) fn check(&self, rows: &BTreeMap<RowKey, Row>) -> Result<(), Stop> {
+    /// Compares; says the first difference. What the patterns bind is bound.
+    pub(crate) fn check(&self, cx: &Cx, rows: &BTreeMap<RowKey, Row>) -> Result<(), Stop> {
         for (key, value, version) in &self.rows {
             let Some(row) = rows.get(key) else { return Err(Stop::fail(format!("a row {}", label(key)), "there is none")) };
             let differs = |what: &str, expected: &Value, actual: &Value| {
                 Stop::fail(format!("{what} {} in {}", short(expected), label(key)), short(actual))
             };
             if let Some(pattern) = value
-                && matches(pattern, Some(&row.value), Others::Refused).is_err()
+                && cx.matches(pattern, Some(&row.value), Others::Refused).is_err()
             {
                 return Err(differs("the value", pattern, &row.value));
             }
             if let Some(pattern) = version
-                && matches(pattern, Some(&row.version.into()), Others::Refused).is_err()
+                && cx.matches(pattern, Some(&row.version.into()), Others::Refused).is_err()
             {
                 return Err(differs("the version", pattern, &row.version.into()));
             }

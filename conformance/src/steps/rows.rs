@@ -36,7 +36,7 @@ impl Rows {
             let sub = &state.facts.subs[sub];
             (sub.replica.rows.clone(), sub.parts.last().map(|part| part.at))
         });
-        match (expected.check(&rows), late) {
+        match (expected.check(cx, &rows), late) {
             (Err(difference), _) => Err(difference.at(at)),
             // Its rows are right: what it was not brought up to changed nothing in them.
             (Ok(()), None | Some(Stop::Fail(_))) => Ok(()),

@@ -51,6 +51,6 @@ impl Snapshot {
             });
         }
         cx.link(conn)?.close().await;
-        expected.check(&rows).map_err(|difference| difference.at(at))
+        expected.check(cx, &rows).map_err(|difference| difference.at(at))
     }
 }
