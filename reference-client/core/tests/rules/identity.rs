@@ -115,7 +115,7 @@ fn results_that_do_not_reach_far_enough_show_a_copy() {
 fn acks_show_copies_too() {
     for result in [
         applied(2, "another", 2),
-        applied(4, "never issued", 2),
+        applied(4, "never-issued", 2),
         refused(2, "whatever", "chain_broken", None),
     ] {
         let (mut driver, ids) = with_undecided(2);
