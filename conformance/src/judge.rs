@@ -21,11 +21,13 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// The workspace of every scenario; without it each has a fresh one.
     pub workspace: Option<String>,
+    /// What the server offers beyond the core.
+    pub capabilities: Arc<[String]>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { deadline: Duration::from_secs(20), seed: None, workspace: None }
+        Settings { deadline: Duration::from_secs(20), seed: None, workspace: None, capabilities: Arc::default() }
     }
 }
 
@@ -61,10 +63,12 @@ pub struct Judgement {
 pub async fn judge(scenario: Arc<Scenario>, target: Arc<dyn Target>, settings: Settings) -> Judgement {
     let began = Instant::now();
     let hooks = target.hooks();
-    let missing: Vec<_> =
-        scenario.needs.hooks.iter().filter(|hook| !hooks.contains(hook)).map(|hook| format!("`{}`", hook.name())).collect();
+    let needs = &scenario.needs;
+    let hooks = needs.hooks.iter().filter(|hook| !hooks.contains(hook)).map(|hook| format!("hook `{}`", hook.name()));
+    let capabilities = needs.capabilities.iter().filter(|name| !settings.capabilities.contains(name));
+    let missing: Vec<_> = hooks.chain(capabilities.map(|name| format!("capability `{name}`"))).collect();
     if !missing.is_empty() {
-        return Judgement::without(scenario, Verdict::NotJudged(format!("needs hook {}", missing.join(", "))));
+        return Judgement::without(Arc::clone(&scenario), Verdict::NotJudged(format!("needs {}", missing.join(", "))));
     }
     let server = match target.provide(&scenario).await {
         Ok(server) => server,
@@ -135,7 +139,7 @@ fn judged(scenario: &Scenario, findings: &Findings, went_through: bool) -> Vec<S
 }
 
 /// What makes the fresh names of a run unique, fit for every kind of name.
-fn unique(seed: Option<u64>, scenario: &str) -> String {
+pub(crate) fn unique(seed: Option<u64>, scenario: &str) -> String {
     const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut bits = match seed {
         Some(seed) => scenario.bytes().fold(mixed(seed), |bits, byte| mixed(bits ^ u64::from(byte))),

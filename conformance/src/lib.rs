@@ -6,14 +6,18 @@
 
 mod audit;
 pub mod checkers;
+pub mod cli;
 pub mod drive;
 pub mod facts;
 pub mod history;
 pub mod judge;
 pub mod matcher;
+mod preflight;
+pub mod report;
 pub mod requirements;
 pub mod scenario;
 pub mod steps;
 pub mod suite;
 pub mod target;
+pub mod unjudged;
 pub mod vars;

@@ -97,7 +97,7 @@ impl Vars {
 
     /// A string: one variable alone keeps its type, others are put in as text.
     fn string(&mut self, text: &str, scope: &Scope, facts: &Facts) -> Result<Value, String> {
-        if let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).filter(|name| !name.contains("${")) {
+        if let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).filter(|name| !name.contains('}')) {
             return self.variable(name, scope, facts);
         }
         let mut made = String::with_capacity(text.len());

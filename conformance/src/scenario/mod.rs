@@ -18,7 +18,7 @@ pub use valid::{GENERATORS, MATCHERS, problems};
 use crate::steps::Step;
 
 /// One scenario.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(title = "Scenario")]
 pub struct Scenario {

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use crate::scenario::{Hook, Scenario};
 
 pub mod embedded;
+pub mod file;
 pub mod url;
 
 /// What can be judged.

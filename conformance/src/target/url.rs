@@ -12,6 +12,24 @@ use crate::scenario::{Hook, Scenario};
 #[derive(Clone, Debug)]
 pub struct Url(pub String);
 
+impl Url {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// A sentence: what it should look like.
+    pub fn parse(url: &str) -> Result<Url, String> {
+        let example = "it should look like ws://127.0.0.1:8081/sync";
+        match url.split_once("://") {
+            Some(("ws", rest)) if !rest.is_empty() => Ok(Url(url.to_owned())),
+            Some(("wss", _)) => Err(format!("{url}: this runner speaks no TLS: name the server behind the TLS proxy; {example}")),
+            Some((scheme @ ("http" | "https"), rest)) => {
+                Err(format!("{url}: {scheme} is not WebSocket; {example}, perhaps ws://{rest}"))
+            }
+            _ => Err(format!("{url}: no WebSocket URL; {example}")),
+        }
+    }
+}
+
 impl Target for Url {
     fn describe(&self) -> String {
         self.0.clone()

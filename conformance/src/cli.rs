@@ -1,0 +1,105 @@
+//! The command line: what can be asked, and what is answered.
+//!
+//! Exit codes: 0 all that was judged passed; 1 the server failed; 2 it cannot be said: nothing was judged, or something remained unknown, or the
+//! question was wrong.
+
+mod explain;
+mod list;
+mod run;
+mod select;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Judges Syncline servers.
+#[derive(Debug, Parser)]
+#[command(name = "syncline-conformance", version, about = "Judges any Syncline server: does it converge, apply once, keep order?")]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judge a server (the default): without --server or --target, the embedded reference server
+    Run(RunArgs),
+    /// List the scenarios
+    List(Selection),
+    /// Explain a requirement or a scenario
+    Explain {
+        /// A requirement's ID, as PUSH-ONCE, or a scenario's, as retry-after-cut
+        id: String,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+struct RunArgs {
+    /// The WebSocket URL of the server, as ws://127.0.0.1:8081/sync
+    #[arg(long, value_name = "URL", conflicts_with = "target")]
+    server: Option<String>,
+    /// A TOML file that names the server and the commands of its hooks (see conformance/README.md)
+    #[arg(long, value_name = "FILE")]
+    target: Option<PathBuf>,
+    #[command(flatten)]
+    selection: Selection,
+    /// How many scenarios run side by side
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// How long to wait for what must come, in seconds
+    #[arg(long, value_name = "SECS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    deadline: u32,
+    /// Write the report to this file, as JSON (conformance/report.schema.json)
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Makes the names of clients, tables and workspaces; without it they are random
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Use this workspace instead of a fresh one for each scenario
+    #[arg(long, value_name = "NAME")]
+    workspace: Option<String>,
+    /// Show the transcript of every scenario
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+struct Selection {
+    /// Only scenarios whose id (or chapter/id) matches, `*` for any characters, or that check this requirement; may be repeated
+    #[arg(long, value_name = "GLOB|ID")]
+    select: Vec<String>,
+    /// Only scenarios of this chapter; may be repeated
+    #[arg(long, value_name = "CHAPTER")]
+    chapter: Vec<String>,
+    /// Only scenarios that need this capability; may be repeated
+    #[arg(long, value_name = "NAME")]
+    capability: Vec<String>,
+    /// Scenarios of these files instead of those of this build; may be repeated
+    #[arg(long, value_name = "FILE")]
+    file: Vec<PathBuf>,
+}
+
+/// What went wrong before anything could be judged: one text for people.
+#[derive(Debug)]
+struct Trouble(String);
+
+impl Cli {
+    /// Does what was asked.
+    #[must_use]
+    pub fn act(self) -> ExitCode {
+        let done = match self.command {
+            None => run::run(&self.run),
+            Some(Command::Run(args)) => run::run(&args),
+            Some(Command::List(selection)) => list::list(&selection),
+            Some(Command::Explain { id }) => explain::explain(&id),
+        };
+        done.unwrap_or_else(|Trouble(text)| {
+            eprintln!("{text}");
+            ExitCode::from(2)
+        })
+    }
+}

@@ -1,0 +1,17 @@
+//! The server's requirements that nothing judges, each with the reason: `unjudged.toml`.
+//!
+//! A test makes sure that a requirement is either checked by something or stands there, and never both.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// The reasons by requirement.
+pub static REASONS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+    toml::from_str(include_str!("../unjudged.toml")).expect("a test reads the file")
+});
+
+/// Why nothing judges this requirement; nothing, if something does.
+#[must_use]
+pub fn reason(requirement: &str) -> Option<&'static str> {
+    REASONS.get(requirement).map(String::as_str)
+}
