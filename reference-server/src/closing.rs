@@ -21,7 +21,11 @@ pub(crate) struct Closing {
 impl Closing {
     /// What is to be said has been said in the frames before.
     pub(crate) fn said(code: u16) -> Closing {
-        Closing { why: "said", last: None, code }
+        Closing {
+            why: "said",
+            last: None,
+            code,
+        }
     }
 
     /// An `error` of scope connection.
@@ -32,13 +36,20 @@ impl Closing {
             (_, Fault::Client) => close_code::POLICY,
             _ => close_code::ERROR,
         };
-        Closing { why: def.code, last: Some(ServerMessage::Error(error).encode().into()), code }
+        Closing {
+            why: def.code,
+            last: Some(ServerMessage::Error(error).encode().into()),
+            code,
+        }
     }
 
     /// The server has failed (`internal`).
     pub(crate) fn internal() -> Closing {
         let message = "the server failed; what was in flight may or may not have been decided";
-        Closing::error(&errors::INTERNAL, ErrorMessage::new(&errors::INTERNAL, message))
+        Closing::error(
+            &errors::INTERNAL,
+            ErrorMessage::new(&errors::INTERNAL, message),
+        )
     }
 
     /// The client does not read (`UPD-SLOW`).
@@ -48,8 +59,15 @@ impl Closing {
 
     /// A `goaway` with this reason.
     pub(crate) fn goaway(def: &'static ErrorDef, retry_after_ms: u64) -> Closing {
-        let goaway = Goaway { reason: def.code.to_owned(), retry_after_ms };
-        Closing { why: def.code, last: Some(ServerMessage::Goaway(goaway).encode().into()), code: close_code::AWAY }
+        let goaway = Goaway {
+            reason: def.code.to_owned(),
+            retry_after_ms,
+        };
+        Closing {
+            why: def.code,
+            last: Some(ServerMessage::Goaway(goaway).encode().into()),
+            code: close_code::AWAY,
+        }
     }
 }
 

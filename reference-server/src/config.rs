@@ -103,7 +103,10 @@ impl Config {
             ));
         }
         if !self.path.starts_with('/') || self.path == "/health" {
-            return Err(format!("path ({:?}) must begin with / and differ from /health", self.path));
+            return Err(format!(
+                "path ({:?}) must begin with / and differ from /health",
+                self.path
+            ));
         }
         Ok(())
     }
@@ -139,8 +142,13 @@ mod tests {
 
     #[test]
     fn relations_are_checked() {
-        assert!(refused(|c| c.limits.idle_timeout_ms = c.limits.heartbeat_ms).contains("idleTimeoutMs"));
-        assert!(refused(|c| c.limits.value_bytes_max = c.limits.frame_bytes_max).contains("valueBytesMax"));
+        assert!(
+            refused(|c| c.limits.idle_timeout_ms = c.limits.heartbeat_ms).contains("idleTimeoutMs")
+        );
+        assert!(
+            refused(|c| c.limits.value_bytes_max = c.limits.frame_bytes_max)
+                .contains("valueBytesMax")
+        );
         assert!(refused(|c| c.limits.in_flight_max = 1_000_000).contains("inFlightMax"));
         assert!(refused(|c| c.outbox_bytes_max = 1000).contains("outbox_bytes_max"));
         assert!(refused(|c| c.path = "sync".to_owned()).contains("path"));

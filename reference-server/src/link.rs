@@ -227,7 +227,10 @@ mod tests {
     async fn an_outbox_beyond_its_hard_bound_is_given_up() {
         let link = Link::new(10, 100);
         let taken = (0..100).take_while(|_| link.send(frame(4))).count();
-        assert_eq!(taken, 6, "20 bytes are the bound, and the frame that passes it is still taken");
+        assert_eq!(
+            taken, 6,
+            "20 bytes are the bound, and the frame that passes it is still taken"
+        );
         assert!(matches!(link.next().await, Next::Close(_)));
         link.aborted().await;
     }

@@ -81,7 +81,11 @@ pub trait Log: Clone + Send + Sync + 'static {
     const SHARED: bool;
 
     /// The workspace's log; if there is none it is created first, durably, with `fresh_epoch` (`CONN-WORKSPACE-CREATED`).
-    fn open(&self, workspace: &str, fresh_epoch: &str) -> impl Future<Output = Result<Opened, LogError>> + Send;
+    fn open(
+        &self,
+        workspace: &str,
+        fresh_epoch: &str,
+    ) -> impl Future<Output = Result<Opened, LogError>> + Send;
 
     /// Appends the records, all or none, if the log ends at `at`. Their versions rise strictly, from above `at.version`; there may be
     /// holes. After an error it is unknown whether they were appended.
@@ -93,7 +97,11 @@ pub trait Log: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Append, LogError>> + Send;
 
     /// What was appended after a position.
-    fn tail(&self, workspace: &str, after: &Position) -> impl Future<Output = Result<Tail, LogError>> + Send;
+    fn tail(
+        &self,
+        workspace: &str,
+        after: &Position,
+    ) -> impl Future<Output = Result<Tail, LogError>> + Send;
 
     /// Keeps a checkpoint, in place of an older one, unless the history is no longer `epoch`.
     fn checkpoint(
@@ -104,7 +112,12 @@ pub trait Log: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), LogError>> + Send;
 
     /// Forgets records up to a version, as far as the checkpoint holds them and the history is still `epoch`. A log may keep more than it must.
-    fn truncate(&self, workspace: &str, epoch: &str, up_to: u64) -> impl Future<Output = Result<(), LogError>> + Send;
+    fn truncate(
+        &self,
+        workspace: &str,
+        epoch: &str,
+        up_to: u64,
+    ) -> impl Future<Output = Result<(), LogError>> + Send;
 
     /// Replaces the whole history by a checkpoint under a new epoch, creating the workspace if need be (`MODEL-EPOCH-NEW`).
     fn replace(
@@ -142,7 +155,10 @@ fn check_order(at: &Position, records: &[Record]) -> Result<(), LogError> {
     let mut last = at.version;
     for record in records {
         if record.version <= last {
-            return Err(LogError::new(format!("record {} after {last}: versions must rise", record.version)));
+            return Err(LogError::new(format!(
+                "record {} after {last}: versions must rise",
+                record.version
+            )));
         }
         last = record.version;
     }

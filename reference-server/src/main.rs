@@ -34,13 +34,26 @@ fn start() -> Result<(), String> {
             error.exit();
         }
         let said = error.to_string();
-        said.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+        said.lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned()
     })?;
     let effective = load(&flags, |name| std::env::var_os(name))?;
     log_to_stderr(&effective.settings.log)?;
     show(&effective);
-    let Settings { listen, data, memory, config, .. } = effective.settings;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let Settings {
+        listen,
+        data,
+        memory,
+        config,
+        ..
+    } = effective.settings;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
     let ended = if memory {
         runtime.block_on(serve(&listen, MemoryLog::new(), config))
     } else {
@@ -57,17 +70,24 @@ fn open(path: &Path) -> Result<SqliteLog, String> {
 }
 
 async fn serve<L: Log>(listen: &str, log: L, config: Config) -> Result<(), String> {
-    let listener = TcpListener::bind(listen).await.map_err(|error| format!("{listen}: {error}"))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| format!("{listen}: {error}"))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let stopped = stopped()?;
     tracing::info!("serving ws://{address}{}", config.path);
-    run(listener, log, config, stopped).await.map_err(|error| error.to_string())
+    run(listener, log, config, stopped)
+        .await
+        .map_err(|error| error.to_string())
 }
 
 /// Returns at the first SIGINT or SIGTERM.
 fn stopped() -> Result<impl Future<Output = ()>, String> {
     let listen = |kind| signal(kind).map_err(|error| format!("signals: {error}"));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+    );
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => tracing::info!("SIGINT"),
@@ -78,7 +98,10 @@ fn stopped() -> Result<impl Future<Output = ()>, String> {
 
 fn log_to_stderr(filter: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("log: {error}"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     Ok(())
 }
 

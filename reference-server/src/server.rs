@@ -79,10 +79,20 @@ impl Server {
     pub fn new<L: Log>(log: L, config: Config) -> Result<(Server, Control), ServerError> {
         config.check().map_err(ServerError::Config)?;
         let config = Arc::new(config);
-        let running = Running { connections: Tasks::new(), workspaces: Tasks::new() };
+        let running = Running {
+            connections: Tasks::new(),
+            workspaces: Tasks::new(),
+        };
         let registry = Registry::new(log, Arc::clone(&config), running.workspaces.clone());
         let control = Control(Arc::clone(&registry));
-        Ok((Server { config, registry, running }, control))
+        Ok((
+            Server {
+                config,
+                registry,
+                running,
+            },
+            control,
+        ))
     }
 
     /// Serves until `shutdown` is over. Then it stops accepting, decides and acknowledges what was received, says `goaway` on every
@@ -96,7 +106,11 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServerError> {
-        let Server { config, registry, running } = self;
+        let Server {
+            config,
+            registry,
+            running,
+        } = self;
         let connections = running.connections.clone();
         let endpoint = Endpoint {
             config: Arc::clone(&config),
@@ -104,7 +118,8 @@ impl Server {
             connections: connections.clone(),
             started: Instant::now(),
         };
-        let service = router(Arc::new(endpoint)).into_make_service_with_connect_info::<SocketAddr>();
+        let service =
+            router(Arc::new(endpoint)).into_make_service_with_connect_info::<SocketAddr>();
         let listener = listener.tap_io(|socket| {
             if let Err(error) = socket.set_nodelay(true) {
                 tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -117,21 +132,24 @@ impl Server {
             connections.drain();
         });
         let mut serving = std::pin::pin!(serving.into_future());
-        tokio::select! {
-            served = &mut serving => served.map_err(ServerError::Listener)?,
-            () = draining.begun() => {
-                let ended = timeout(config.timeouts.shutdown, async {
-                    running.connections.finished().await;
-                    registry.close();
-                    running.workspaces.finished().await;
-                    // What is left are handshakes that were never finished.
-                    serving.await.map_err(ServerError::Listener)
-                });
-                match ended.await {
-                    Ok(served) => served?,
-                    Err(_) => tracing::warn!("not everything ended in time"),
-                }
+        let accepting = tokio::select! {
+            biased;
+            () = draining.begun() => true,
+            served = &mut serving => {
+                served.map_err(ServerError::Listener)?;
+                false
             }
+        };
+        let ended = timeout(config.timeouts.shutdown, async {
+            running.connections.finished().await;
+            registry.close();
+            running.workspaces.finished().await;
+            // What is left are handshakes that were never finished.
+            if accepting { serving.await } else { Ok(()) }
+        });
+        match ended.await {
+            Ok(served) => served.map_err(ServerError::Listener)?,
+            Err(_) => tracing::warn!("not everything ended in time"),
         }
         tracing::info!("the server has ended");
         Ok(())
@@ -165,7 +183,8 @@ impl Control {
     /// # Errors
     /// The server has ended, or the log failed.
     pub async fn restore(&self, workspace: &str, backup: Backup) -> Result<(), Refusal> {
-        self.operate(workspace, |reply| Operation::Restore(backup, reply)).await
+        self.operate(workspace, |reply| Operation::Restore(backup, reply))
+            .await
     }
 
     async fn operate<T>(

@@ -33,7 +33,10 @@ struct Counted(Tasks);
 
 impl Tasks {
     pub(crate) fn new() -> Tasks {
-        Tasks(Arc::new(Group { phase: watch::Sender::new(Phase::Serving), live: watch::Sender::new(0) }))
+        Tasks(Arc::new(Group {
+            phase: watch::Sender::new(Phase::Serving),
+            live: watch::Sender::new(0),
+        }))
     }
 
     /// Starts a task, unless the group has been killed.

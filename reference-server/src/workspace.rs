@@ -27,23 +27,40 @@ pub(crate) type Inbox = UnboundedSender<Command>;
 /// All workspaces that are open.
 pub(crate) struct Registry {
     open: Mutex<HashMap<String, Inbox>>,
-    start: Box<dyn Fn(Arc<Registry>, String, UnboundedReceiver<Command>) + Send + Sync>,
+    start: Box<Start>,
 }
+
+/// Starts the task of a workspace. It hides which log there is: nobody else needs to know.
+type Start = dyn Fn(Arc<Registry>, String, UnboundedReceiver<Command>) + Send + Sync;
 
 impl Registry {
     /// An empty registry, whose workspaces live in this log and run among these tasks.
     pub(crate) fn new<L: Log>(log: L, config: Arc<Config>, tasks: Tasks) -> Arc<Registry> {
         let start = move |registry, name, inbox| {
-            tasks.spawn(task::run(registry, name, log.clone(), config.clone(), tasks.clone(), inbox));
+            tasks.spawn(task::run(
+                registry,
+                name,
+                log.clone(),
+                config.clone(),
+                tasks.clone(),
+                inbox,
+            ));
         };
-        Arc::new(Registry { open: Mutex::default(), start: Box::new(start) })
+        Arc::new(Registry {
+            open: Mutex::default(),
+            start: Box::new(start),
+        })
     }
 
     /// Sends a command to a workspace, opening it if need be; returns the way to it.
     ///
     /// # Errors
     /// The server has ended.
-    pub(crate) fn send(self: &Arc<Registry>, name: &str, command: Command) -> Result<Inbox, Refusal> {
+    pub(crate) fn send(
+        self: &Arc<Registry>,
+        name: &str,
+        command: Command,
+    ) -> Result<Inbox, Refusal> {
         let mut open = self.open();
         let command = match open.get(name) {
             // Sent under the lock: a workspace that leaves looks into its inbox under the same lock.

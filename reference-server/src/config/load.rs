@@ -47,7 +47,10 @@ pub struct Effective {
 impl Effective {
     /// Each setting with its value and its source, by key.
     pub fn lines(&self) -> impl Iterator<Item = (&'static Setting, String, &Source)> {
-        SETTINGS.iter().zip(&self.sources).map(|(setting, source)| (setting, setting.show(&self.settings), source))
+        SETTINGS
+            .iter()
+            .zip(&self.sources)
+            .map(|(setting, source)| (setting, setting.show(&self.settings), source))
     }
 }
 
@@ -62,14 +65,26 @@ pub fn command() -> Command {
         .about("Syncline's reference server: a WebSocket endpoint for sync, data in a SQLite file")
         .arg(config);
     let defaults = Settings::default();
-    SETTINGS.iter().fold(command, |command, setting| command.arg(argument(setting, &defaults)))
+    SETTINGS.iter().fold(command, |command, setting| {
+        command.arg(argument(setting, &defaults))
+    })
 }
 
 fn argument(setting: &'static Setting, defaults: &Settings) -> Arg {
-    let help = format!("{} [default: {}] [env: {}]", setting.help, setting.show(defaults), setting.env);
-    let argument = Arg::new(setting.key.as_str()).long(setting.flag.as_str()).help(help);
-    let argument =
-        if setting.key.starts_with("limits.") { argument.help_heading("Limits, announced to clients") } else { argument };
+    let help = format!(
+        "{} [default: {}] [env: {}]",
+        setting.help,
+        setting.show(defaults),
+        setting.env
+    );
+    let argument = Arg::new(setting.key.as_str())
+        .long(setting.flag.as_str())
+        .help(help);
+    let argument = if setting.key.starts_with("limits.") {
+        argument.help_heading("Limits, announced to clients")
+    } else {
+        argument
+    };
     match setting.kind {
         Kind::Switch => argument.action(ArgAction::SetTrue),
         Kind::Text => argument.value_name("TEXT"),
@@ -81,15 +96,26 @@ fn argument(setting: &'static Setting, defaults: &Settings) -> Arg {
 ///
 /// # Errors
 /// One line that says what is wrong, and where.
-pub fn load(flags: &ArgMatches, environment: impl Fn(&str) -> Option<OsString>) -> Result<Effective, String> {
-    let mut effective = Effective { settings: Settings::default(), sources: vec![Source::Default; SETTINGS.len()] };
-    let named = flags.get_one::<String>("config").map(OsString::from).or_else(|| environment(CONFIG_ENV));
+pub fn load(
+    flags: &ArgMatches,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> Result<Effective, String> {
+    let mut effective = Effective {
+        settings: Settings::default(),
+        sources: vec![Source::Default; SETTINGS.len()],
+    };
+    let named = flags
+        .get_one::<String>("config")
+        .map(OsString::from)
+        .or_else(|| environment(CONFIG_ENV));
     if let Some(path) = named {
         effective.read_file(Path::new(&path))?;
     }
     for (index, setting) in SETTINGS.iter().enumerate() {
         if let Some(value) = environment(&setting.env) {
-            let value = value.into_string().map_err(|_| format!("{}: not UTF-8", setting.env))?;
+            let value = value
+                .into_string()
+                .map_err(|_| format!("{}: not UTF-8", setting.env))?;
             effective.put(index, &value, Source::Environment(setting.env.clone()))?;
         }
         if let Some(value) = flag_value(flags, setting) {
@@ -113,16 +139,24 @@ fn flag_value(flags: &ArgMatches, setting: &Setting) -> Option<String> {
 impl Effective {
     fn read_file(&mut self, path: &Path) -> Result<(), String> {
         for entry in file::read(path)? {
-            let index = SETTINGS.iter().position(|setting| setting.key == entry.setting.key);
+            let index = SETTINGS
+                .iter()
+                .position(|setting| setting.key == entry.setting.key);
             let index = index.expect("an entry's setting is in the table");
-            self.put(index, &entry.value, Source::File(path.to_owned(), entry.line))?;
+            self.put(
+                index,
+                &entry.value,
+                Source::File(path.to_owned(), entry.line),
+            )?;
         }
         Ok(())
     }
 
     fn put(&mut self, index: usize, value: &str, source: Source) -> Result<(), String> {
         let setting = &SETTINGS[index];
-        setting.set(&mut self.settings, value).map_err(|fault| format!("{source}: {} {fault}", setting.key))?;
+        setting
+            .set(&mut self.settings, value)
+            .map_err(|fault| format!("{source}: {} {fault}", setting.key))?;
         self.sources[index] = source;
         Ok(())
     }
@@ -135,18 +169,35 @@ mod tests {
 
     use super::*;
 
-    fn load_from(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Effective, String> {
+    fn load_from(
+        file: &str,
+        environment: &[(&str, &str)],
+        flags: &[&str],
+    ) -> Result<Effective, String> {
         let mut config = tempfile::NamedTempFile::new().expect("a temporary file");
-        config.write_all(file.as_bytes()).expect("it can be written");
-        let path = config.path().to_str().expect("its path is UTF-8").to_owned();
-        let words = ["syncline-server", "--config", &path].into_iter().chain(flags.iter().copied());
-        let flags = command().try_get_matches_from(words).map_err(|error| error.to_string())?;
+        config
+            .write_all(file.as_bytes())
+            .expect("it can be written");
+        let path = config
+            .path()
+            .to_str()
+            .expect("its path is UTF-8")
+            .to_owned();
+        let words = ["syncline-server", "--config", &path]
+            .into_iter()
+            .chain(flags.iter().copied());
+        let flags = command()
+            .try_get_matches_from(words)
+            .map_err(|error| error.to_string())?;
         let environment: HashMap<_, _> = environment.iter().copied().collect();
         load(&flags, |name| environment.get(name).map(OsString::from))
     }
 
     fn source_of(effective: &Effective, key: &str) -> String {
-        let (_, _, source) = effective.lines().find(|(setting, ..)| setting.key == key).expect("the key is known");
+        let (_, _, source) = effective
+            .lines()
+            .find(|(setting, ..)| setting.key == key)
+            .expect("the key is known");
         source.to_string()
     }
 
@@ -154,7 +205,8 @@ mod tests {
     fn flags_beat_the_environment_which_beats_the_file() {
         let file = "listen = 'file:1'\npath = '/file'\ndata = 'file.db'";
         let environment = [("SYNCLINE_LISTEN", "env:1"), ("SYNCLINE_PATH", "/env")];
-        let effective = load_from(file, &environment, &["--listen", "flag:1"]).expect("all is well");
+        let effective =
+            load_from(file, &environment, &["--listen", "flag:1"]).expect("all is well");
         assert_eq!(effective.settings.listen, "flag:1");
         assert_eq!(source_of(&effective, "listen"), "--listen");
         assert_eq!(effective.settings.config.path, "/env");
@@ -166,18 +218,35 @@ mod tests {
 
     #[test]
     fn faults_say_where() {
-        let fault = |file, environment: &[_], flags: &[_]| load_from(file, environment, flags).err().expect("a fault");
-        assert!(fault("limits.depthMax = 3", &[], &[]).contains(":1: limits.depthMax must be at least 32"));
-        assert!(fault("", &[("SYNCLINE_PART_BYTES", "x")], &[]).contains("SYNCLINE_PART_BYTES: part_bytes must be"));
-        assert!(fault("", &[], &["--part-bytes", "x"]).contains("--part-bytes: part_bytes must be"));
+        let fault = |file, environment: &[_], flags: &[_]| {
+            load_from(file, environment, flags).err().expect("a fault")
+        };
+        assert!(
+            fault("limits.depthMax = 3", &[], &[])
+                .contains(":1: limits.depthMax must be at least 32")
+        );
+        assert!(
+            fault("", &[("SYNCLINE_PART_BYTES", "x")], &[])
+                .contains("SYNCLINE_PART_BYTES: part_bytes must be")
+        );
+        assert!(
+            fault("", &[], &["--part-bytes", "x"]).contains("--part-bytes: part_bytes must be")
+        );
         assert!(fault("", &[], &["--limits-heartbeat-ms", "60000"]).contains("twice"));
         assert!(fault("", &[], &["--nonsense"]).contains("--nonsense"));
     }
 
     #[test]
     fn a_missing_file_is_a_fault() {
-        let flags = command().try_get_matches_from(["syncline-server", "--config", "/no/such/file"]).expect("flags");
-        assert!(load(&flags, |_| None).err().expect("a fault").contains("/no/such/file"));
+        let flags = command()
+            .try_get_matches_from(["syncline-server", "--config", "/no/such/file"])
+            .expect("flags");
+        assert!(
+            load(&flags, |_| None)
+                .err()
+                .expect("a fault")
+                .contains("/no/such/file")
+        );
     }
 
     #[test]

@@ -68,8 +68,14 @@ pub struct Setting {
 
 /// How a setting is read and written.
 enum Access {
-    Field { show: fn(&Settings) -> String, set: fn(&mut Settings, &str) -> Result<(), String> },
-    Limit { name: String, minimum: u64 },
+    Field {
+        show: fn(&Settings) -> String,
+        set: fn(&mut Settings, &str) -> Result<(), String>,
+    },
+    Limit {
+        name: String,
+        minimum: u64,
+    },
 }
 
 impl Setting {
@@ -92,7 +98,9 @@ impl Setting {
             Access::Limit { name, minimum } => {
                 let number = number(value)?;
                 if number < *minimum {
-                    return Err(format!("must be at least {minimum}, which every server must allow"));
+                    return Err(format!(
+                        "must be at least {minimum}, which every server must allow"
+                    ));
                 }
                 set_limit(&mut settings.config.limits, name, number)
             }
@@ -126,23 +134,101 @@ fn fields() -> Vec<Setting> {
         };
     }
     vec![
-        field("listen", Text, "Where to listen: host:port.", |s| s.listen.clone(), |s, v| put(&mut s.listen, Ok(v.to_owned()))),
-        field("path", Text, "The path of the WebSocket endpoint.", |s| s.config.path.clone(), |s, v| put(&mut s.config.path, Ok(v.to_owned()))),
-        field("data", Text, "The SQLite file that holds the workspaces.", |s| s.data.display().to_string(), |s, v| put(&mut s.data, Ok(v.into()))),
-        field("memory", Switch, "Keep everything in memory, and lose it at the end.", |s| s.memory.to_string(), |s, v| put(&mut s.memory, switch(v))),
-        field("log", Text, "What is logged: error, warn, info, debug, trace, or a filter.", |s| s.log.clone(), |s, v| put(&mut s.log, Ok(v.to_owned()))),
-        count!("retention.versions_max", "Versions for which deletes are kept; an older cursor needs a replacement.", config.retention.versions_max),
-        count!("retention.age_ms_max", "Milliseconds for which deletes are kept; an older cursor needs a replacement.", config.retention.age_ms_max),
-        count!("part_bytes", "Bytes at which an update is cut into parts.", config.part_bytes),
-        count!("outbox_bytes_max", "Bytes of frames that may wait for one connection.", config.outbox_bytes_max),
-        count!("inbox_bytes_max", "Bytes of frames from one connection that may wait to be decided.", config.inbox_bytes_max),
-        count!("connections_max", "Connections open at once.", config.connections_max),
-        count!("checkpoint_bytes_min", "Bytes of log that make a checkpoint due.", config.checkpoint_bytes_min),
-        millis!("timeouts.write_ms", "A connection that takes no byte for so long is a slow consumer.", config.timeouts.write),
-        millis!("timeouts.close_ms", "How long a connection has to take its last frames.", config.timeouts.close),
-        millis!("timeouts.shutdown_ms", "How long an orderly shutdown may take.", config.timeouts.shutdown),
-        millis!("timeouts.workspace_idle_ms", "How long a workspace without sessions stays in memory.", config.timeouts.workspace_idle),
-        millis!("timeouts.retry_after_ms", "When clients are told to return after a shutdown.", config.timeouts.retry_after),
+        field(
+            "listen",
+            Text,
+            "Where to listen: host:port.",
+            |s| s.listen.clone(),
+            |s, v| put(&mut s.listen, Ok(v.to_owned())),
+        ),
+        field(
+            "path",
+            Text,
+            "The path of the WebSocket endpoint.",
+            |s| s.config.path.clone(),
+            |s, v| put(&mut s.config.path, Ok(v.to_owned())),
+        ),
+        field(
+            "data",
+            Text,
+            "The SQLite file that holds the workspaces.",
+            |s| s.data.display().to_string(),
+            |s, v| put(&mut s.data, Ok(v.into())),
+        ),
+        field(
+            "memory",
+            Switch,
+            "Keep everything in memory, and lose it at the end.",
+            |s| s.memory.to_string(),
+            |s, v| put(&mut s.memory, switch(v)),
+        ),
+        field(
+            "log",
+            Text,
+            "What is logged: error, warn, info, debug, trace, or a filter.",
+            |s| s.log.clone(),
+            |s, v| put(&mut s.log, Ok(v.to_owned())),
+        ),
+        count!(
+            "retention.versions_max",
+            "Versions for which deletes are kept; an older cursor needs a replacement.",
+            config.retention.versions_max
+        ),
+        count!(
+            "retention.age_ms_max",
+            "Milliseconds for which deletes are kept; an older cursor needs a replacement.",
+            config.retention.age_ms_max
+        ),
+        count!(
+            "part_bytes",
+            "Bytes at which an update is cut into parts.",
+            config.part_bytes
+        ),
+        count!(
+            "outbox_bytes_max",
+            "Bytes of frames that may wait for one connection.",
+            config.outbox_bytes_max
+        ),
+        count!(
+            "inbox_bytes_max",
+            "Bytes of frames from one connection that may wait to be decided.",
+            config.inbox_bytes_max
+        ),
+        count!(
+            "connections_max",
+            "Connections open at once.",
+            config.connections_max
+        ),
+        count!(
+            "checkpoint_bytes_min",
+            "Bytes of log that make a checkpoint due.",
+            config.checkpoint_bytes_min
+        ),
+        millis!(
+            "timeouts.write_ms",
+            "A connection that takes no byte for so long is a slow consumer.",
+            config.timeouts.write
+        ),
+        millis!(
+            "timeouts.close_ms",
+            "How long a connection has to take its last frames.",
+            config.timeouts.close
+        ),
+        millis!(
+            "timeouts.shutdown_ms",
+            "How long an orderly shutdown may take.",
+            config.timeouts.shutdown
+        ),
+        millis!(
+            "timeouts.workspace_idle_ms",
+            "How long a workspace without sessions stays in memory.",
+            config.timeouts.workspace_idle
+        ),
+        millis!(
+            "timeouts.retry_after_ms",
+            "When clients are told to return after a shutdown.",
+            config.timeouts.retry_after
+        ),
     ]
 }
 
@@ -150,8 +236,16 @@ fn limits() -> impl Iterator<Item = Setting> {
     limit_schemas().into_iter().map(|(name, schema)| {
         let minimum = schema["minimum"].as_u64().unwrap_or(0);
         let about = schema["description"].as_str().unwrap_or_default();
-        let access = Access::Limit { name: name.clone(), minimum };
-        setting(&format!("limits.{name}"), Kind::Number, format!("{about} At least {minimum}."), access)
+        let access = Access::Limit {
+            name: name.clone(),
+            minimum,
+        };
+        setting(
+            &format!("limits.{name}"),
+            Kind::Number,
+            format!("{about} At least {minimum}."),
+            access,
+        )
     })
 }
 
@@ -189,7 +283,10 @@ fn snake_case(name: &str) -> String {
 }
 
 fn limit_schemas() -> serde_json::Map<String, Value> {
-    let file = files::SCHEMAS.iter().find(|file| file.path == "limits.json").expect("limits.json is embedded");
+    let file = files::SCHEMAS
+        .iter()
+        .find(|file| file.path == "limits.json")
+        .expect("limits.json is embedded");
     let mut schema: Value = serde_json::from_str(file.text).expect("the embedded schemas are JSON");
     match schema["properties"].take() {
         Value::Object(properties) => properties,
@@ -218,11 +315,15 @@ fn number(value: &str) -> Result<u64, String> {
 }
 
 fn integer<T: std::str::FromStr>(value: &str) -> Result<T, String> {
-    value.parse().map_err(|_| format!("must be an integer from 0, not {value:?}"))
+    value
+        .parse()
+        .map_err(|_| format!("must be an integer from 0, not {value:?}"))
 }
 
 fn switch(value: &str) -> Result<bool, String> {
-    value.parse().map_err(|_| format!("must be true or false, not {value:?}"))
+    value
+        .parse()
+        .map_err(|_| format!("must be true or false, not {value:?}"))
 }
 
 #[cfg(test)]
@@ -241,10 +342,17 @@ mod tests {
         let defaults = Settings::default();
         let mut settings = Settings::default();
         for setting in SETTINGS.iter() {
-            setting.set(&mut settings, &setting.show(&defaults)).expect("a default is allowed");
+            setting
+                .set(&mut settings, &setting.show(&defaults))
+                .expect("a default is allowed");
         }
         for setting in SETTINGS.iter() {
-            assert_eq!(setting.show(&settings), setting.show(&defaults), "{}", setting.key);
+            assert_eq!(
+                setting.show(&settings),
+                setting.show(&defaults),
+                "{}",
+                setting.key
+            );
         }
     }
 
@@ -257,10 +365,22 @@ mod tests {
                 Kind::Number => "9007199254740991".to_owned(),
                 Kind::Switch => "true".to_owned(),
             };
-            setting.set(&mut settings, &value).expect("the value is allowed");
+            setting
+                .set(&mut settings, &value)
+                .expect("the value is allowed");
             for other in SETTINGS.iter() {
-                let expected = if other.key == setting.key { value.clone() } else { other.show(&Settings::default()) };
-                assert_eq!(other.show(&settings), expected, "{} after {}", other.key, setting.key);
+                let expected = if other.key == setting.key {
+                    value.clone()
+                } else {
+                    other.show(&Settings::default())
+                };
+                assert_eq!(
+                    other.show(&settings),
+                    expected,
+                    "{} after {}",
+                    other.key,
+                    setting.key
+                );
             }
         }
     }
@@ -269,9 +389,21 @@ mod tests {
     fn limits_keep_their_minimum() {
         let mut settings = Settings::default();
         let setting = find("limits.frameBytesMax").expect("a limit is a setting");
-        assert!(setting.set(&mut settings, "65535").expect_err("too small").contains("65536"));
-        assert!(setting.set(&mut settings, "many").expect_err("no number").contains("integer"));
-        setting.set(&mut settings, "65536").expect("exactly the minimum");
+        assert!(
+            setting
+                .set(&mut settings, "65535")
+                .expect_err("too small")
+                .contains("65536")
+        );
+        assert!(
+            setting
+                .set(&mut settings, "many")
+                .expect_err("no number")
+                .contains("integer")
+        );
+        setting
+            .set(&mut settings, "65536")
+            .expect("exactly the minimum");
         assert_eq!(settings.config.limits.frame_bytes_max, 65536);
     }
 }

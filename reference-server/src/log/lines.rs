@@ -17,7 +17,11 @@ pub(super) fn encode(records: &[Record]) -> Result<String, LogError> {
 }
 
 /// The records of the lines with versions above `after`.
-pub(super) fn decode_after(text: &str, after: u64, records: &mut Vec<Record>) -> Result<(), LogError> {
+pub(super) fn decode_after(
+    text: &str,
+    after: u64,
+    records: &mut Vec<Record>,
+) -> Result<(), LogError> {
     for line in text.lines() {
         let mut source = serde_json::Deserializer::from_str(line);
         // What was appended was bounded in depth when it came in as a frame.

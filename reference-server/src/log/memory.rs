@@ -48,16 +48,28 @@ impl MemoryLog {
         work: impl FnOnce(&mut Stored) -> Result<T, LogError>,
     ) -> Result<T, LogError> {
         let mut stored = self.stored();
-        let stored = stored.get_mut(workspace).ok_or_else(|| LogError::new("the workspace was never opened"))?;
+        let stored = stored
+            .get_mut(workspace)
+            .ok_or_else(|| LogError::new("the workspace was never opened"))?;
         work(stored)
     }
 }
 
 impl Stored {
     fn new(epoch: &str, checkpoint: Option<Checkpoint>) -> Stored {
-        let version = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.version);
-        let position = Position { epoch: epoch.to_owned(), version };
-        Stored { checkpoint, segments: VecDeque::new(), truncated_to: version, position: watch::Sender::new(position) }
+        let version = checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| checkpoint.version);
+        let position = Position {
+            epoch: epoch.to_owned(),
+            version,
+        };
+        Stored {
+            checkpoint,
+            segments: VecDeque::new(),
+            truncated_to: version,
+            position: watch::Sender::new(position),
+        }
     }
 
     fn position(&self) -> Position {
@@ -70,12 +82,18 @@ impl Stored {
 
     /// The version up to which the records may go.
     fn checkpointed(&self) -> u64 {
-        self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.version)
+        self.checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| checkpoint.version)
     }
 
     fn records_after(&self, version: u64) -> Result<Vec<Record>, LogError> {
         let mut records = Vec::new();
-        for segment in self.segments.iter().filter(|segment| segment.last > version) {
+        for segment in self
+            .segments
+            .iter()
+            .filter(|segment| segment.last > version)
+        {
             lines::decode_after(&segment.lines, version, &mut records)?;
         }
         Ok(records)
@@ -87,13 +105,29 @@ impl Log for MemoryLog {
 
     async fn open(&self, workspace: &str, fresh_epoch: &str) -> Result<Opened, LogError> {
         let mut stored = self.stored();
-        let stored = stored.entry(workspace.to_owned()).or_insert_with(|| Stored::new(fresh_epoch, None));
+        let stored = stored
+            .entry(workspace.to_owned())
+            .or_insert_with(|| Stored::new(fresh_epoch, None));
         let records = stored.records_after(stored.checkpointed())?;
-        let record_bytes = stored.segments.iter().map(|segment| segment.lines.len() as u64).sum();
-        Ok(Opened { position: stored.position(), checkpoint: stored.checkpoint.clone(), records, record_bytes })
+        let record_bytes = stored
+            .segments
+            .iter()
+            .map(|segment| segment.lines.len() as u64)
+            .sum();
+        Ok(Opened {
+            position: stored.position(),
+            checkpoint: stored.checkpoint.clone(),
+            records,
+            record_bytes,
+        })
     }
 
-    async fn append(&self, workspace: &str, at: &Position, records: &[Record]) -> Result<Append, LogError> {
+    async fn append(
+        &self,
+        workspace: &str,
+        at: &Position,
+        records: &[Record],
+    ) -> Result<Append, LogError> {
         check_order(at, records)?;
         let lines = lines::encode(records)?;
         self.with(workspace, |stored| {
@@ -102,8 +136,13 @@ impl Log for MemoryLog {
             }
             let bytes = lines.len() as u64;
             if let Some(last) = records.last() {
-                stored.segments.push_back(Segment { last: last.version, lines });
-                stored.position.send_modify(|position| position.version = last.version);
+                stored.segments.push_back(Segment {
+                    last: last.version,
+                    lines,
+                });
+                stored
+                    .position
+                    .send_modify(|position| position.version = last.version);
             }
             Ok(Append::Done { bytes })
         })
@@ -118,7 +157,12 @@ impl Log for MemoryLog {
         })
     }
 
-    async fn checkpoint(&self, workspace: &str, epoch: &str, checkpoint: &Checkpoint) -> Result<(), LogError> {
+    async fn checkpoint(
+        &self,
+        workspace: &str,
+        epoch: &str,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), LogError> {
         self.with(workspace, |stored| {
             if stored.is_in(epoch) && checkpoint.version >= stored.checkpointed() {
                 stored.checkpoint = Some(checkpoint.clone());
@@ -141,7 +185,12 @@ impl Log for MemoryLog {
         })
     }
 
-    async fn replace(&self, workspace: &str, epoch: &str, checkpoint: &Checkpoint) -> Result<(), LogError> {
+    async fn replace(
+        &self,
+        workspace: &str,
+        epoch: &str,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), LogError> {
         let mut stored = self.stored();
         let fresh = Stored::new(epoch, Some(checkpoint.clone()));
         match stored.get_mut(workspace) {
@@ -149,7 +198,9 @@ impl Log for MemoryLog {
                 stored.checkpoint = fresh.checkpoint;
                 stored.segments = fresh.segments;
                 stored.truncated_to = fresh.truncated_to;
-                stored.position.send_replace(fresh.position.borrow().clone());
+                stored
+                    .position
+                    .send_replace(fresh.position.borrow().clone());
             }
             None => {
                 stored.insert(workspace.to_owned(), fresh);
@@ -159,7 +210,10 @@ impl Log for MemoryLog {
     }
 
     async fn changed(&self, workspace: &str, position: &Position) {
-        let watching = self.stored().get(workspace).map(|stored| stored.position.subscribe());
+        let watching = self
+            .stored()
+            .get(workspace)
+            .map(|stored| stored.position.subscribe());
         let news = match watching {
             Some(mut watching) => watching.wait_for(|now| now != position).await.is_ok(),
             None => false,

@@ -41,9 +41,13 @@ impl SqliteLog {
     /// # Errors
     /// One sentence: the path cannot be written, is no database of this kind, is of a newer version, or another server has it.
     pub fn open(path: &Path) -> Result<SqliteLog, LogError> {
-        let connection = schema::open(path).map_err(|reason| LogError::new(format!("{}: {reason}", path.display())))?;
+        let connection = schema::open(path)
+            .map_err(|reason| LogError::new(format!("{}: {reason}", path.display())))?;
         let (writer, thread) = Writer::start(connection)?;
-        Ok(SqliteLog(Arc::new(Shared { writer, thread: Mutex::new(Some(thread)) })))
+        Ok(SqliteLog(Arc::new(Shared {
+            writer,
+            thread: Mutex::new(Some(thread)),
+        })))
     }
 
     /// Closes the file, whoever else still has a handle: calls that wait are finished, later ones fail. Blocks until it is closed.
@@ -55,7 +59,11 @@ impl SqliteLog {
 impl Shared {
     fn close(&self) {
         self.writer.stop();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(thread) = thread {
             // A panic of the thread has been reported by itself; the file is closed either way.
             let _ = thread.join();
@@ -74,14 +82,30 @@ impl Log for SqliteLog {
 
     async fn open(&self, workspace: &str, fresh_epoch: &str) -> Result<Opened, LogError> {
         let (name, epoch) = (workspace.to_owned(), fresh_epoch.to_owned());
-        let header = self.0.writer.run(move |store| store.open(&name, &epoch)).await?;
+        let header = self
+            .0
+            .writer
+            .run(move |store| store.open(&name, &epoch))
+            .await?;
         let checkpoint = self.read_checkpoint(&header).await?;
-        let after = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.version);
+        let after = checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| checkpoint.version);
         let (records, record_bytes) = self.read_records(header.workspace, after).await?;
-        Ok(Opened { position: header.position, checkpoint, records, record_bytes })
+        Ok(Opened {
+            position: header.position,
+            checkpoint,
+            records,
+            record_bytes,
+        })
     }
 
-    async fn append(&self, workspace: &str, at: &Position, records: &[Record]) -> Result<Append, LogError> {
+    async fn append(
+        &self,
+        workspace: &str,
+        at: &Position,
+        records: &[Record],
+    ) -> Result<Append, LogError> {
         check_order(at, records)?;
         let (Some(first), Some(last)) = (records.first(), records.last()) else {
             return Ok(Append::Done { bytes: 0 });
@@ -89,7 +113,10 @@ impl Log for SqliteLog {
         let (first, last) = (first.version, last.version);
         let lines = lines::encode(records)?;
         let (name, at) = (workspace.to_owned(), at.clone());
-        self.0.writer.run(move |store| store.append(&name, &at, first, last, &lines)).await
+        self.0
+            .writer
+            .run(move |store| store.append(&name, &at, first, last, &lines))
+            .await
     }
 
     async fn tail(&self, workspace: &str, after: &Position) -> Result<Tail, LogError> {
@@ -102,24 +129,55 @@ impl Log for SqliteLog {
         Ok(Tail::Records(records))
     }
 
-    async fn checkpoint(&self, workspace: &str, epoch: &str, checkpoint: &Checkpoint) -> Result<(), LogError> {
-        let at = Position { epoch: epoch.to_owned(), version: checkpoint.version };
+    async fn checkpoint(
+        &self,
+        workspace: &str,
+        epoch: &str,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), LogError> {
+        let at = Position {
+            epoch: epoch.to_owned(),
+            version: checkpoint.version,
+        };
         self.write_checkpoint(workspace, &at, checkpoint).await?;
         let name = workspace.to_owned();
-        self.0.writer.run(move |store| store.use_checkpoint(&name, &at)).await
+        self.0
+            .writer
+            .run(move |store| store.use_checkpoint(&name, &at))
+            .await
     }
 
     async fn truncate(&self, workspace: &str, epoch: &str, up_to: u64) -> Result<(), LogError> {
-        let (name, up_to) = (workspace.to_owned(), Position { epoch: epoch.to_owned(), version: up_to });
-        self.0.writer.run(move |store| store.truncate(&name, &up_to)).await
+        let (name, up_to) = (
+            workspace.to_owned(),
+            Position {
+                epoch: epoch.to_owned(),
+                version: up_to,
+            },
+        );
+        self.0
+            .writer
+            .run(move |store| store.truncate(&name, &up_to))
+            .await
     }
 
-    async fn replace(&self, workspace: &str, epoch: &str, checkpoint: &Checkpoint) -> Result<(), LogError> {
+    async fn replace(
+        &self,
+        workspace: &str,
+        epoch: &str,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), LogError> {
         let name = workspace.to_owned();
-        let at = Position { epoch: epoch.to_owned(), version: checkpoint.version };
+        let at = Position {
+            epoch: epoch.to_owned(),
+            version: checkpoint.version,
+        };
         let _ = self.open(workspace, epoch).await?;
         self.write_checkpoint(workspace, &at, checkpoint).await?;
-        self.0.writer.run(move |store| store.replace(&name, &at)).await
+        self.0
+            .writer
+            .run(move |store| store.replace(&name, &at))
+            .await
     }
 
     async fn changed(&self, _workspace: &str, _position: &Position) {
@@ -129,23 +187,37 @@ impl Log for SqliteLog {
 
 impl SqliteLog {
     async fn read_checkpoint(&self, header: &Header) -> Result<Option<Checkpoint>, LogError> {
-        let Some(version) = header.checkpoint else { return Ok(None) };
+        let Some(version) = header.checkpoint else {
+            return Ok(None);
+        };
         let mut text = String::new();
         let mut next = Some(0);
         while let Some(after) = next {
             let header = header.clone();
-            let page = self.0.writer.run(move |store| store.slices(&header, version, after)).await?;
+            let page = self
+                .0
+                .writer
+                .run(move |store| store.slices(&header, version, after))
+                .await?;
             text.extend(page.texts);
             next = page.next;
         }
         Ok(Some(Checkpoint { version, text }))
     }
 
-    async fn read_records(&self, workspace: i64, after: u64) -> Result<(Vec<Record>, u64), LogError> {
+    async fn read_records(
+        &self,
+        workspace: i64,
+        after: u64,
+    ) -> Result<(Vec<Record>, u64), LogError> {
         let (mut records, mut bytes) = (Vec::new(), 0);
         let mut next = Some(after);
         while let Some(from) = next {
-            let page = self.0.writer.run(move |store| store.segments(workspace, from)).await?;
+            let page = self
+                .0
+                .writer
+                .run(move |store| store.segments(workspace, from))
+                .await?;
             for text in &page.texts {
                 bytes += text.len() as u64;
                 lines::decode_after(text, after, &mut records)?;
@@ -155,12 +227,23 @@ impl SqliteLog {
         Ok((records, bytes))
     }
 
-    async fn write_checkpoint(&self, workspace: &str, at: &Position, checkpoint: &Checkpoint) -> Result<(), LogError> {
+    async fn write_checkpoint(
+        &self,
+        workspace: &str,
+        at: &Position,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), LogError> {
         let name = workspace.to_owned();
-        self.0.writer.run(move |store| store.begin_checkpoint(&name)).await?;
+        self.0
+            .writer
+            .run(move |store| store.begin_checkpoint(&name))
+            .await?;
         for (slice, lines) in (1..).zip(slices(&checkpoint.text)) {
             let (name, at, lines) = (workspace.to_owned(), at.clone(), lines.to_owned());
-            self.0.writer.run(move |store| store.put_slice(&name, &at, slice, &lines)).await?;
+            self.0
+                .writer
+                .run(move |store| store.put_slice(&name, &at, slice, &lines))
+                .await?;
         }
         Ok(())
     }
@@ -171,7 +254,10 @@ fn slices(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let beyond = rest.as_bytes().get(SLICE_BYTES..).unwrap_or_default();
-        let end = beyond.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| SLICE_BYTES + end + 1);
+        let end = beyond
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(rest.len(), |end| SLICE_BYTES + end + 1);
         let (slice, behind) = rest.split_at(end);
         rest = behind;
         (!slice.is_empty()).then_some(slice)

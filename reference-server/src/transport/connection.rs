@@ -68,16 +68,30 @@ async fn open(stream: &mut Stream, endpoint: &Endpoint) -> Result<Session, Optio
     let hello = match timeout(deadline, first_frame(stream)).await {
         Ok(Some(frame)) => hello(frame, endpoint).map_err(Some)?,
         Ok(None) => return Err(None),
-        Err(_) => return Err(Some(refusal(&errors::HELLO_TIMEOUT, "no hello came in time"))),
+        Err(_) => {
+            return Err(Some(refusal(
+                &errors::HELLO_TIMEOUT,
+                "no hello came in time",
+            )));
+        }
     };
     let config = &endpoint.config;
     let link = Arc::new(Link::new(config.outbox_bytes_max, config.inbox_bytes_max));
     let key = SessionKey(SESSIONS.fetch_add(1, Relaxed));
     let workspace = hello.workspace.clone();
-    let entry = Entry { session: key, name: random::name(), hello, link: Arc::clone(&link) };
+    let entry = Entry {
+        session: key,
+        name: random::name(),
+        hello,
+        link: Arc::clone(&link),
+    };
     let sent = endpoint.registry.send(&workspace, Command::Enter(entry));
     let workspace = sent.map_err(|_| Some(Closing::internal()))?;
-    Ok(Session { key, link, workspace })
+    Ok(Session {
+        key,
+        link,
+        workspace,
+    })
 }
 
 /// The first data frame, or the failure to read one.
@@ -96,10 +110,19 @@ fn hello(frame: Result<Message, axum::Error>, endpoint: &Endpoint) -> Result<Hel
     let limits = &endpoint.config.limits;
     match frame {
         Ok(Message::Text(text)) if text.len() as u64 <= limits.frame_bytes_max => {
-            read_hello(&text, limits).map_err(|error| Closing::error(&errors::HELLO_REQUIRED, error))
+            read_hello(&text, limits)
+                .map_err(|error| Closing::error(&errors::HELLO_REQUIRED, error))
         }
-        Ok(Message::Text(_)) => Err(refusal_of(&errors::FRAME_TOO_LARGE, "the frame is larger than limits.frameBytesMax", 1)),
-        Ok(_) => Err(refusal_of(&errors::HELLO_REQUIRED, "the first frame must be a hello, not binary", 1)),
+        Ok(Message::Text(_)) => Err(refusal_of(
+            &errors::FRAME_TOO_LARGE,
+            "the frame is larger than limits.frameBytesMax",
+            1,
+        )),
+        Ok(_) => Err(refusal_of(
+            &errors::HELLO_REQUIRED,
+            "the first frame must be a hello, not binary",
+            1,
+        )),
         Err(error) => Err(reader::failure(&error, 1)),
     }
 }
@@ -110,17 +133,34 @@ fn refusal(def: &'static ErrorDef, message: &str) -> Closing {
 
 /// An `error` of scope connection that answers a frame.
 pub(super) fn refusal_of(def: &'static ErrorDef, message: &str, re: u64) -> Closing {
-    Closing::error(def, ErrorMessage { re: Some(re), ..ErrorMessage::new(def, message) })
+    Closing::error(
+        def,
+        ErrorMessage {
+            re: Some(re),
+            ..ErrorMessage::new(def, message)
+        },
+    )
 }
 
 fn overloaded(endpoint: &Endpoint) -> Closing {
     let def = &errors::OVERLOADED;
     let retry_after_ms = Some(endpoint.config.timeouts.retry_after.as_millis() as u64);
-    Closing::error(def, ErrorMessage { retry_after_ms, ..ErrorMessage::new(def, "the server has connections enough") })
+    Closing::error(
+        def,
+        ErrorMessage {
+            retry_after_ms,
+            ..ErrorMessage::new(def, "the server has connections enough")
+        },
+    )
 }
 
 /// Reads and writes until the session is over; returns why it was.
-async fn converse(sink: &mut Sink, stream: &mut Stream, session: &Session, endpoint: &Endpoint) -> &'static str {
+async fn converse(
+    sink: &mut Sink,
+    stream: &mut Stream,
+    session: &Session,
+    endpoint: &Endpoint,
+) -> &'static str {
     let config = &endpoint.config;
     let outcome = {
         let reading = reader::read(stream, session, &endpoint.connections, config);
@@ -135,7 +175,9 @@ async fn converse(sink: &mut Sink, stream: &mut Stream, session: &Session, endpo
         }
     };
     // The engine forgets the session, if it has not already.
-    let _ = session.workspace.send(Command::Gone { session: session.key });
+    let _ = session.workspace.send(Command::Gone {
+        session: session.key,
+    });
     match outcome {
         Ok(closing) => {
             let why = closing.why;
@@ -153,7 +195,10 @@ async fn finish(sink: &mut Sink, stream: &mut Stream, closing: Closing, endpoint
         if let Some(last) = closing.last {
             sink.feed(Message::Text(last)).await?;
         }
-        let frame = CloseFrame { code: closing.code, reason: Default::default() };
+        let frame = CloseFrame {
+            code: closing.code,
+            reason: Default::default(),
+        };
         sink.send(Message::Close(Some(frame))).await
     });
     if let Ok(Ok(())) = said.await {

@@ -58,8 +58,15 @@ async fn sync(
         Err(rejection) => return refuse(rejection.status(), &rejection.body_text()),
     };
     if upgrade.selected_protocol().is_none() {
-        let offered: Vec<_> = upgrade.requested_protocols().map(|name| String::from_utf8_lossy(name.as_bytes())).collect();
-        let offered = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
+        let offered: Vec<_> = upgrade
+            .requested_protocols()
+            .map(|name| String::from_utf8_lossy(name.as_bytes()))
+            .collect();
+        let offered = if offered.is_empty() {
+            "nothing".to_owned()
+        } else {
+            offered.join(", ")
+        };
         return refuse(
             StatusCode::BAD_REQUEST,
             &format!("Sec-WebSocket-Protocol must offer {SUBPROTOCOL}, and offers {offered}"),
@@ -79,7 +86,11 @@ async fn sync(
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "message": message, "protocols": [SUBPROTOCOL] }))).into_response()
+    (
+        status,
+        Json(json!({ "message": message, "protocols": [SUBPROTOCOL] })),
+    )
+        .into_response()
 }
 
 #[derive(Serialize)]

@@ -31,7 +31,12 @@ pub(super) enum Ended {
 }
 
 /// Reads until the peer is gone or the connection is being closed.
-pub(super) async fn read(stream: &mut Stream, session: &Session, connections: &Tasks, config: &Config) -> Ended {
+pub(super) async fn read(
+    stream: &mut Stream,
+    session: &Session,
+    connections: &Tasks,
+    config: &Config,
+) -> Ended {
     let mut draining = connections.draining();
     let (link, limits) = (&session.link, &config.limits);
     let mut patience = Patience::new(Duration::from_millis(limits.idle_timeout_ms));
@@ -73,7 +78,15 @@ pub(super) async fn read(stream: &mut Stream, session: &Session, connections: &T
         };
         let bytes = bytes + FRAME_COST;
         link.received(bytes);
-        if session.workspace.send(Command::Frame { session: session.key, input, bytes }).is_err() {
+        if session
+            .workspace
+            .send(Command::Frame {
+                session: session.key,
+                input,
+                bytes,
+            })
+            .is_err()
+        {
             // The workspace ended in disorder.
             link.close(Closing::internal());
             return Ended::Closing;
@@ -89,7 +102,10 @@ struct Patience {
 
 impl Patience {
     fn new(most: Duration) -> Patience {
-        Patience { most, timer: Box::pin(sleep(most)) }
+        Patience {
+            most,
+            timer: Box::pin(sleep(most)),
+        }
     }
 
     /// What is waited for; nothing, if it does not come in time.
@@ -116,7 +132,14 @@ impl Patience {
 fn leave(session: &Session, config: &Config) -> Ended {
     let retry_after_ms = config.timeouts.retry_after.as_millis() as u64;
     let closing = Closing::goaway(&errors::SHUTDOWN, retry_after_ms);
-    if session.workspace.send(Command::Leave { session: session.key, closing: closing.clone() }).is_err() {
+    if session
+        .workspace
+        .send(Command::Leave {
+            session: session.key,
+            closing: closing.clone(),
+        })
+        .is_err()
+    {
         session.link.close(closing);
     }
     Ended::Closing
@@ -128,24 +151,42 @@ fn input(session: &Session, text: &str, re: u64, limits: &Limits) -> Input {
         return refused(session, re, oversize());
     }
     match read_frame(text, limits) {
-        Ok(message) => Input::Frame { session: session.key, re, message },
-        Err(error) => Input::Invalid { session: session.key, re, error },
+        Ok(message) => Input::Frame {
+            session: session.key,
+            re,
+            message,
+        },
+        Err(error) => Input::Invalid {
+            session: session.key,
+            re,
+            error,
+        },
     }
 }
 
 fn refused(session: &Session, re: u64, (def, message): (&'static ErrorDef, &str)) -> Input {
-    Input::Invalid { session: session.key, re, error: ErrorMessage::new(def, message) }
+    Input::Invalid {
+        session: session.key,
+        re,
+        error: ErrorMessage::new(def, message),
+    }
 }
 
 fn oversize() -> (&'static ErrorDef, &'static str) {
-    (&errors::FRAME_TOO_LARGE, "the frame is larger than limits.frameBytesMax")
+    (
+        &errors::FRAME_TOO_LARGE,
+        "the frame is larger than limits.frameBytesMax",
+    )
 }
 
 fn binary(bytes: usize, limits: &Limits) -> (&'static ErrorDef, &'static str) {
     if bytes as u64 > limits.frame_bytes_max {
         oversize()
     } else {
-        (&errors::BINARY_FRAME, "binary frames carry nothing in this version")
+        (
+            &errors::BINARY_FRAME,
+            "binary frames carry nothing in this version",
+        )
     }
 }
 
@@ -157,10 +198,20 @@ pub(super) fn failure(error: &axum::Error, re: u64) -> Closing {
             let (def, message) = oversize();
             refusal_of(def, message, re)
         }
-        Some(Error::Utf8(_)) => Closing { why: "not UTF-8", last: None, code: axum::extract::ws::close_code::INVALID },
-        Some(Error::Protocol(_)) => {
-            Closing { why: "not WebSocket", last: None, code: axum::extract::ws::close_code::PROTOCOL }
-        }
-        _ => Closing { why: "the peer is gone", last: None, code: axum::extract::ws::close_code::ABNORMAL },
+        Some(Error::Utf8(_)) => Closing {
+            why: "not UTF-8",
+            last: None,
+            code: axum::extract::ws::close_code::INVALID,
+        },
+        Some(Error::Protocol(_)) => Closing {
+            why: "not WebSocket",
+            last: None,
+            code: axum::extract::ws::close_code::PROTOCOL,
+        },
+        _ => Closing {
+            why: "the peer is gone",
+            last: None,
+            code: axum::extract::ws::close_code::ABNORMAL,
+        },
     }
 }

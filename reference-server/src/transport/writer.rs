@@ -20,7 +20,11 @@ use super::connection::{Session, Sink};
 const TICKS: f64 = 2.5;
 
 /// Writes until the connection is to be closed, and returns how; or why it cannot.
-pub(super) async fn write(sink: &mut Sink, session: &Session, config: &Config) -> Result<Closing, &'static str> {
+pub(super) async fn write(
+    sink: &mut Sink,
+    session: &Session,
+    config: &Config,
+) -> Result<Closing, &'static str> {
     let link = &session.link;
     let tick = Duration::from_millis(config.limits.heartbeat_ms).div_f64(TICKS);
     let mut heart = interval_at(tokio::time::Instant::now() + tick, tick);
@@ -54,7 +58,12 @@ enum Work {
     Ping,
 }
 
-async fn carry_out(sink: &mut Sink, session: &Session, work: Work, progress: &AtomicU64) -> Result<(), axum::Error> {
+async fn carry_out(
+    sink: &mut Sink,
+    session: &Session,
+    work: Work,
+    progress: &AtomicU64,
+) -> Result<(), axum::Error> {
     match work {
         Work::Frames(frames) => {
             for frame in frames {

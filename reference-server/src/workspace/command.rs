@@ -17,11 +17,18 @@ pub(crate) enum Command {
     /// A connection has said hello.
     Enter(Entry),
     /// A connection has sent a frame; so many bytes of its inbox are given back when it is decided.
-    Frame { session: SessionKey, input: Input, bytes: usize },
+    Frame {
+        session: SessionKey,
+        input: Input,
+        bytes: usize,
+    },
     /// A connection's outbox has room again.
     Drained,
     /// A connection asks to be closed once everything before is decided and acknowledged.
-    Leave { session: SessionKey, closing: Closing },
+    Leave {
+        session: SessionKey,
+        closing: Closing,
+    },
     /// A connection is over.
     Gone { session: SessionKey },
     /// An operator wants something.

@@ -50,14 +50,32 @@ pub(super) enum Appended {
 
 impl<L: Log> History<L> {
     /// Opens the workspace, creating it if need be.
-    pub(super) async fn open(workspace: &str, log: &L, config: &Config, tasks: &Tasks) -> Result<History<L>, LogError> {
+    pub(super) async fn open(
+        workspace: &str,
+        log: &L,
+        config: &Config,
+        tasks: &Tasks,
+    ) -> Result<History<L>, LogError> {
         let opened = log.open(workspace, &random::name()).await?;
-        let checkpoint_bytes = opened.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.text.len() as u64);
+        let checkpoint_bytes = opened
+            .checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| checkpoint.text.len() as u64);
         let records = opened.records.len();
         let epoch = opened.position.epoch.clone();
-        let engine = Engine::open(config.engine(), epoch, opened.checkpoint.as_ref(), opened.records);
+        let engine = Engine::open(
+            config.engine(),
+            epoch,
+            opened.checkpoint.as_ref(),
+            opened.records,
+        );
         let engine = engine.map_err(LogError::new)?;
-        tracing::info!(workspace, head = opened.position.version, records, "workspace opened");
+        tracing::info!(
+            workspace,
+            head = opened.position.version,
+            records,
+            "workspace opened"
+        );
         Ok(History {
             engine,
             log: log.clone(),
@@ -79,7 +97,11 @@ impl<L: Log> History<L> {
         let Some(last) = records.last().map(|record| record.version) else {
             return Ok(Appended::Done);
         };
-        match self.log.append(&self.workspace, &self.position, records).await? {
+        match self
+            .log
+            .append(&self.workspace, &self.position, records)
+            .await?
+        {
             Append::Done { bytes } => {
                 self.engine.committed();
                 self.position.version = last;
@@ -117,7 +139,8 @@ impl<L: Log> History<L> {
 
     /// Writes a checkpoint beside the work, if one is due.
     pub(super) fn keep_short(&mut self) {
-        let due = self.checkpoints.log_bytes > self.checkpoints.bytes_min.max(self.checkpoints.last_bytes);
+        let due = self.checkpoints.log_bytes
+            > self.checkpoints.bytes_min.max(self.checkpoints.last_bytes);
         if !due || *self.checkpoints.running.borrow() {
             return;
         }
@@ -126,7 +149,11 @@ impl<L: Log> History<L> {
         self.checkpoints.log_bytes = 0;
         self.checkpoints.running.send_replace(true);
         let running = self.checkpoints.running.clone();
-        let (log, workspace, epoch) = (self.log.clone(), self.workspace.clone(), self.position.epoch.clone());
+        let (log, workspace, epoch) = (
+            self.log.clone(),
+            self.workspace.clone(),
+            self.position.epoch.clone(),
+        );
         self.tasks.spawn(async move {
             write_checkpoint(&log, &workspace, &epoch, &checkpoint).await;
             running.send_replace(false);

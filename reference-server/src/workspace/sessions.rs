@@ -33,7 +33,10 @@ impl Sessions {
     /// Gives one frame to many; returns those that could not take it and were closed.
     pub(super) fn send(&self, to: &[SessionKey], text: String) -> Vec<SessionKey> {
         let frame = Utf8Bytes::from(text);
-        let refused = |session: &&SessionKey| self.link(**session).is_some_and(|link| !link.send(frame.clone()));
+        let refused = |session: &&SessionKey| {
+            self.link(**session)
+                .is_some_and(|link| !link.send(frame.clone()))
+        };
         to.iter().filter(refused).copied().collect()
     }
 

@@ -122,12 +122,29 @@ struct Workspace<L> {
 impl<L: Log> Workspace<L> {
     fn new(name: String, log: L, config: Arc<Config>, tasks: Tasks) -> Workspace<L> {
         let (sessions, closed) = (Sessions::default(), Vec::new());
-        Workspace { name, log, config, tasks, history: None, sessions, closed, pump_again: false }
+        Workspace {
+            name,
+            log,
+            config,
+            tasks,
+            history: None,
+            sessions,
+            closed,
+            pump_again: false,
+        }
     }
 
-    async fn wait(&self, inbox: &mut UnboundedReceiver<Command>, commands: &mut Vec<Command>) -> Woken {
+    async fn wait(
+        &self,
+        inbox: &mut UnboundedReceiver<Command>,
+        commands: &mut Vec<Command>,
+    ) -> Woken {
         let idle = self.sessions.is_empty();
-        let patience = if idle { self.config.timeouts.workspace_idle } else { HOUSEKEEPING };
+        let patience = if idle {
+            self.config.timeouts.workspace_idle
+        } else {
+            HOUSEKEEPING
+        };
         tokio::select! {
             count = inbox.recv_many(commands, STEP_COMMANDS_MAX) => {
                 if count == 0 { Woken::Unreachable } else { Woken::Work }
@@ -147,17 +164,32 @@ impl<L: Log> Workspace<L> {
 
     /// Sorts the commands; sessions are known from here on, whatever becomes of the step.
     fn take(&mut self, commands: &mut Vec<Command>, news: bool) -> Turn {
-        let mut turn = Turn { looks: news, ..Turn::default() };
-        turn.inputs.extend(self.closed.drain(..).map(|session| Input::Close { session }));
+        let mut turn = Turn {
+            looks: news,
+            ..Turn::default()
+        };
+        turn.inputs.extend(
+            self.closed
+                .drain(..)
+                .map(|session| Input::Close { session }),
+        );
         for command in commands.drain(..) {
             match command {
                 Command::Enter(entry) => {
                     self.sessions.add(entry.session, entry.link);
-                    turn.inputs.push(Input::Open { session: entry.session, name: entry.name, hello: entry.hello });
+                    turn.inputs.push(Input::Open {
+                        session: entry.session,
+                        name: entry.name,
+                        hello: entry.hello,
+                    });
                     turn.opens = true;
                     turn.looks = true;
                 }
-                Command::Frame { session, input, bytes } => {
+                Command::Frame {
+                    session,
+                    input,
+                    bytes,
+                } => {
                     turn.inputs.push(input);
                     turn.taken.push((session, bytes));
                 }
@@ -179,7 +211,14 @@ impl<L: Log> Workspace<L> {
         if self.history.is_none() && !turn.opens {
             return Ok(());
         }
-        let history = open(&mut self.history, &self.name, &self.log, &self.config, &self.tasks).await?;
+        let history = open(
+            &mut self.history,
+            &self.name,
+            &self.log,
+            &self.config,
+            &self.tasks,
+        )
+        .await?;
         if L::SHARED && turn.looks {
             let news = history.tail().await?.ok_or(Stop::Replaced)?;
             history.engine.replay(news);
@@ -194,7 +233,9 @@ impl<L: Log> Workspace<L> {
 
     /// Makes the updates for which there is room, and gives everything that is ready to its connections.
     fn deliver(&mut self) {
-        let Some(history) = &mut self.history else { return };
+        let Some(history) = &mut self.history else {
+            return;
+        };
         let engine: &mut Engine = &mut history.engine;
         self.pump_again = false;
         engine.pump(|session| self.sessions.link(session).map_or(0, Link::room));
@@ -248,17 +289,29 @@ impl<L: Log> Workspace<L> {
 
     async fn truncate(&mut self) -> Result<(), Refusal> {
         let inputs = vec![Input::Truncate { keep_versions: 0 }];
-        let mut turn = Turn { inputs, opens: true, looks: true, ..Turn::default() };
+        let mut turn = Turn {
+            inputs,
+            opens: true,
+            looks: true,
+            ..Turn::default()
+        };
         let done = self.step(&mut turn).await;
         done.map_err(|stop| self.stop(&stop))
     }
 
     async fn backup(&mut self) -> Result<Backup, Refusal> {
-        let mut turn = Turn { opens: true, looks: true, ..Turn::default() };
+        let mut turn = Turn {
+            opens: true,
+            looks: true,
+            ..Turn::default()
+        };
         if let Err(stop) = self.step(&mut turn).await {
             return Err(self.stop(&stop));
         }
-        self.history.as_ref().map(History::backup).ok_or(Refusal::Stopped)
+        self.history
+            .as_ref()
+            .map(History::backup)
+            .ok_or(Refusal::Stopped)
     }
 
     /// Replaces the history under a new epoch and closes everyone (`MODEL-EPOCH-NEW`).
@@ -289,9 +342,13 @@ impl<L: Log> Workspace<L> {
                 Refusal::Failed(error.to_string())
             }
             Stop::Replaced => {
-                tracing::info!(workspace = self.name, "the history was replaced; sessions are closed");
+                tracing::info!(
+                    workspace = self.name,
+                    "the history was replaced; sessions are closed"
+                );
                 let retry_after = self.config.timeouts.retry_after.as_millis() as u64;
-                self.sessions.close_all(&Closing::goaway(&errors::HISTORY_REPLACED, retry_after));
+                self.sessions
+                    .close_all(&Closing::goaway(&errors::HISTORY_REPLACED, retry_after));
                 Refusal::Failed("the history was replaced".to_owned())
             }
         }
@@ -325,5 +382,7 @@ async fn decide<L: Log>(history: &mut History<L>) -> Result<(), Stop> {
 
 /// Milliseconds since 1970 by this machine's clock; the engine sees to it that the log's never run backwards.
 pub(crate) fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
 }

@@ -1,5 +1,11 @@
 //! The server over real sockets.
 #![allow(clippy::unwrap_used)]
 
+mod endings;
+mod frames;
+mod handshake;
 mod harness;
+mod nodes;
+mod operations;
 mod sessions;
+mod slowness;

@@ -13,17 +13,33 @@ async fn a_push_is_acknowledged_and_reaches_another_client() {
 
     let subscribed = reader.subscribe("notes").await;
     let first = reader.next_of("update").await;
-    assert_eq!((&first["from"], &first["to"], &first["replace"]), (&json!(0), &json!(0), &json!(true)));
+    assert_eq!(
+        (&first["from"], &first["to"], &first["replace"]),
+        (&json!(0), &json!(0), &json!(true))
+    );
 
-    writer.send(push(&welcome["epoch"], None, 1, "a", "notes", &json!({"text": "hi"}))).await;
+    writer
+        .send(push(
+            &welcome["epoch"],
+            None,
+            1,
+            "a",
+            "notes",
+            &json!({"text": "hi"}),
+        ))
+        .await;
     let ack = writer.next_of("ack").await;
     assert_eq!(ack["re"], 2);
-    assert_eq!(ack["results"], json!([{"seq": 1, "opId": "a", "status": "applied", "version": 1}]));
+    assert_eq!(
+        ack["results"],
+        json!([{"seq": 1, "opId": "a", "status": "applied", "version": 1}])
+    );
 
     let update = reader.next_of("update").await;
     assert_eq!(update["shape"], subscribed["shape"]);
     assert_eq!((&update["from"], &update["to"]), (&json!(0), &json!(1)));
-    let change = json!({"op": "set", "table": "notes", "key": "k1", "version": 1, "value": {"text": "hi"}});
+    let change =
+        json!({"op": "set", "table": "notes", "key": "k1", "version": 1, "value": {"text": "hi"}});
     assert_eq!(update["changes"], json!([change]));
     server.stop().await;
 }

@@ -48,8 +48,11 @@ const TABLES: &str = "
 /// # Errors
 /// A sentence without the path.
 pub(super) fn open(path: &Path) -> Result<Connection, String> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
     prepare(&connection).unwrap_or_else(|error| Err(explain(path, &error)))?;
     Ok(connection)
 }
@@ -73,7 +76,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
 /// Writes the format into an empty file, and refuses what is not of this format.
 fn format(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+    let objects: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
     let (application, format) = (pragma("application_id")?, pragma("user_version")?);
     if objects == 0 && application == 0 {
         connection.execute_batch(TABLES)?;
@@ -84,7 +88,9 @@ fn format(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
     Ok(if application != APPLICATION_ID {
         Err("is the database of another program".to_owned())
     } else if format > FORMAT {
-        Err(format!("was written by a newer version of this program (format {format}, this one knows up to {FORMAT})"))
+        Err(format!(
+            "was written by a newer version of this program (format {format}, this one knows up to {FORMAT})"
+        ))
     } else {
         Ok(())
     })
@@ -92,7 +98,9 @@ fn format(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
 
 fn explain(path: &Path, error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another server has this file open".to_owned(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another server has this file open".to_owned()
+        }
         Some(ErrorCode::NotADatabase) => "is not a SQLite database".to_owned(),
         Some(ErrorCode::ReadOnly) => "cannot be written".to_owned(),
         Some(ErrorCode::CannotOpen) => format!("cannot be opened: {}", system_reason(path, error)),
@@ -103,5 +111,7 @@ fn explain(path: &Path, error: &rusqlite::Error) -> String {
 /// What the system says, which is clearer than what SQLite says.
 fn system_reason(path: &Path, error: &rusqlite::Error) -> String {
     let opened = OpenOptions::new().read(true).append(true).open(path);
-    opened.err().map_or_else(|| error.to_string(), |error| error.to_string())
+    opened
+        .err()
+        .map_or_else(|| error.to_string(), |error| error.to_string())
 }

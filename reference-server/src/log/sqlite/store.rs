@@ -38,7 +38,10 @@ impl From<rusqlite::Error> for LogError {
 
 impl Store {
     pub(super) fn new(connection: Connection) -> Store {
-        Store { connection, known: HashMap::new() }
+        Store {
+            connection,
+            known: HashMap::new(),
+        }
     }
 
     /// Runs a statement that has neither parameters nor rows.
@@ -64,7 +67,8 @@ impl Store {
 
     /// The header of a workspace that must be there.
     pub(super) fn header(&mut self, name: &str) -> Result<Header, LogError> {
-        self.find(name)?.ok_or_else(|| LogError::new("the workspace was never opened"))
+        self.find(name)?
+            .ok_or_else(|| LogError::new("the workspace was never opened"))
     }
 
     fn find(&mut self, name: &str) -> Result<Option<Header>, LogError> {
@@ -106,31 +110,47 @@ impl Store {
             return Ok(Append::Conflict);
         }
         self.connection
-            .prepare_cached("INSERT INTO segment (workspace, last, first, lines) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached(
+                "INSERT INTO segment (workspace, last, first, lines) VALUES (?1, ?2, ?3, ?4)",
+            )?
             .execute(params![header.workspace, last, first, lines])?;
         if let Some(known) = self.known.get_mut(name) {
             known.position.version = last;
         }
-        Ok(Append::Done { bytes: lines.len() as u64 })
+        Ok(Append::Done {
+            bytes: lines.len() as u64,
+        })
     }
 
     /// Segments that end above a version, about [`SLICE_BYTES`] of them.
     pub(super) fn segments(&mut self, workspace: i64, after: u64) -> Result<Page, LogError> {
-        let sql = "SELECT last, lines FROM segment WHERE workspace = ?1 AND last > ?2 ORDER BY last";
+        let sql =
+            "SELECT last, lines FROM segment WHERE workspace = ?1 AND last > ?2 ORDER BY last";
         self.page(sql, params![workspace, after])
     }
 
     /// Slices of a checkpoint from a number on, about [`SLICE_BYTES`] of them.
-    pub(super) fn slices(&mut self, header: &Header, version: u64, after: u64) -> Result<Page, LogError> {
+    pub(super) fn slices(
+        &mut self,
+        header: &Header,
+        version: u64,
+        after: u64,
+    ) -> Result<Page, LogError> {
         let sql = "SELECT slice, lines FROM checkpoint
                    WHERE workspace = ?1 AND epoch = ?2 AND version = ?3 AND slice > ?4 ORDER BY slice";
-        self.page(sql, params![header.workspace, header.position.epoch, version, after])
+        self.page(
+            sql,
+            params![header.workspace, header.position.epoch, version, after],
+        )
     }
 
     fn page(&self, sql: &str, params: impl rusqlite::Params) -> Result<Page, LogError> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
-        let mut page = Page { texts: Vec::new(), next: None };
+        let mut page = Page {
+            texts: Vec::new(),
+            next: None,
+        };
         let mut bytes = 0;
         while let Some(row) = rows.next()? {
             let text: String = row.get(1)?;
@@ -154,7 +174,13 @@ impl Store {
     }
 
     /// Slices count from 1.
-    pub(super) fn put_slice(&mut self, name: &str, at: &Position, slice: u64, lines: &str) -> Result<(), LogError> {
+    pub(super) fn put_slice(
+        &mut self,
+        name: &str,
+        at: &Position,
+        slice: u64,
+        lines: &str,
+    ) -> Result<(), LogError> {
         let header = self.header(name)?;
         self.connection
             .prepare_cached(
@@ -167,7 +193,9 @@ impl Store {
     /// From now on the checkpoint at `at`, written before, counts.
     pub(super) fn use_checkpoint(&mut self, name: &str, at: &Position) -> Result<(), LogError> {
         let header = self.header(name)?;
-        if header.position.epoch == at.epoch && header.checkpoint.is_none_or(|version| version < at.version) {
+        if header.position.epoch == at.epoch
+            && header.checkpoint.is_none_or(|version| version < at.version)
+        {
             self.connection
                 .prepare_cached("UPDATE workspace SET checkpoint = ?2 WHERE id = ?1")?
                 .execute(params![header.workspace, at.version])?;
@@ -178,7 +206,11 @@ impl Store {
 
     pub(super) fn truncate(&mut self, name: &str, up_to: &Position) -> Result<(), LogError> {
         let header = self.header(name)?;
-        let up_to = if header.position.epoch == up_to.epoch { up_to.version } else { 0 };
+        let up_to = if header.position.epoch == up_to.epoch {
+            up_to.version
+        } else {
+            0
+        };
         let up_to = up_to.min(header.checkpoint.unwrap_or(0));
         let gone: Option<u64> = self
             .connection
@@ -202,7 +234,9 @@ impl Store {
             .prepare_cached("DELETE FROM segment WHERE workspace = ?1")?
             .execute([header.workspace])?;
         self.connection
-            .prepare_cached("UPDATE workspace SET epoch = ?2, checkpoint = ?3, truncated_to = ?3 WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE workspace SET epoch = ?2, checkpoint = ?3, truncated_to = ?3 WHERE id = ?1",
+            )?
             .execute(params![header.workspace, at.epoch, at.version])?;
         self.known.remove(name);
         self.begin_checkpoint(name)

@@ -62,7 +62,10 @@ impl Writer {
 }
 
 /// Undoes the work alone if it fails, so that what others asked in the same transaction is not touched by it.
-fn guarded<T>(store: &mut Store, work: impl FnOnce(&mut Store) -> Result<T, LogError>) -> Result<T, LogError> {
+fn guarded<T>(
+    store: &mut Store,
+    work: impl FnOnce(&mut Store) -> Result<T, LogError>,
+) -> Result<T, LogError> {
     store.execute("SAVEPOINT job")?;
     let result = work(store);
     if result.is_err() {
