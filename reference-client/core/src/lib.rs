@@ -2,7 +2,7 @@
 //!
 //! An app writes at once, offline or not, and sees its own writes over what the server has said. The replica sees to it that no write
 //! is lost, none is applied twice, and no state is shown that never was: the chapter
-//! [client](https://github.com/syncline/syncline/blob/main/spec/v1/client.md) of the specification, as code. The files carry the names
+//! *client* of the specification (`spec/v1/client.md`), as code. The files carry the names
 //! of that chapter's ideas.
 //!
 //! No clock, no randomness, no socket, no file, no thread: all of that is the shell's, which calls a [`Replica`] as its documentation says. So the

@@ -191,6 +191,10 @@ impl Notes {
     }
 
     async fn remove(&self, id: &str) -> Result<(), Error> {
+        if self.client.get::<Note>("notes", id).await?.is_none() {
+            println!("{id}: there is no such note; `list` shows all");
+            return Ok(());
+        }
         self.client.delete("notes", id).await?;
         println!("{id}: removed");
         Ok(())
@@ -227,7 +231,7 @@ impl Notes {
             println!("last trouble: {}", trouble.message);
         }
         println!(
-            "{} changes not yet sent or not yet confirmed",
+            "changes not confirmed by the server yet: {}",
             status.pending
         );
         for cursor in status.cursors.values().flatten() {
@@ -288,13 +292,13 @@ impl Notes {
         if !status.online {
             let pending = status.pending;
             println!(
-                "(offline: {pending} changes are kept here and sent when {} can be reached)",
+                "(offline; kept here until {} can be reached: {pending} changes)",
                 self.server
             );
         }
         if status.rejected > 0 {
             println!(
-                "({} changes were rejected: see `status`, then `dismiss`)",
+                "(rejected: {}; `status` shows, `dismiss` clears)",
                 status.rejected
             );
         }

@@ -86,7 +86,7 @@ impl fmt::Display for Error {
                 let line = if status.online { "online" } else { "offline" };
                 write!(
                     out,
-                    "not synced in time: {line}, {} writes pending",
+                    "not synced in time: {line}, writes not confirmed yet: {}",
                     status.pending
                 )
             }

@@ -154,8 +154,12 @@ async fn carry(
         tokio::select! {
             frame = to_server.recv() => {
                 let Some(frame) = frame else { break };
-                if let Err(error) = write(&mut sink, frame, &mut to_server).await {
-                    return explain(&error);
+                // A server that takes nothing must not keep a connection that is given up from ending.
+                tokio::select! {
+                    () = to_replica.closed() => break,
+                    written = write(&mut sink, frame, &mut to_server) => if let Err(error) = written {
+                        return explain(&error);
+                    },
                 }
             }
             message = stream.next() => match read(message) {

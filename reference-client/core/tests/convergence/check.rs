@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use syncline_client_core::{Entry, StoredState, Tables};
 use syncline_schemas::{Cursor, Json, Op};
 
-use crate::server::{RowKey, Server, replay};
+use crate::decide::replay;
+use crate::server::{RowKey, Server};
 use crate::world::{Client, World};
 
 impl World {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod check;
+mod decide;
+mod duties;
 mod server;
 mod world;
 

@@ -6,10 +6,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use syncline_schemas::{
-    Ack, Applied, Change, ClientMessage, Cursor, Deferred, DeleteChange, ErrorMessage, Goaway,
-    Hello, Json, Limits, Mutation, MutationResult, Op, Outcome, Pong, Push, Refused, Rejected,
-    ServerInfo, ServerMessage, SetChange, Subscribe, Subscribed, Update, Welcome, errors,
+    Ack, Change, ClientMessage, Cursor, ErrorMessage, Goaway, Hello, Json, Limits, Mutation,
+    MutationResult, Outcome, Pong, Push, ServerInfo, ServerMessage, SetChange, Subscribe,
+    Subscribed, Update, Welcome, errors,
 };
+
+use crate::decide::replay;
 
 pub(crate) type RowKey = (String, String);
 
@@ -23,35 +25,35 @@ pub(crate) struct Commit {
 }
 
 #[derive(Clone, Debug, Default)]
-struct ServerRow {
-    value: Option<Json>,
-    version: u64,
-    writer: String,
-    others: u64,
+pub(crate) struct ServerRow {
+    pub(crate) value: Option<Json>,
+    pub(crate) version: u64,
+    pub(crate) writer: String,
+    pub(crate) others: u64,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Client {
-    last_seq: u64,
-    last_op_id: Option<String>,
-    retained: VecDeque<Outcome>,
+pub(crate) struct Client {
+    pub(crate) last_seq: u64,
+    pub(crate) last_op_id: Option<String>,
+    pub(crate) retained: VecDeque<Outcome>,
 }
 
 /// What is kept: a backup is a copy of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     pub(crate) log: Vec<Commit>,
-    rows: BTreeMap<RowKey, ServerRow>,
-    clients: BTreeMap<String, Client>,
+    pub(crate) rows: BTreeMap<RowKey, ServerRow>,
+    pub(crate) clients: BTreeMap<String, Client>,
 }
 
 #[derive(Debug, Default)]
-struct Conn {
-    client_id: Option<String>,
-    frames: u64,
-    shapes: BTreeMap<String, (Vec<String>, u64)>,
+pub(crate) struct Conn {
+    pub(crate) client_id: Option<String>,
+    pub(crate) frames: u64,
+    pub(crate) shapes: BTreeMap<String, (Vec<String>, u64)>,
     /// The entries sent on this connection and neither deferred nor refused with `seq_gap`.
-    sent: Vec<u64>,
+    pub(crate) sent: Vec<u64>,
     pub(crate) to_client: VecDeque<ServerMessage>,
 }
 
@@ -61,13 +63,13 @@ pub(crate) struct Server {
     pub(crate) past: BTreeMap<String, Vec<Commit>>,
     pub(crate) limits: Limits,
     pub(crate) now: u64,
-    truncated: u64,
-    defer_next: bool,
+    pub(crate) truncated: u64,
+    pub(crate) defer_next: bool,
     /// How many changes go into one part of an update.
     pub(crate) part: usize,
-    conns: BTreeMap<usize, Conn>,
+    pub(crate) conns: BTreeMap<usize, Conn>,
     /// Each mutation ever pushed, as it was pushed first.
-    pushed: BTreeMap<(String, String), (u64, Vec<Json>)>,
+    pub(crate) pushed: BTreeMap<(String, String), (u64, Vec<Json>)>,
 }
 
 impl Server {
@@ -166,7 +168,7 @@ impl Server {
         }
     }
 
-    fn conn(&mut self, id: usize) -> &mut Conn {
+    pub(crate) fn conn(&mut self, id: usize) -> &mut Conn {
         self.conns.get_mut(&id).expect("the connection is open")
     }
 
@@ -379,230 +381,4 @@ impl Server {
             );
         }
     }
-
-    fn judge(
-        &mut self,
-        client_id: &str,
-        epoch: &str,
-        previous: Option<&str>,
-        mutation: &Mutation,
-    ) -> MutationResult {
-        let (seq, op_id) = (mutation.seq, mutation.op_id.clone());
-        let client = self
-            .history
-            .clients
-            .entry(client_id.to_owned())
-            .or_default()
-            .clone();
-        let refused = |code: &str, expected: Option<u64>| {
-            MutationResult::Refused(Refused {
-                seq,
-                op_id: op_id.clone(),
-                code: code.into(),
-                expected,
-                epoch: None,
-            })
-        };
-        if epoch != self.epoch {
-            return refused("epoch_changed", None);
-        }
-        if seq <= client.last_seq {
-            return match client.retained.iter().find(|outcome| outcome.seq() == seq) {
-                None => refused("seq_expired", None),
-                Some(outcome) if outcome.op_id() != op_id => refused("chain_broken", None),
-                Some(outcome) => outcome.clone().into(),
-            };
-        }
-        if seq != client.last_seq + 1 {
-            return refused("seq_gap", Some(client.last_seq + 1));
-        }
-        if previous != client.last_op_id.as_deref() {
-            return refused("chain_broken", None);
-        }
-        if std::mem::take(&mut self.defer_next) {
-            return MutationResult::Deferred(Deferred {
-                seq,
-                op_id,
-                code: "server_busy".into(),
-                retry_after_ms: Some(40),
-            });
-        }
-        let outcome = self.decide(client_id, mutation);
-        let window = self.limits.in_flight_max as usize;
-        let client = self
-            .history
-            .clients
-            .entry(client_id.to_owned())
-            .or_default();
-        client.last_seq = seq;
-        client.last_op_id = Some(op_id);
-        client.retained.push_back(outcome.clone());
-        while client.retained.len() > window {
-            client.retained.pop_front();
-        }
-        outcome.into()
-    }
-
-    fn decide(&mut self, client_id: &str, mutation: &Mutation) -> Outcome {
-        let (seq, op_id, version) = (mutation.seq, mutation.op_id.clone(), self.head() + 1);
-        let ops: Vec<Op> = mutation
-            .ops
-            .iter()
-            .map(|op| Op::decode(op).expect("a client sends valid ops"))
-            .collect();
-        let fault = if ops.is_empty() {
-            Some("no_ops")
-        } else if ops.iter().any(|op| !self.holds(client_id, op)) {
-            Some("version_conflict")
-        } else {
-            None
-        };
-        let mut changes = Vec::new();
-        if fault.is_none() {
-            ops.iter()
-                .for_each(|op| changes.extend(self.apply(client_id, op, version)));
-        }
-        self.history.log.push(Commit {
-            version,
-            op_id: op_id.clone(),
-            applied: fault.is_none(),
-            changes,
-        });
-        match fault {
-            None => Outcome::Applied(Applied {
-                seq,
-                op_id,
-                version,
-            }),
-            Some(code) => Outcome::Rejected(Rejected {
-                seq,
-                op_id,
-                version,
-                code: code.into(),
-                message: None,
-                at: None,
-            }),
-        }
-    }
-
-    fn holds(&self, client_id: &str, op: &Op) -> bool {
-        let Some(expected) = op.if_version() else {
-            return true;
-        };
-        match self
-            .history
-            .rows
-            .get(&(op.table().to_owned(), op.key().to_owned()))
-        {
-            Some(row) if row.value.is_some() => {
-                let others = if row.writer == client_id {
-                    row.others
-                } else {
-                    row.version
-                };
-                expected > 0 && (row.version == expected || others <= expected)
-            }
-            _ => expected == 0,
-        }
-    }
-
-    fn apply(&mut self, client_id: &str, op: &Op, version: u64) -> Option<Change> {
-        let (table, key) = (op.table().to_owned(), op.key().to_owned());
-        let row = self
-            .history
-            .rows
-            .entry((table.clone(), key.clone()))
-            .or_default();
-        let existed = row.value.is_some();
-        if row.writer != client_id {
-            row.others = row.version;
-        }
-        (row.writer, row.version) = (client_id.to_owned(), version);
-        match op {
-            Op::Set(op) => {
-                row.value = Some(op.value.clone());
-                Some(Change::Set(SetChange {
-                    table,
-                    key,
-                    version,
-                    value: op.value.clone(),
-                }))
-            }
-            Op::Delete(_) => {
-                row.value = None;
-                existed.then_some(Change::Delete(DeleteChange {
-                    table,
-                    key,
-                    version,
-                }))
-            }
-        }
-    }
-
-    /// The duties of a client that its pushes show.
-    fn check_push(&mut self, id: usize, push: &Push) {
-        let client_id = self
-            .conn(id)
-            .client_id
-            .clone()
-            .expect("checked when it was received");
-        let first = push.mutations[0].seq;
-        assert!(
-            push.mutations.len() as u64 <= self.limits.push_mutations_max,
-            "LIMIT-KEPT"
-        );
-        assert_eq!(push.follows.is_none(), first == 1, "CLIENT-FOLLOWS");
-        for (seq, mutation) in (first..).zip(&push.mutations) {
-            assert_eq!(mutation.seq, seq, "CLIENT-ORDER: within a push");
-            let sent = &mut self.conn(id).sent;
-            assert!(!sent.contains(&seq), "CLIENT-ORDER: {seq} sent twice");
-            sent.push(seq);
-            let (seq_before, ops_before) = self
-                .pushed
-                .entry((client_id.clone(), mutation.op_id.clone()))
-                .or_insert((seq, mutation.ops.clone()));
-            assert_eq!(
-                *seq_before, seq,
-                "CLIENT-IMMUTABLE: seq of {}",
-                mutation.op_id
-            );
-            assert!(
-                mutation.ops.is_empty() || *ops_before == mutation.ops,
-                "CLIENT-IMMUTABLE: ops of {}",
-                mutation.op_id
-            );
-        }
-        let decided = self
-            .history
-            .clients
-            .get(&client_id)
-            .map_or(0, |client| client.last_seq);
-        let undecided = self
-            .conn(id)
-            .sent
-            .iter()
-            .filter(|seq| **seq > decided)
-            .count();
-        assert!(
-            undecided as u64 <= self.limits.in_flight_max,
-            "CLIENT-WINDOW"
-        );
-    }
-}
-
-/// The rows of some tables as a log left them at a version.
-pub(crate) fn replay(log: &[Commit], to: u64, tables: &[String]) -> BTreeMap<RowKey, (u64, Json)> {
-    let mut rows = BTreeMap::new();
-    let until = log.iter().take_while(|commit| commit.version <= to);
-    for change in until
-        .flat_map(|commit| &commit.changes)
-        .filter(|change| tables.iter().any(|table| table == change.table()))
-    {
-        let row = (change.table().to_owned(), change.key().to_owned());
-        match change {
-            Change::Set(set) => drop(rows.insert(row, (set.version, set.value.clone()))),
-            Change::Delete(_) => drop(rows.remove(&row)),
-        }
-    }
-    rows
 }

@@ -102,7 +102,10 @@ fn explain(error: rusqlite::Error, path: &Path) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::StoreInUse(path),
         Some(ErrorCode::NotADatabase) => Error::StoreForeign(path),
-        _ => Error::store(error),
+        _ => Error::store(std::io::Error::other(format!(
+            "{}: {error}",
+            path.display()
+        ))),
     }
 }
 
