@@ -3,7 +3,7 @@
 //!
 //! Nothing is changed here: the decision becomes a record, and only applying the record changes the state.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
@@ -149,7 +149,7 @@ fn check_versions(state: &State, client: &str, ops: &[Op]) -> Verdict<()> {
 /// What the ops do, if there is room for it.
 fn take_effect(state: &State, limits: &Limits, ops: Vec<Op>) -> Verdict<Decision> {
     let mut effects = Vec::with_capacity(ops.len());
-    let mut untouched = Vec::new();
+    let mut untouched = BTreeSet::new();
     let (mut grows, mut shrinks) = (0, 0);
     for op in ops {
         let (table, value) = (op_table(state, &op), op_value(&op));
@@ -158,9 +158,7 @@ fn take_effect(state: &State, limits: &Limits, ops: Vec<Op>) -> Verdict<Decision
             .get(&table)
             .and_then(|table| table.key(op.key()));
         if value.is_none() && known.is_none_or(|(_, row)| row.value.is_none()) {
-            if !untouched.contains(&table) {
-                untouched.push(table);
-            }
+            untouched.insert(table);
             continue;
         }
         grows += value
@@ -174,7 +172,10 @@ fn take_effect(state: &State, limits: &Limits, ops: Vec<Op>) -> Verdict<Decision
         let message = format!("limits.workspaceBytesMax is {}", limits.workspace_bytes_max);
         return reject(&errors::LIMIT_EXCEEDED, Some("/ops".to_owned()), &message);
     }
-    Ok(Decision::Applied { effects, untouched })
+    Ok(Decision::Applied {
+        effects,
+        untouched: untouched.into_iter().collect(),
+    })
 }
 
 /// The table's name as the state holds it, so that its text is shared.

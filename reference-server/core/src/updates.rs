@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::io::SessionKey;
 use crate::sessions::{Staging, Subscription};
 use crate::shapes::ShapeId;
+use crate::table::Position;
 
 /// An author whose shape of a table must pass a version.
 #[derive(Debug)]
@@ -47,37 +48,40 @@ impl Engine {
         let Some(shape) = self.shapes.find(id) else {
             return;
         };
-        let (from, live) = (shape.at, shape.live.clone());
-        // Deletes may be gone that nobody was told of.
-        if self.state.truncated_to > self.pumped_to {
-            let replacement = Staging::replacement(self.state.head);
-            for session in live {
-                self.leave_live(id, session, replacement.clone());
-            }
-            return;
+        let (from, live): (_, Vec<_>) = (shape.at, shape.live.iter().copied().collect());
+        if live.is_empty() {
+            return self.pass(id);
         }
-        let parts = if live.is_empty() {
-            Vec::new()
-        } else {
-            self.encode_live(id)
-        };
-        let (mut takers, mut total) = (Vec::with_capacity(live.len()), 0);
-        total += parts.iter().map(String::len).sum::<usize>();
+        if self.state.truncated_to > self.pumped_to {
+            // Deletes may be forgotten that nobody was told of.
+            let replacement = Staging::replacement(self.state.head);
+            live.into_iter()
+                .for_each(|session| self.leave_live(id, session, replacement.clone()));
+            return self.pass(id);
+        }
+        let parts = self.encode_live(id);
+        let bytes = parts.iter().map(String::len).sum();
+        let mut takers = Vec::with_capacity(live.len());
         for session in live {
-            if self.takes(session, room(session), total, parts.len()) {
+            if self.takes(session, room(session), bytes, parts.len()) {
                 takers.push(session);
             } else {
                 let cursor = self.cursor(id, session, from);
                 self.leave_live(id, session, Staging::catch_up(cursor, self.pumped_to));
             }
         }
+        self.pass(id);
+        if !takers.is_empty() {
+            parts
+                .into_iter()
+                .for_each(|text| self.outbox.text(takers.clone(), text));
+        }
+    }
+
+    /// All live subscribers of a shape are at the head now.
+    fn pass(&mut self, id: ShapeId) {
         if let Some(shape) = self.shapes.find_mut(id) {
             shape.at = self.state.head;
-        }
-        if !takers.is_empty() {
-            for text in parts {
-                self.outbox.text(takers.clone(), text);
-            }
         }
     }
 
@@ -86,7 +90,7 @@ impl Engine {
         let Some(shape) = self.shapes.find(id) else {
             return Vec::new();
         };
-        let after = crate::table::Position::after(shape.at);
+        let after = Position::after(shape.at);
         let mut changes = self.state.changes_after(&shape.tables, after).peekable();
         let head = UpdateHead {
             shape: &shape.name,

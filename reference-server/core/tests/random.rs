@@ -55,7 +55,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => session.clone().prop_map(|session| Action::Close { session }),
         6 => (session, prop_oneof![room(), Just(9999)])
             .prop_map(|(session, bytes)| Action::Room { session, bytes }),
-        2 => (0..6u64).prop_map(|keep_versions| Action::Truncate { keep_versions }),
+        3 => (0..6u64).prop_map(|keep_versions| Action::Truncate { keep_versions }),
         1 => (0..50u64).prop_map(|ms| Action::Wait { ms }),
         10 => Just(Action::Step),
         3 => (0..3usize, ops(), any::<bool>())
@@ -97,9 +97,13 @@ proptest! {
     #[test]
     fn whatever_happens_the_log_is_what_everyone_sees(
         config in config(),
+        filled in any::<bool>(),
         actions in prop::collection::vec(action(), 1..80),
     ) {
         let mut world = World::new(config);
+        if filled {
+            world.fill();
+        }
         for action in &actions {
             world.act(action);
         }

@@ -196,11 +196,14 @@ impl Witness {
     fn answered(&mut self, re: u64) {
         while self
             .unanswered
-            .pop_front_if(|(number, must)| *number < re && !*must)
-            .is_some()
-        {}
+            .front()
+            .is_some_and(|(number, must)| *number < re && !*must)
+        {
+            self.unanswered.pop_front();
+        }
+        let next = self.unanswered.pop_front();
         assert_eq!(
-            self.unanswered.pop_front().map(|(number, _)| number),
+            next.map(|(number, _)| number),
             Some(re),
             "CONN-ANSWER-ORDER"
         );

@@ -121,6 +121,20 @@ impl World {
         }
     }
 
+    /// Begins with all rows there.
+    pub(crate) fn fill(&mut self) {
+        let row = |number: usize| OpPlan {
+            table: number % 3,
+            key: number / 3,
+            delete: false,
+            if_version: None,
+        };
+        let mutations: Vec<_> = (0..12).map(|number| vec![row(number)]).collect();
+        self.connect(Some(0), None);
+        self.push_next(0, &mutations);
+        self.step();
+    }
+
     pub(crate) fn act(&mut self, action: &Action) {
         match action {
             Action::Connect { client, room } => self.connect(*client, *room),
