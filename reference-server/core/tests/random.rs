@@ -64,6 +64,19 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
+/// One writer (the first connection), two readers, who get a part at a time; deletes that are soon forgotten.
+fn slow_action() -> impl Strategy<Value = Action> {
+    let reader = 1..3usize;
+    prop_oneof![
+        6 => ops().prop_map(|ops| Action::Push { session: 0, mutations: vec![ops] }),
+        3 => (reader.clone(), 2..5usize, cursor())
+            .prop_map(|(session, tables, cursor)| Action::Subscribe { session, tables, cursor }),
+        2 => (reader, 0..2usize).prop_map(|(session, bytes)| Action::Room { session, bytes }),
+        1 => (0..3u64).prop_map(|keep_versions| Action::Truncate { keep_versions }),
+        8 => Just(Action::Step),
+    ]
+}
+
 fn config() -> impl Strategy<Value = Config> {
     let parts = prop_oneof![Just(1usize), Just(200), Just(4096)];
     let versions_max = prop_oneof![Just(5u64), Just(1000)];
@@ -92,7 +105,7 @@ fn config() -> impl Strategy<Value = Config> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_the_log_is_what_everyone_sees(
@@ -103,6 +116,21 @@ proptest! {
         let mut world = World::new(config);
         if filled {
             world.fill();
+        }
+        for action in &actions {
+            world.act(action);
+        }
+        world.finish();
+    }
+
+    #[test]
+    fn slow_readers_miss_nothing_that_is_forgotten(
+        actions in prop::collection::vec(slow_action(), 1..80),
+    ) {
+        let mut world = World::new(Config { part_bytes: 1, ..Config::default() });
+        world.fill();
+        for _ in 0..2 {
+            world.act(&Action::Connect { client: None, room: Some(1) });
         }
         for action in &actions {
             world.act(action);
