@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use syncline_schemas::errors;
 use tokio::time::{Instant, sleep};
 
 use super::cx::Spoken;
@@ -77,6 +78,10 @@ impl Cx {
             state.looked[conn].awaited.insert(first);
             Some(match frame.kind() {
                 "welcome" => Ok(frame),
+                // CONN-WORKSPACE-CREATED lets a server open only the workspaces that it chooses.
+                "error" if frame.string("code") == Some(errors::WORKSPACE_REFUSED.code) => {
+                    Err(Stop::Unknown(format!("the server does not open this workspace: {frame}")))
+                }
                 _ => Err(Stop::fail("welcome, as the first frame", frame.to_string()).at([first])),
             })
         })
