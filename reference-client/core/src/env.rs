@@ -52,3 +52,34 @@ pub(crate) fn hex_of(bytes: &[u8]) -> String {
             text
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(random: u128) -> Env {
+        Env {
+            wall_ms: 0,
+            steady_ms: 0,
+            random,
+        }
+    }
+
+    /// `SEC-RANDOM`, `CLIENT-OP-ID`: 128 bits, and of each call's randomness alone.
+    #[test]
+    fn identifiers_are_as_random_as_what_is_handed_in() {
+        let ident = env(1).ident("opId");
+        assert!(ident.len() == 32 && ident.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_ne!(ident, env(2).ident("opId"));
+        assert_ne!(ident, env(1 << 127 | 1).ident("opId"));
+        assert_ne!(ident, env(1).ident("clientId"));
+    }
+
+    #[test]
+    fn jitter_keeps_to_its_bound() {
+        let jitters: Vec<u64> = (0..200).map(|random| env(random).jitter(9)).collect();
+        assert!((0..=9).all(|jitter| jitters.contains(&jitter)));
+        assert!(jitters.iter().all(|jitter| *jitter <= 9));
+        assert_eq!(env(5).jitter(0), 0);
+    }
+}

@@ -24,6 +24,9 @@ impl World {
             outcomes_are_true(client, &self.server);
             nothing_is_lost_nor_flickers(client, &self.server);
             numbered_without_holes(&client.stored);
+            if !self.copied {
+                outcomes_precede_cursors(client, &self.server);
+            }
         }
     }
 
@@ -225,6 +228,27 @@ fn has_reached(client: &Client, table: &str, at: &Cursor) -> bool {
                 },
             )
     })
+}
+
+/// CLIENT-OUTCOME-STORED: where no store is copied, what is undecided lies beyond every cursor.
+fn outcomes_precede_cursors(client: &Client, server: &Server) {
+    let cursors = client
+        .stored
+        .shapes
+        .values()
+        .flatten()
+        .filter(|cursor| cursor.epoch == server.epoch);
+    let Some(furthest) = cursors.map(|cursor| cursor.version).max() else {
+        return;
+    };
+    for entry in client.stored.undecided() {
+        let decided = commit_of(server, &server.epoch, &entry.op_id);
+        assert!(
+            decided.is_none_or(|(version, _)| version > furthest),
+            "{} was decided, and passed",
+            entry.op_id
+        );
+    }
 }
 
 /// CLIENT-SEQ.

@@ -74,6 +74,8 @@ pub(crate) struct World {
     /// What is under way to the server, by connection, with its client.
     wires: BTreeMap<usize, (usize, VecDeque<String>)>,
     backup: Option<History>,
+    /// Whether a store was ever copied over another.
+    pub(crate) copied: bool,
     now: u64,
     random: u128,
     written: u32,
@@ -102,6 +104,7 @@ impl World {
             clients: vec![],
             wires: BTreeMap::new(),
             backup: None,
+            copied: false,
             now: 1_000_000,
             random: 0,
             written: 0,
@@ -330,6 +333,7 @@ impl World {
 
     fn copy(&mut self, from: usize, to: usize) {
         if from != to {
+            self.copied = true;
             self.clients[to].conn = None;
             self.clients[to].stored = self.clients[from].stored.clone();
             self.clients[to].written = self.clients[from].written.clone();

@@ -6,7 +6,10 @@ mod support;
 use std::time::Duration;
 
 use support::{Line, TestServer, expect, notes, open, synced, until, until_note};
-use syncline_client::{Change, Client, Decision, Error, MemoryStore, Mutation, Origin, Store};
+use syncline_client::{
+    Change, Client, Decision, Error, MemoryStore, Mutation, Origin, Storage, Store, StoreChange,
+    StoredState, Transaction,
+};
 use syncline_schemas::Limits;
 use syncline_server::log::MemoryLog;
 
@@ -408,7 +411,6 @@ async fn what_nobody_can_know_is_asked() {
 }
 
 fn age_entries(store: &MemoryStore, by_ms: u64) {
-    use syncline_client::{Storage, StoreChange, Transaction};
     let entries = store.state().outbox.into_values();
     let aged = entries.map(|mut entry| {
         entry.written_at_ms -= by_ms;
@@ -420,6 +422,62 @@ fn age_entries(store: &MemoryStore, by_ms: u64) {
             changes: aged.collect(),
         })
         .unwrap();
+}
+
+/// A store whose disk is full from some moment on.
+struct FullStore {
+    store: MemoryStore,
+    room: u32,
+}
+
+impl Storage for FullStore {
+    fn load(&mut self) -> Result<StoredState, Error> {
+        self.store.load()
+    }
+
+    fn apply(&mut self, transaction: Transaction) -> Result<(), Error> {
+        self.room = self
+            .room
+            .checked_sub(1)
+            .ok_or_else(|| Error::store(std::io::Error::other("disk full")))?;
+        self.store.apply(transaction)
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_stops_the_client_and_loses_nothing_that_was_told() {
+    let store = MemoryStore::default();
+    let full = FullStore {
+        store: store.clone(),
+        room: 3,
+    };
+    let alice = Client::builder("ws://127.0.0.1:1/sync", "home")
+        .store(full)
+        .offline()
+        .open()
+        .await
+        .unwrap();
+    let mut told = Vec::new();
+    let failure = loop {
+        let key = told.len().to_string();
+        match alice.set("notes", &key, "x").await {
+            Ok(_) => told.push(key),
+            Err(error) => break error,
+        }
+    };
+    assert!(
+        matches!(&failure, Error::Store(error) if error.to_string() == "disk full"),
+        "{failure}"
+    );
+    assert_error!(alice.get::<String>("notes", "0").await, Error::Store(_));
+    assert!(!told.is_empty());
+    let kept: Vec<String> = store
+        .state()
+        .outbox
+        .values()
+        .map(|entry| entry.ops[0].key().to_owned())
+        .collect();
+    assert_eq!(kept, told);
 }
 
 #[tokio::test]
@@ -456,6 +514,13 @@ async fn misuse_is_refused_at_once() {
     let twin = alice.clone();
     alice.close().await;
     assert_error!(twin.set("notes", "1", 6).await, Error::Closed);
+
+    let nowhere = std::path::Path::new("no/such/folder/store.db");
+    let error = Store::sqlite(nowhere).unwrap_err();
+    assert!(
+        matches!(error, Error::Store(_)) && error.to_string().contains("no/such/folder"),
+        "{error}"
+    );
 
     let other = Client::builder("ws://127.0.0.1:1/sync", "work")
         .store(store)
