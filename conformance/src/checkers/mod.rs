@@ -3,6 +3,20 @@
 //! A checker says two things: what is violated, and what it found occasion to judge. The second is what keeps a pass from meaning nothing: a
 //! scenario that names a requirement which its history gave no occasion to judge is not passed.
 
+mod answers;
+mod author;
+mod blame;
+mod codes;
+mod epochs;
+mod frames;
+#[cfg(test)]
+mod notation;
+mod outcomes;
+mod rows;
+mod sessions;
+mod updates;
+mod versions;
+
 use std::collections::BTreeSet;
 
 use crate::facts::Facts;
@@ -77,7 +91,18 @@ pub struct Checker {
 }
 
 /// All checkers.
-pub const ALL: &[Checker] = &[];
+pub const ALL: &[Checker] = &[
+    frames::CHECKER,
+    answers::CHECKER,
+    codes::CHECKER,
+    sessions::CHECKER,
+    epochs::CHECKER,
+    versions::CHECKER,
+    outcomes::CHECKER,
+    updates::CHECKER,
+    author::CHECKER,
+    rows::CHECKER,
+];
 
 /// What all checkers say of a history.
 #[must_use]

@@ -88,6 +88,19 @@ impl Journal {
         at
     }
 
+    /// Writes down what came on a connection, unless it has ended: what the runner has left, it does not hear. Says whether it did.
+    pub fn record_open(&self, conn: ConnIx, event: Event) -> bool {
+        let open = self.with(|state| {
+            let open = state.is_open(conn);
+            if open {
+                state.record(event);
+            }
+            open
+        });
+        self.changed.send_modify(|count| *count += 1);
+        open
+    }
+
     /// Changes from now on.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {

@@ -195,7 +195,9 @@ async fn read(mut socket: SplitStream<Socket>, journal: Arc<Journal>, conn: Conn
             None | Some(Err(_)) => Event::Closed { conn, code: None },
         };
         let over = matches!(event, Event::Closed { .. });
-        journal.record(event);
+        if !journal.record_open(conn, event) {
+            return;
+        }
         if over {
             // Reading on answers the server's close frame, and ends with the connection.
             while let Some(Ok(_)) = socket.next().await {}

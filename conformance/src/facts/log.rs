@@ -110,6 +110,27 @@ impl Log {
         known
     }
 
+    /// Brings what is known of the rows of these tables from one version to another; gives the rows that were changed on the way.
+    pub fn known_at_from(
+        &self,
+        known: &mut BTreeMap<RowKey, Known>,
+        from: u64,
+        to: u64,
+        tables: &BTreeSet<String>,
+    ) -> BTreeSet<RowKey> {
+        let first = self.steps.partition_point(|step| step.version <= from);
+        let steps = self.steps[first..].iter().take_while(|step| step.version <= to);
+        let mut changed = BTreeSet::new();
+        for (step, (key, value)) in steps.flat_map(|step| step.effects.iter().map(move |effect| (step, effect))) {
+            if tables.contains(&key.0) && !self.indefinite.contains(key) {
+                let was = known.entry(key.clone()).or_insert(Known::Absent(None));
+                *was = replayed(was, value.as_ref(), step.version);
+                changed.insert(key.clone());
+            }
+        }
+        changed
+    }
+
     /// The rows that are known to be there at this version.
     #[must_use]
     pub fn rows_at(&self, version: u64, tables: &BTreeSet<String>) -> BTreeMap<RowKey, Row> {

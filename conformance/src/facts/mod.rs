@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub use conn::{Conn, Hello, Sent};
 pub use log::{Known, Log, Step as LogStep};
-pub use mutation::{Answer, Ledger, Mutation, Outcome, Send};
+pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_of};
 pub use replica::{Replica, Row, RowKey};
 pub use sub::{Complete, Part, Sub};
 

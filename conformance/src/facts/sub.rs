@@ -39,6 +39,8 @@ pub struct Sub {
     pub tables: BTreeSet<String>,
     /// The cursor that was sent: epoch and version.
     pub cursor: Option<(String, u64)>,
+    /// The earlier subscription that it goes on from.
+    pub resumes: Option<usize>,
     /// The session's epoch.
     pub epoch: String,
     /// Each `update` frame.
@@ -107,6 +109,7 @@ impl Sub {
             shape: shape.to_owned(),
             tables: asked.tables,
             cursor: asked.cursor,
+            resumes: asked.resumes,
             epoch,
             parts: Vec::new(),
             completes: Vec::new(),

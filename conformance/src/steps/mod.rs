@@ -104,6 +104,23 @@ pub(crate) async fn run_all(cx: &Cx, steps: &[Step]) -> Result<(), Stop> {
 }
 
 impl Step {
+    /// Whether the step, or one within it, asserts something of its own, beyond that it goes through.
+    #[must_use]
+    pub fn asserts(&self) -> bool {
+        match &self.verb {
+            Verb::Expect(_) | Verb::ExpectError(_) | Verb::ExpectNone(_) | Verb::ExpectClose(_) | Verb::ExpectRefused(_) => true,
+            Verb::Rows(_) | Verb::Snapshot(_) | Verb::Assert(_) | Verb::Hear(_) | Verb::Reach(_) | Verb::Converge(_) => true,
+            Verb::Connect(connect) => connect.expect.is_some(),
+            Verb::Hello(hello) => hello.expect.is_some(),
+            Verb::Push(push) => push.results.is_some(),
+            Verb::AwaitAcks(acks) => acks.results.is_some(),
+            Verb::Subscribe(subscribe) => subscribe.refused.is_some() || subscribe.expect.is_some(),
+            Verb::Repeat(repeat) => repeat.steps.iter().any(Step::asserts),
+            Verb::Parallel(parallel) => parallel.branches.iter().flatten().any(Step::asserts),
+            _ => false,
+        }
+    }
+
     /// Says of a failure where it was, and whom the step blames.
     fn blamed(&self, stop: Stop, place: &str) -> Stop {
         let Stop::Fail(mut failure) = stop else { return stop };

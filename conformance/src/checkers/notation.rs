@@ -1,0 +1,212 @@
+//! Histories as text, for the tables of the checkers' tests.
+//!
+//! A line is `conn > frame` (sent), `conn < frame` (received), or an event. A frame is JSON, or a short form:
+//!
+//! ```text
+//! hello alice 3            hello of client alice (or none: `hello`), ackedSeq 3
+//! welcome 5 2 [1 x applied 4, 2 y rejected 5 no_ops]       version 5, lastSeq 2, results
+//! push 1 x t/k=1 t/j- | 2 y t/k=2                          mutations: seq, opId, ops
+//! ack 2 1 x applied 4, 2 y refused seq_gap                 re (or `-`), results
+//! subscribe i t,u @4       tables, cursor (epoch e)        subscribed i s t,u
+//! update s 0..5 replace t/k=1@5 t/j-@5                     from..to; `0..` is a part
+//! ping 7                   pong 7                          error invalid_json 3         goaway idle
+//! ```
+//!
+//! Events: `a open` (implied by the first line of a connection), `a closed 1001`, `a closed`, `a left`, `hook kill` (begun and done).
+//! The workspace is `w`, the epoch `e`, unless `hello` and `welcome` are given as JSON.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Checker, Findings};
+use crate::facts::Facts;
+use crate::history::{ConnIx, Entry, Event, Frame};
+use crate::scenario::Hook;
+
+/// The requirements that this checker finds broken in a history, in order, without repetition.
+pub(super) fn broken(checker: &Checker, history: &str) -> Vec<&'static str> {
+    let findings = run(checker, history);
+    let mut ids: Vec<_> = findings.violations.iter().map(|violation| violation.requirement).collect();
+    ids.dedup();
+    ids
+}
+
+/// All that a checker says of a history; what it names must be what it says that it judges.
+pub(super) fn run(checker: &Checker, history: &str) -> Findings {
+    let mut findings = Findings::default();
+    (checker.check)(&facts(history), &mut findings);
+    for id in &findings.judged {
+        assert!(checker.requirements.contains(id), "{} judges {id}, and does not say so", checker.name);
+    }
+    findings
+}
+
+/// A table of good and bad histories: what each bad one breaks. A good one must have given occasion to judge what `occasion` names.
+pub(super) fn table(checker: &Checker, good: &[(&str, &str)], bad: &[(&str, &str)]) {
+    for (occasion, history) in good {
+        let findings = run(checker, history);
+        assert!(findings.violations.is_empty(), "good, but: {:?}\n{history}", findings.violations);
+        for id in occasion.split_whitespace() {
+            assert!(findings.judged.contains(id), "no occasion to judge {id}:\n{history}");
+        }
+    }
+    for (breaks, history) in bad {
+        assert_eq!(broken(checker, history), breaks.split_whitespace().collect::<Vec<_>>(), "{history}");
+    }
+}
+
+/// The facts of a history.
+pub(super) fn facts(history: &str) -> Facts {
+    let mut conns: BTreeMap<String, ConnIx> = BTreeMap::new();
+    let mut facts = Facts::default();
+    let mut at_us = 0;
+    let mut add = |facts: &mut Facts, event: Event| {
+        at_us += 1000;
+        facts.apply(Entry { at_us, event });
+    };
+    for line in history.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (name, rest) = line.split_once(' ').expect("a line has two words");
+        if name == "hook" {
+            let hook = Hook::ALL.into_iter().find(|hook| hook.name() == rest).expect("a hook");
+            add(&mut facts, Event::HookBegun { hook });
+            add(&mut facts, Event::HookDone { hook });
+            continue;
+        }
+        if !conns.contains_key(name) || rest == "open" {
+            conns.insert(name.to_owned(), facts.conns.len());
+            let conn = facts.conns.len();
+            add(&mut facts, Event::Opened { conn, name: name.to_owned() });
+        }
+        let conn = conns[name];
+        let event = match rest.split_once(' ').unwrap_or((rest, "")) {
+            ("open", _) => continue,
+            (">", text) => Event::Sent { conn, frame: Arc::new(frame(text)), resumes: None, own: true },
+            ("<", text) => Event::Received { conn, frame: Arc::new(frame(text)) },
+            ("closed", code) => Event::Closed { conn, code: code.parse().ok() },
+            ("left", _) => Event::Left { conn },
+            other => panic!("no event: {other:?}"),
+        };
+        add(&mut facts, event);
+    }
+    facts
+}
+
+fn frame(text: &str) -> Frame {
+    if text.starts_with(['{', '[', '"', '!']) {
+        return Frame::text(text.trim_start_matches('!').to_owned());
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let rest = || text.split_once(' ').map_or("", |(_, rest)| rest);
+    let message = match words.as_slice() {
+        ["hello"] => json!({ "type": "hello", "workspace": "w" }),
+        ["hello", client] => json!({ "type": "hello", "workspace": "w", "clientId": client }),
+        ["hello", client, acked] => json!({ "type": "hello", "workspace": "w", "clientId": client, "ackedSeq": number(acked) }),
+        ["welcome", version, last, ..] => welcome(number(version), number(last), text),
+        ["push", ..] => json!({ "type": "push", "epoch": "e", "mutations": rest().split(" | ").map(mutation).collect::<Vec<_>>() }),
+        ["ack", re, ..] => {
+            let results = rest().split_once(' ').map_or("", |(_, results)| results);
+            let mut ack = json!({ "type": "ack", "results": results_of(results) });
+            if *re != "-" {
+                ack["re"] = number(re).into();
+            }
+            ack
+        }
+        ["subscribe", id, tables, cursor @ ..] => {
+            let mut subscribe = json!({ "type": "subscribe", "id": id, "tables": tables_of(tables) });
+            if let [cursor] = cursor {
+                subscribe["cursor"] = json!({ "epoch": "e", "version": number(cursor.trim_start_matches('@')) });
+            }
+            subscribe
+        }
+        ["subscribed", id, shape, tables] => json!({ "type": "subscribed", "id": id, "shape": shape, "tables": tables_of(tables) }),
+        ["unsubscribe", shape] => json!({ "type": "unsubscribe", "shape": shape }),
+        ["update", shape, span, changes @ ..] => update(shape, span, changes),
+        ["ping", t] => json!({ "type": "ping", "t": number(t) }),
+        ["pong", t] => json!({ "type": "pong", "t": number(t), "serverTime": 0 }),
+        ["error", code, re @ ..] => {
+            let def = syncline_schemas::errors::find(code).expect("a code");
+            let mut error = json!({ "type": "error", "code": code, "scope": def.frame_scope(), "retryable": def.retryable, "message": "" });
+            if let [re] = re {
+                error["re"] = number(re).into();
+            }
+            error
+        }
+        ["goaway", reason] => json!({ "type": "goaway", "reason": reason, "retryAfterMs": 0 }),
+        other => panic!("no frame: {other:?}"),
+    };
+    Frame::text(message.to_string())
+}
+
+fn welcome(version: u64, last_seq: u64, text: &str) -> Value {
+    let results = text.split_once('[').map_or("", |(_, rest)| rest.trim_end_matches(']'));
+    let limits = serde_json::to_value(syncline_schemas::Limits::default()).expect("limits are JSON");
+    json!({
+        "type": "welcome", "epoch": "e", "version": version, "lastSeq": last_seq, "results": results_of(results), "session": "s",
+        "capabilities": [], "limits": limits, "serverTime": 0, "server": { "name": "n", "version": "v" },
+    })
+}
+
+fn results_of(text: &str) -> Vec<Value> {
+    let result = |text: &str| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let [seq, op_id, status, rest @ ..] = words.as_slice() else { panic!("no result: {text}") };
+        let mut result = json!({ "seq": number(seq), "opId": op_id, "status": status });
+        for word in rest {
+            match word.parse::<u64>() {
+                Ok(version) => result["version"] = version.into(),
+                Err(_) => result["code"] = (*word).into(),
+            }
+        }
+        result
+    };
+    text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(result).collect()
+}
+
+fn mutation(text: &str) -> Value {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [seq, op_id, ops @ ..] = words.as_slice() else { panic!("no mutation: {text}") };
+    json!({ "seq": number(seq), "opId": op_id, "ops": ops.iter().map(|op| op_of(op)).collect::<Vec<_>>() })
+}
+
+/// `t/k=1` or `t/k-`.
+fn op_of(text: &str) -> Value {
+    let (table, rest) = text.split_once('/').expect("table/key");
+    match rest.split_once('=') {
+        Some((key, value)) => {
+            json!({ "op": "set", "table": table, "key": key, "value": value.parse::<u64>().map_or_else(|_| json!(value), Value::from) })
+        }
+        None => json!({ "op": "delete", "table": table, "key": rest.trim_end_matches('-') }),
+    }
+}
+
+fn update(shape: &str, span: &str, words: &[&str]) -> Value {
+    let (from, to) = span.split_once("..").expect("from..to");
+    let flags = words.iter().filter(|word| !word.contains('/'));
+    let change = |word: &&&str| {
+        let (op, version) = word.split_once('@').expect("a change has a version");
+        let mut change = op_of(op);
+        change["version"] = number(version).into();
+        change
+    };
+    let changes: Vec<Value> = words.iter().filter(|word| word.contains('/')).map(|word| change(&word)).collect();
+    let mut update = json!({ "type": "update", "shape": shape, "from": number(from), "changes": changes });
+    if to.is_empty() {
+        update["more"] = true.into();
+    } else {
+        update["to"] = number(to).into();
+    }
+    for flag in flags {
+        update[*flag] = true.into();
+    }
+    update
+}
+
+fn tables_of(text: &str) -> Value {
+    Value::Object(text.split(',').map(|table| (table.to_owned(), json!({}))).collect())
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| panic!("no number: {text:?}"))
+}
