@@ -6,6 +6,7 @@
 //! without which the server could not keep its promises, everywhere ([`Config::check`]).
 
 mod file;
+mod limits;
 mod load;
 pub mod settings;
 
@@ -33,7 +34,7 @@ pub struct Config {
     pub inbox_bytes_max: usize,
     /// Connections open at once; one more is answered with `overloaded`.
     pub connections_max: usize,
-    /// Bytes of log after a checkpoint that make the next one due, if the checkpoint itself was not larger.
+    /// Bytes of log after a checkpoint that make the next one due, or twice the bytes of the last checkpoint, if that is more.
     pub checkpoint_bytes_min: u64,
     /// How long things may take.
     pub timeouts: Timeouts,
@@ -61,10 +62,10 @@ impl Default for Config {
             limits: Limits::default(),
             retention: Retention::default(),
             part_bytes: 64 * 1024,
-            outbox_bytes_max: 4 * 1024 * 1024,
+            outbox_bytes_max: 1024 * 1024,
             inbox_bytes_max: 1024 * 1024,
             connections_max: 100_000,
-            checkpoint_bytes_min: 4 * 1024 * 1024,
+            checkpoint_bytes_min: 16 * 1024 * 1024,
             timeouts: Timeouts::default(),
         }
     }
@@ -96,9 +97,9 @@ impl Config {
             ));
         }
         self.engine().check()?;
-        if (self.outbox_bytes_max as u64) < 2 * limits.frame_bytes_max {
+        if (self.outbox_bytes_max as u64) < limits.frame_bytes_max {
             return Err(format!(
-                "outbox_bytes_max ({}) must be at least twice limits.frameBytesMax ({})",
+                "outbox_bytes_max ({}) must be at least limits.frameBytesMax ({})",
                 self.outbox_bytes_max, limits.frame_bytes_max
             ));
         }

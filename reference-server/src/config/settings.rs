@@ -8,10 +8,8 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use serde_json::Value;
-use syncline_schemas::{Limits, files};
-
 use super::Config;
+use super::limits::{self, Limit};
 
 /// What the program is told: the server's [`Config`], and what the program itself needs.
 #[derive(Clone, Debug)]
@@ -72,10 +70,7 @@ enum Access {
         show: fn(&Settings) -> String,
         set: fn(&mut Settings, &str) -> Result<(), String>,
     },
-    Limit {
-        name: String,
-        minimum: u64,
-    },
+    Limit(Limit),
 }
 
 impl Setting {
@@ -84,7 +79,7 @@ impl Setting {
     pub fn show(&self, settings: &Settings) -> String {
         match &self.access {
             Access::Field { show, .. } => show(settings),
-            Access::Limit { name, .. } => limits_tree(&settings.config.limits)[name].to_string(),
+            Access::Limit(limit) => limit.show(&settings.config.limits),
         }
     }
 
@@ -95,15 +90,7 @@ impl Setting {
     pub fn set(&self, settings: &mut Settings, value: &str) -> Result<(), String> {
         match &self.access {
             Access::Field { set, .. } => set(settings, value),
-            Access::Limit { name, minimum } => {
-                let number = number(value)?;
-                if number < *minimum {
-                    return Err(format!(
-                        "must be at least {minimum}, which every server must allow"
-                    ));
-                }
-                set_limit(&mut settings.config.limits, name, number)
-            }
+            Access::Limit(limit) => limit.set(&mut settings.config.limits, integer(value)?),
         }
     }
 }
@@ -125,7 +112,7 @@ fn fields() -> Vec<Setting> {
     use Kind::{Number, Switch, Text};
     macro_rules! millis {
         ($key:literal, $help:literal, $($field:ident).+) => {
-            field($key, Number, $help, |s| s.$($field).+.as_millis().to_string(), |s, v| put(&mut s.$($field).+, number(v).map(Duration::from_millis)))
+            field($key, Number, $help, |s| s.$($field).+.as_millis().to_string(), |s, v| put(&mut s.$($field).+, integer(v).map(Duration::from_millis)))
         };
     }
     macro_rules! count {
@@ -133,21 +120,14 @@ fn fields() -> Vec<Setting> {
             field($key, Number, $help, |s| s.$($field).+.to_string(), |s, v| put(&mut s.$($field).+, integer(v)))
         };
     }
+    macro_rules! text {
+        ($key:literal, $help:literal, $($field:ident).+) => {
+            field($key, Text, $help, |s| s.$($field).+.clone(), |s, v| put(&mut s.$($field).+, Ok(v.to_owned())))
+        };
+    }
     vec![
-        field(
-            "listen",
-            Text,
-            "Where to listen: host:port.",
-            |s| s.listen.clone(),
-            |s, v| put(&mut s.listen, Ok(v.to_owned())),
-        ),
-        field(
-            "path",
-            Text,
-            "The path of the WebSocket endpoint.",
-            |s| s.config.path.clone(),
-            |s, v| put(&mut s.config.path, Ok(v.to_owned())),
-        ),
+        text!("listen", "Where to listen: host:port.", listen),
+        text!("path", "The path of the WebSocket endpoint.", config.path),
         field(
             "data",
             Text,
@@ -162,12 +142,10 @@ fn fields() -> Vec<Setting> {
             |s| s.memory.to_string(),
             |s, v| put(&mut s.memory, switch(v)),
         ),
-        field(
+        text!(
             "log",
-            Text,
             "What is logged: error, warn, info, debug, trace, or a filter.",
-            |s| s.log.clone(),
-            |s, v| put(&mut s.log, Ok(v.to_owned())),
+            log
         ),
         count!(
             "retention.versions_max",
@@ -233,19 +211,10 @@ fn fields() -> Vec<Setting> {
 }
 
 fn limits() -> impl Iterator<Item = Setting> {
-    limit_schemas().into_iter().map(|(name, schema)| {
-        let minimum = schema["minimum"].as_u64().unwrap_or(0);
-        let about = schema["description"].as_str().unwrap_or_default();
-        let access = Access::Limit {
-            name: name.clone(),
-            minimum,
-        };
-        setting(
-            &format!("limits.{name}"),
-            Kind::Number,
-            format!("{about} At least {minimum}."),
-            access,
-        )
+    limits::all().map(|limit| {
+        let key = format!("limits.{}", limit.name);
+        let help = format!("{} {}", limit.about, limit.bounds());
+        setting(&key, Kind::Number, help, Access::Limit(limit))
     })
 }
 
@@ -282,36 +251,9 @@ fn snake_case(name: &str) -> String {
     words
 }
 
-fn limit_schemas() -> serde_json::Map<String, Value> {
-    let file = files::SCHEMAS
-        .iter()
-        .find(|file| file.path == "limits.json")
-        .expect("limits.json is embedded");
-    let mut schema: Value = serde_json::from_str(file.text).expect("the embedded schemas are JSON");
-    match schema["properties"].take() {
-        Value::Object(properties) => properties,
-        _ => serde_json::Map::new(),
-    }
-}
-
-fn limits_tree(limits: &Limits) -> Value {
-    serde_json::to_value(limits).expect("limits are plain numbers")
-}
-
-fn set_limit(limits: &mut Limits, name: &str, number: u64) -> Result<(), String> {
-    let mut tree = limits_tree(limits);
-    tree[name] = number.into();
-    *limits = serde_json::from_value(tree).map_err(|error| error.to_string())?;
-    Ok(())
-}
-
 fn put<T>(slot: &mut T, value: Result<T, String>) -> Result<(), String> {
     *slot = value?;
     Ok(())
-}
-
-fn number(value: &str) -> Result<u64, String> {
-    integer(value)
 }
 
 fn integer<T: std::str::FromStr>(value: &str) -> Result<T, String> {
@@ -362,7 +304,10 @@ mod tests {
             let mut settings = Settings::default();
             let value = match setting.kind {
                 Kind::Text => "/other".to_owned(),
-                Kind::Number => "9007199254740991".to_owned(),
+                Kind::Number => {
+                    let default: u64 = setting.show(&settings).parse().expect("a number");
+                    (default + 1).to_string()
+                }
                 Kind::Switch => "true".to_owned(),
             };
             setting

@@ -1,5 +1,8 @@
 //! A workspace's engine and its log, kept together: opening, appending, checkpoints, backups.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use syncline_server_core::{Checkpoint, Engine, Record};
 
 use crate::Config;
@@ -29,13 +32,22 @@ pub(super) struct History<L> {
     tasks: Tasks,
 }
 
-/// When the next checkpoint is due: when the log after the last one has become larger than it. What a
-/// checkpoint costs is so shared by as many bytes of log.
+/// When the next checkpoint is due: when the log after the last one is twice as long as it. What a checkpoint costs is so
+/// shared by twice as many bytes of log, and what is read at the next opening is three times the state at most.
 struct Checkpoints {
     bytes_min: u64,
+    /// Bytes of the last checkpoint.
     last_bytes: u64,
+    /// Bytes of the log behind it.
     log_bytes: u64,
-    running: tokio::sync::watch::Sender<bool>,
+    /// One is being written.
+    running: Arc<AtomicBool>,
+}
+
+impl Checkpoints {
+    fn due(&self) -> bool {
+        self.log_bytes > self.bytes_min.max(2 * self.last_bytes) && !self.running.load(Relaxed)
+    }
 }
 
 /// What became of a step's records.
@@ -85,7 +97,7 @@ impl<L: Log> History<L> {
                 bytes_min: config.checkpoint_bytes_min,
                 last_bytes: checkpoint_bytes,
                 log_bytes: opened.record_bytes,
-                running: tokio::sync::watch::Sender::new(false),
+                running: Arc::default(),
             },
             tasks: tasks.clone(),
         })
@@ -139,16 +151,14 @@ impl<L: Log> History<L> {
 
     /// Writes a checkpoint beside the work, if one is due.
     pub(super) fn keep_short(&mut self) {
-        let due = self.checkpoints.log_bytes
-            > self.checkpoints.bytes_min.max(self.checkpoints.last_bytes);
-        if !due || *self.checkpoints.running.borrow() {
+        if !self.checkpoints.due() {
             return;
         }
         let checkpoint = self.engine.checkpoint();
         self.checkpoints.last_bytes = checkpoint.text.len() as u64;
         self.checkpoints.log_bytes = 0;
-        self.checkpoints.running.send_replace(true);
-        let running = self.checkpoints.running.clone();
+        self.checkpoints.running.store(true, Relaxed);
+        let running = Arc::clone(&self.checkpoints.running);
         let (log, workspace, epoch) = (
             self.log.clone(),
             self.workspace.clone(),
@@ -156,7 +166,7 @@ impl<L: Log> History<L> {
         );
         self.tasks.spawn(async move {
             write_checkpoint(&log, &workspace, &epoch, &checkpoint).await;
-            running.send_replace(false);
+            running.store(false, Relaxed);
         });
     }
 }

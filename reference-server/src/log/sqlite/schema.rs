@@ -12,6 +12,10 @@ const APPLICATION_ID: i64 = 0x5379_4c69;
 /// The format that this program writes, in `user_version`. A file of a higher one is refused.
 const FORMAT: i64 = 1;
 
+/// Bytes of a page, for a new file. Group commit makes segments of hundreds of KiB, which cost a third less to write than in pages of 4 KiB;
+/// small ones cost the same, as it is the sync that they wait for.
+const PAGE_BYTES: u32 = 16 * 1024;
+
 /// A workspace's rows in the other tables are found by its `id`.
 const TABLES: &str = "
     -- A workspace and its history. Its log ends at the highest segment.last, or at the checkpoint.
@@ -61,6 +65,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, String> {
 fn prepare(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
     connection.busy_timeout(Duration::ZERO)?;
     connection.pragma_update(None, "locking_mode", "exclusive")?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     // The first transaction that writes takes the lock, and an exclusive one is kept until the end.
     connection.execute_batch("BEGIN EXCLUSIVE")?;
     let verdict = format(connection)?;
