@@ -4,7 +4,8 @@
 mod support;
 
 use proptest::prelude::*;
-use support::world::{Action, CursorPlan, OpPlan, World};
+use support::plan::{Action, CursorPlan, OpPlan};
+use support::world::World;
 use syncline_schemas::Limits;
 use syncline_server_core::{Config, Retention};
 

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 pub(crate) mod log;
+pub(crate) mod plan;
+mod pushes;
 pub(crate) mod replica;
 pub(crate) mod script;
 pub(crate) mod witness;

@@ -3,108 +3,28 @@
 use std::collections::BTreeMap;
 
 use syncline_schemas::{
-    ClientMessage, Cursor, Hello, Json, JsonObject, Mutation, Ping, Push, Subscribe, Unsubscribe,
+    ClientMessage, Cursor, Hello, JsonObject, Mutation, Ping, Subscribe, Unsubscribe,
 };
 use syncline_server_core::{Config, Engine, Input, Output, Record, SessionKey};
 
 use super::log::{self, Pushed};
+use super::plan::{Action, CursorPlan, OpPlan};
 use super::witness::Witness;
 use super::{EPOCH, Node};
 
-/// One thing that happens. Numbers choose among what there is.
-#[derive(Clone, Debug)]
-pub(crate) enum Action {
-    Connect {
-        client: Option<usize>,
-        /// Bytes that its queue takes between two pumps.
-        room: Option<usize>,
-    },
-    /// The next mutations of the session's client.
-    Push {
-        session: usize,
-        mutations: Vec<Vec<OpPlan>>,
-    },
-    /// Mutations that were pushed before, from one on.
-    Retry {
-        session: usize,
-        first: usize,
-        count: usize,
-    },
-    /// Another mutation under a `seq`, following whatever.
-    Fork {
-        session: usize,
-        seq: usize,
-        follows: usize,
-        ops: Vec<OpPlan>,
-    },
-    Subscribe {
-        session: usize,
-        tables: usize,
-        cursor: CursorPlan,
-    },
-    Unsubscribe {
-        session: usize,
-        shape: usize,
-    },
-    Ping {
-        session: usize,
-    },
-    Close {
-        session: usize,
-    },
-    Room {
-        session: usize,
-        bytes: usize,
-    },
-    Truncate {
-        keep_versions: u64,
-    },
-    Wait {
-        ms: u64,
-    },
-    Step,
-    /// Another node decides a mutation of a client first; this node's step meets it, or has nothing to decide.
-    Elsewhere {
-        client: usize,
-        ops: Vec<OpPlan>,
-        retry: bool,
-    },
-    Reopen {
-        checkpoint: bool,
-    },
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct OpPlan {
-    pub(crate) table: usize,
-    pub(crate) key: usize,
-    pub(crate) delete: bool,
-    /// `Some(n)`: n versions before the head; beyond it, 0.
-    pub(crate) if_version: Option<u64>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum CursorPlan {
-    None,
-    /// So many versions before the head.
-    Behind(u64),
-    Ahead,
-    OtherEpoch,
-}
-
-const CLIENTS: [&str; 3] = ["ann", "bob", "cid"];
-const TABLES: [&str; 3] = ["a", "b", "c"];
+pub(super) const CLIENTS: [&str; 3] = ["ann", "bob", "cid"];
+pub(super) const TABLES: [&str; 3] = ["a", "b", "c"];
 const TABLE_SETS: [&[&str]; 5] = [&["a"], &["b"], &["c"], &["a", "b"], &["a", "b", "c"]];
 
 pub(crate) struct World {
-    node: Node,
-    witnesses: BTreeMap<SessionKey, Witness>,
-    pushed: Pushed,
+    pub(super) node: Node,
+    pub(super) witnesses: BTreeMap<SessionKey, Witness>,
+    pub(super) pushed: Pushed,
     /// Each client's chain, as far as it knows.
-    chains: BTreeMap<usize, Vec<Mutation>>,
+    pub(super) chains: BTreeMap<usize, Vec<Mutation>>,
     /// Whether anything waits in the engine's queue.
-    waiting: bool,
-    made: u64,
+    pub(super) waiting: bool,
+    pub(super) made: u64,
 }
 
 impl World {
@@ -191,7 +111,7 @@ impl World {
         );
     }
 
-    fn opened(&self, behind: Option<&[Record]>) -> Engine {
+    pub(super) fn opened(&self, behind: Option<&[Record]>) -> Engine {
         let records = self
             .node
             .log
@@ -202,7 +122,7 @@ impl World {
             .expect("what was written")
     }
 
-    fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         let before = self.node.log.len();
         // Half-way: the log up to here as a checkpoint, and the rest as records, must come to the same.
         let checkpoint = self.node.engine.checkpoint();
@@ -222,7 +142,7 @@ impl World {
         );
     }
 
-    fn deliver(&mut self, outputs: Vec<Output>) {
+    pub(super) fn deliver(&mut self, outputs: Vec<Output>) {
         for output in outputs {
             match output {
                 Output::Frame { to, text } => {
@@ -248,7 +168,7 @@ impl World {
     }
 
     /// One of the connections that are open, by number.
-    fn session(&self, number: usize) -> Option<SessionKey> {
+    pub(super) fn session(&self, number: usize) -> Option<SessionKey> {
         let open: Vec<_> = self
             .witnesses
             .iter()
@@ -262,7 +182,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, session: SessionKey, message: ClientMessage) {
+    pub(super) fn send(&mut self, session: SessionKey, message: ClientMessage) {
         let witness = self
             .witnesses
             .get_mut(&session)
@@ -387,209 +307,6 @@ impl World {
         if let Some(witness) = self.witnesses.get_mut(&session) {
             witness.shapes.remove(shape);
         }
-    }
-
-    fn client_of(&self, session: SessionKey) -> Option<usize> {
-        let client = self.witnesses[&session].client.as_deref()?;
-        CLIENTS.iter().position(|known| *known == client)
-    }
-
-    /// What the client's chain is: as the log says, once nothing is on its way.
-    fn chain(&mut self, client: usize) -> &mut Vec<Mutation> {
-        let chain = self.chains.entry(client).or_default();
-        if !self.waiting {
-            let own = log::outcomes(&self.node.log)
-                .filter(|(_, decided)| &*decided.client == CLIENTS[client]);
-            let name = |op_id: &str| (CLIENTS[client].to_owned(), op_id.to_owned());
-            *chain = own
-                .map(|(_, decided)| self.pushed[&name(&decided.op_id)].0.clone())
-                .collect();
-        }
-        chain
-    }
-
-    fn mutation(&mut self, seq: u64, plans: &[OpPlan]) -> Mutation {
-        self.made += 1;
-        let head = self.node.engine.head();
-        let mut ops: Vec<Json> = Vec::new();
-        let mut named = Vec::new();
-        for plan in plans {
-            let (table, key) = (TABLES[plan.table % TABLES.len()], format!("k{}", plan.key));
-            if named.contains(&(table, key.clone())) {
-                continue;
-            }
-            let mut op = serde_json::json!({"op": "delete", "table": table, "key": key});
-            if !plan.delete {
-                op["op"] = "set".into();
-                op["value"] = self.made.into();
-            }
-            if let Some(behind) = plan.if_version {
-                op["ifVersion"] = head.saturating_sub(behind).into();
-            }
-            named.push((table, key));
-            ops.push(op.into());
-        }
-        Mutation {
-            seq,
-            op_id: format!("op{}", self.made),
-            ops,
-            age_ms: None,
-        }
-    }
-
-    fn push(&mut self, session: SessionKey, follows: Option<String>, mutations: Vec<Mutation>) {
-        if mutations.is_empty() {
-            return;
-        }
-        let client = self.witnesses[&session]
-            .client
-            .clone()
-            .expect("only clients push");
-        self.note_chain(&client, follows.clone(), &mutations);
-        self.send(
-            session,
-            Push {
-                epoch: EPOCH.into(),
-                follows,
-                mutations,
-            }
-            .into(),
-        );
-    }
-
-    /// Notes what each mutation of a push is said to follow.
-    fn note_chain(&mut self, client: &str, mut follows: Option<String>, mutations: &[Mutation]) {
-        for mutation in mutations {
-            let name = (client.to_owned(), mutation.op_id.clone());
-            let noted = self
-                .pushed
-                .entry(name)
-                .or_insert_with(|| (mutation.clone(), Default::default()));
-            noted.1.insert(follows.replace(mutation.op_id.clone()));
-        }
-    }
-
-    fn push_next(&mut self, session: usize, plans: &[Vec<OpPlan>]) {
-        let Some(session) = self.session(session) else {
-            return;
-        };
-        let Some(client) = self.client_of(session) else {
-            return;
-        };
-        let follows = self.chain(client).last().map(|last| last.op_id.clone());
-        let mut mutations = Vec::new();
-        for plan in plans {
-            let seq = self.chains[&client].len() as u64 + 1;
-            let mutation = self.mutation(seq, plan);
-            self.chains
-                .entry(client)
-                .or_default()
-                .push(mutation.clone());
-            mutations.push(mutation);
-        }
-        self.push(session, follows, mutations);
-    }
-
-    fn push_again(&mut self, session: usize, first: usize, count: usize) {
-        let Some(session) = self.session(session) else {
-            return;
-        };
-        let Some(client) = self.client_of(session) else {
-            return;
-        };
-        let chain = self.chain(client).clone();
-        let first = first % (chain.len() + 1);
-        let follows = first.checked_sub(1).map(|index| chain[index].op_id.clone());
-        self.push(
-            session,
-            follows,
-            chain.into_iter().skip(first).take(count).collect(),
-        );
-    }
-
-    fn push_fork(&mut self, session: usize, seq: usize, follows: usize, plans: &[OpPlan]) {
-        let Some(session) = self.session(session) else {
-            return;
-        };
-        let Some(client) = self.client_of(session) else {
-            return;
-        };
-        let chain = self.chain(client).clone();
-        let follows = chain
-            .get(follows % (chain.len() + 1))
-            .map(|mutation| mutation.op_id.clone());
-        let seq = (seq % (chain.len() + 2)) as u64 + 1;
-        let mutation = self.mutation(seq, plans);
-        self.push(session, follows, vec![mutation]);
-    }
-
-    /// Another node, which has the log as it is, decides something of a client and appends it before this node does. As a retry, it is
-    /// what that client has waiting here: an append whose answer was lost.
-    fn elsewhere(&mut self, client: usize, plans: &[OpPlan], retry: bool) {
-        let client = client % CLIENTS.len();
-        let decided = log::outcomes(&self.node.log)
-            .filter(|(_, decided)| &*decided.client == CLIENTS[client]);
-        let last = decided
-            .last()
-            .map(|(_, decided)| (decided.seq, decided.op_id.to_string()));
-        let (last_seq, follows) = last.map_or((0, None), |(seq, op_id)| (seq, Some(op_id)));
-        let waiting = self
-            .chain(client)
-            .get(last_seq as usize)
-            .filter(|_| retry)
-            .cloned();
-        let mutation = waiting.unwrap_or_else(|| self.mutation(last_seq + 1, plans));
-        self.note_chain(
-            CLIENTS[client],
-            follows.clone(),
-            std::slice::from_ref(&mutation),
-        );
-        let records = self.decide_elsewhere(client, follows, mutation);
-        self.node.conflict(&records);
-        assert_eq!(
-            self.node.engine.checkpoint(),
-            self.opened(None).checkpoint(),
-            "the step is taken back without a trace"
-        );
-        if self.waiting {
-            self.step();
-        } else {
-            let outputs = self.node.pump();
-            self.deliver(outputs);
-        }
-    }
-
-    fn decide_elsewhere(
-        &self,
-        client: usize,
-        follows: Option<String>,
-        mutation: Mutation,
-    ) -> Vec<Record> {
-        let mut other = self.opened(None);
-        let session = SessionKey(0);
-        let client_id = Some(CLIENTS[client].to_owned());
-        let hello = Hello {
-            workspace: "w".into(),
-            client_id,
-            acked_seq: None,
-            capabilities: None,
-        };
-        other.enqueue(Input::Open {
-            session,
-            name: "other".into(),
-            hello,
-        });
-        let push = Push {
-            epoch: EPOCH.into(),
-            follows,
-            mutations: vec![mutation],
-        };
-        other.enqueue(Input::Frame {
-            session,
-            re: 2,
-            message: push.into(),
-        });
-        other.decide(self.node.now_ms).to_vec()
     }
 
     fn reopen(&mut self, checkpoint: bool) {

@@ -1,0 +1,82 @@
+//! What can happen in a random run, as data that shrinks well: numbers choose among what there is when it happens.
+
+/// One thing that happens. Numbers choose among what there is.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    Connect {
+        client: Option<usize>,
+        /// Bytes that its queue takes between two pumps.
+        room: Option<usize>,
+    },
+    /// The next mutations of the session's client.
+    Push {
+        session: usize,
+        mutations: Vec<Vec<OpPlan>>,
+    },
+    /// Mutations that were pushed before, from one on.
+    Retry {
+        session: usize,
+        first: usize,
+        count: usize,
+    },
+    /// Another mutation under a `seq`, following whatever.
+    Fork {
+        session: usize,
+        seq: usize,
+        follows: usize,
+        ops: Vec<OpPlan>,
+    },
+    Subscribe {
+        session: usize,
+        tables: usize,
+        cursor: CursorPlan,
+    },
+    Unsubscribe {
+        session: usize,
+        shape: usize,
+    },
+    Ping {
+        session: usize,
+    },
+    Close {
+        session: usize,
+    },
+    Room {
+        session: usize,
+        bytes: usize,
+    },
+    Truncate {
+        keep_versions: u64,
+    },
+    Wait {
+        ms: u64,
+    },
+    Step,
+    /// Another node decides a mutation of a client first; this node's step meets it, or has nothing to decide.
+    Elsewhere {
+        client: usize,
+        ops: Vec<OpPlan>,
+        retry: bool,
+    },
+    Reopen {
+        checkpoint: bool,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct OpPlan {
+    pub(crate) table: usize,
+    pub(crate) key: usize,
+    pub(crate) delete: bool,
+    /// `Some(n)`: n versions before the head; beyond it, 0.
+    pub(crate) if_version: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum CursorPlan {
+    None,
+    /// So many versions before the head.
+    Behind(u64),
+    Ahead,
+    OtherEpoch,
+}

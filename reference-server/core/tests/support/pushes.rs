@@ -1,0 +1,220 @@
+//! The writers of a random run: chains that go on, retries, forks, and another node that was first.
+
+use syncline_schemas::{Hello, Json, Mutation, Push};
+use syncline_server_core::{Input, Record, SessionKey};
+
+use super::EPOCH;
+use super::log;
+use super::plan::OpPlan;
+use super::world::{CLIENTS, TABLES, World};
+
+impl World {
+    fn client_of(&self, session: SessionKey) -> Option<usize> {
+        let client = self.witnesses[&session].client.as_deref()?;
+        CLIENTS.iter().position(|known| *known == client)
+    }
+
+    /// What the client's chain is: as the log says, once nothing is on its way.
+    fn chain(&mut self, client: usize) -> &mut Vec<Mutation> {
+        let chain = self.chains.entry(client).or_default();
+        if !self.waiting {
+            let own = log::outcomes(&self.node.log)
+                .filter(|(_, decided)| &*decided.client == CLIENTS[client]);
+            let name = |op_id: &str| (CLIENTS[client].to_owned(), op_id.to_owned());
+            *chain = own
+                .map(|(_, decided)| self.pushed[&name(&decided.op_id)].0.clone())
+                .collect();
+        }
+        chain
+    }
+
+    fn mutation(&mut self, seq: u64, plans: &[OpPlan]) -> Mutation {
+        self.made += 1;
+        let head = self.node.engine.head();
+        let mut ops: Vec<Json> = Vec::new();
+        let mut named = Vec::new();
+        for plan in plans {
+            let (table, key) = (TABLES[plan.table % TABLES.len()], format!("k{}", plan.key));
+            if named.contains(&(table, key.clone())) {
+                continue;
+            }
+            let mut op = serde_json::json!({"op": "delete", "table": table, "key": key});
+            if !plan.delete {
+                op["op"] = "set".into();
+                op["value"] = self.made.into();
+            }
+            if let Some(behind) = plan.if_version {
+                op["ifVersion"] = head.saturating_sub(behind).into();
+            }
+            named.push((table, key));
+            ops.push(op.into());
+        }
+        Mutation {
+            seq,
+            op_id: format!("op{}", self.made),
+            ops,
+            age_ms: None,
+        }
+    }
+
+    fn push(&mut self, session: SessionKey, follows: Option<String>, mutations: Vec<Mutation>) {
+        if mutations.is_empty() {
+            return;
+        }
+        let client = self.witnesses[&session]
+            .client
+            .clone()
+            .expect("only clients push");
+        self.note_chain(&client, follows.clone(), &mutations);
+        self.send(
+            session,
+            Push {
+                epoch: EPOCH.into(),
+                follows,
+                mutations,
+            }
+            .into(),
+        );
+    }
+
+    /// Notes what each mutation of a push is said to follow.
+    fn note_chain(&mut self, client: &str, mut follows: Option<String>, mutations: &[Mutation]) {
+        for mutation in mutations {
+            let name = (client.to_owned(), mutation.op_id.clone());
+            let noted = self
+                .pushed
+                .entry(name)
+                .or_insert_with(|| (mutation.clone(), Default::default()));
+            noted.1.insert(follows.replace(mutation.op_id.clone()));
+        }
+    }
+
+    pub(super) fn push_next(&mut self, session: usize, plans: &[Vec<OpPlan>]) {
+        let Some(session) = self.session(session) else {
+            return;
+        };
+        let Some(client) = self.client_of(session) else {
+            return;
+        };
+        let follows = self.chain(client).last().map(|last| last.op_id.clone());
+        let mut mutations = Vec::new();
+        for plan in plans {
+            let seq = self.chains[&client].len() as u64 + 1;
+            let mutation = self.mutation(seq, plan);
+            self.chains
+                .entry(client)
+                .or_default()
+                .push(mutation.clone());
+            mutations.push(mutation);
+        }
+        self.push(session, follows, mutations);
+    }
+
+    pub(super) fn push_again(&mut self, session: usize, first: usize, count: usize) {
+        let Some(session) = self.session(session) else {
+            return;
+        };
+        let Some(client) = self.client_of(session) else {
+            return;
+        };
+        let chain = self.chain(client).clone();
+        let first = first % (chain.len() + 1);
+        let follows = first.checked_sub(1).map(|index| chain[index].op_id.clone());
+        self.push(
+            session,
+            follows,
+            chain.into_iter().skip(first).take(count).collect(),
+        );
+    }
+
+    pub(super) fn push_fork(
+        &mut self,
+        session: usize,
+        seq: usize,
+        follows: usize,
+        plans: &[OpPlan],
+    ) {
+        let Some(session) = self.session(session) else {
+            return;
+        };
+        let Some(client) = self.client_of(session) else {
+            return;
+        };
+        let chain = self.chain(client).clone();
+        let follows = chain
+            .get(follows % (chain.len() + 1))
+            .map(|mutation| mutation.op_id.clone());
+        let seq = (seq % (chain.len() + 2)) as u64 + 1;
+        let mutation = self.mutation(seq, plans);
+        self.push(session, follows, vec![mutation]);
+    }
+
+    /// Another node, which has the log as it is, decides something of a client and appends it before this node does. As a retry, it is
+    /// what that client has waiting here: an append whose answer was lost.
+    pub(super) fn elsewhere(&mut self, client: usize, plans: &[OpPlan], retry: bool) {
+        let client = client % CLIENTS.len();
+        let decided = log::outcomes(&self.node.log)
+            .filter(|(_, decided)| &*decided.client == CLIENTS[client]);
+        let last = decided
+            .last()
+            .map(|(_, decided)| (decided.seq, decided.op_id.to_string()));
+        let (last_seq, follows) = last.map_or((0, None), |(seq, op_id)| (seq, Some(op_id)));
+        let waiting = self
+            .chain(client)
+            .get(last_seq as usize)
+            .filter(|_| retry)
+            .cloned();
+        let mutation = waiting.unwrap_or_else(|| self.mutation(last_seq + 1, plans));
+        self.note_chain(
+            CLIENTS[client],
+            follows.clone(),
+            std::slice::from_ref(&mutation),
+        );
+        let records = self.decide_elsewhere(client, follows, mutation);
+        self.node.conflict(&records);
+        assert_eq!(
+            self.node.engine.checkpoint(),
+            self.opened(None).checkpoint(),
+            "the step is taken back without a trace"
+        );
+        if self.waiting {
+            self.step();
+        } else {
+            let outputs = self.node.pump();
+            self.deliver(outputs);
+        }
+    }
+
+    fn decide_elsewhere(
+        &self,
+        client: usize,
+        follows: Option<String>,
+        mutation: Mutation,
+    ) -> Vec<Record> {
+        let mut other = self.opened(None);
+        let session = SessionKey(0);
+        let client_id = Some(CLIENTS[client].to_owned());
+        let hello = Hello {
+            workspace: "w".into(),
+            client_id,
+            acked_seq: None,
+            capabilities: None,
+        };
+        other.enqueue(Input::Open {
+            session,
+            name: "other".into(),
+            hello,
+        });
+        let push = Push {
+            epoch: EPOCH.into(),
+            follows,
+            mutations: vec![mutation],
+        };
+        other.enqueue(Input::Frame {
+            session,
+            re: 2,
+            message: push.into(),
+        });
+        other.decide(self.node.now_ms).to_vec()
+    }
+}
