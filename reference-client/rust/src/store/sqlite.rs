@@ -195,65 +195,77 @@ impl SqliteStore {
 }
 
 fn apply_change(target: &Connection, change: &StoreChange) -> Result<(), Error> {
-    let run = |query: &str, values: &[&dyn rusqlite::ToSql]| {
-        target
-            .prepare_cached(query)
-            .and_then(|mut statement| statement.execute(values))
-            .map(drop)
-            .map_err(Error::store)
-    };
     match change {
-        StoreChange::MetaPut(meta) => run(
-            "INSERT OR REPLACE INTO meta VALUES (1, ?)",
-            params![encode(meta)?],
-        ),
-        StoreChange::EntryPut(entry) => run(
-            "INSERT OR REPLACE INTO outbox VALUES (?, ?)",
-            params![entry.ordinal.cast_signed(), encode(entry)?],
-        ),
-        StoreChange::EntryDropped(ordinal) => run(
-            "DELETE FROM outbox WHERE ordinal = ?",
-            params![ordinal.cast_signed()],
-        ),
+        StoreChange::MetaPut(meta) => {
+            let values = params![encode(meta)?];
+            run(target, "INSERT OR REPLACE INTO meta VALUES (1, ?)", values)
+        }
+        StoreChange::EntryPut(entry) => put(target, "outbox", entry.ordinal, entry),
+        StoreChange::EntryDropped(ordinal) => remove(target, "outbox", *ordinal),
+        StoreChange::RejectedPut(entry) => put(target, "rejected", entry.ordinal, entry),
+        StoreChange::RejectedDropped(ordinal) => remove(target, "rejected", *ordinal),
+        StoreChange::DoubtPut(entry) => put(target, "in_doubt", entry.ordinal, entry),
+        StoreChange::DoubtDropped(ordinal) => remove(target, "in_doubt", *ordinal),
         StoreChange::RowPut { table, key, row } => {
             let values = params![table, key, row.version.cast_signed(), row.value.get()];
-            run("INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?)", values)
+            run(
+                target,
+                "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?)",
+                values,
+            )
         }
         StoreChange::RowDropped { table, key } => run(
+            target,
             "DELETE FROM base WHERE tbl = ? AND key = ?",
             params![table, key],
         ),
         StoreChange::ShapePut(tables, cursor) => {
-            let (epoch, version) = (
-                cursor.as_ref().map(|at| &at.epoch),
-                cursor.as_ref().map(|at| at.version.cast_signed()),
-            );
+            let (epoch, version) = cursor
+                .as_ref()
+                .map(|at| (&at.epoch, at.version.cast_signed()))
+                .unzip();
+            let values = params![encode(tables)?, epoch, version];
             run(
+                target,
                 "INSERT OR REPLACE INTO shapes VALUES (?, ?, ?)",
-                params![encode(tables)?, epoch, version],
+                values,
             )
         }
         StoreChange::ShapeDropped(tables) => run(
+            target,
             "DELETE FROM shapes WHERE tables = ?",
             params![encode(tables)?],
         ),
-        StoreChange::RejectedPut(entry) => run(
-            "INSERT OR REPLACE INTO rejected VALUES (?, ?)",
-            params![entry.ordinal.cast_signed(), encode(entry)?],
-        ),
-        StoreChange::RejectedDropped(ordinal) => run(
-            "DELETE FROM rejected WHERE ordinal = ?",
-            params![ordinal.cast_signed()],
-        ),
-        StoreChange::DoubtPut(entry) => run(
-            "INSERT OR REPLACE INTO in_doubt VALUES (?, ?)",
-            params![entry.ordinal.cast_signed(), encode(entry)?],
-        ),
-        StoreChange::DoubtDropped(ordinal) => run(
-            "DELETE FROM in_doubt WHERE ordinal = ?",
-            params![ordinal.cast_signed()],
-        ),
     }
+}
+
+/// Puts an entry into one of the tables of entries.
+fn put(
+    target: &Connection,
+    table: &str,
+    ordinal: u64,
+    entry: &impl Serialize,
+) -> Result<(), Error> {
+    let values = params![ordinal.cast_signed(), encode(entry)?];
+    run(
+        target,
+        &format!("INSERT OR REPLACE INTO {table} VALUES (?, ?)"),
+        values,
+    )
+}
+
+/// Takes an entry out of one of the tables of entries.
+fn remove(target: &Connection, table: &str, ordinal: u64) -> Result<(), Error> {
+    run(
+        target,
+        &format!("DELETE FROM {table} WHERE ordinal = ?"),
+        params![ordinal.cast_signed()],
+    )
+}
+
+fn run(target: &Connection, query: &str, values: &[&dyn rusqlite::ToSql]) -> Result<(), Error> {
+    let mut statement = target.prepare_cached(query).map_err(Error::store)?;
+    statement.execute(values).map(drop).map_err(Error::store)
 }
 
 fn encode(value: &impl Serialize) -> Result<String, Error> {

@@ -74,78 +74,82 @@ fn entry(ordinal: u64, applied_at: Option<Cursor>) -> StoreChange {
     })
 }
 
-/// One of everything.
+fn meta(acked_seq: u64) -> StoreChange {
+    StoreChange::MetaPut(Meta {
+        workspace: "home".into(),
+        client_id: "c".into(),
+        acked_seq,
+        acked_op_id: Some("op1".into()),
+        epoch: Some("e".into()),
+        clock_correction_ms: -5,
+        limits: Some(Limits::default()),
+        replaced: true,
+        singly_through: 9,
+    })
+}
+
+fn rejected(ordinal: u64) -> StoreChange {
+    StoreChange::RejectedPut(RejectedEntry {
+        ordinal,
+        op_id: format!("op{ordinal}"),
+        ops: ops(),
+        written_at_ms: 1,
+        code: "version_conflict".into(),
+        message: None,
+        at: Some("/ops/0".into()),
+    })
+}
+
+fn doubt(ordinal: u64) -> StoreChange {
+    let op_id = format!("op{ordinal}");
+    StoreChange::DoubtPut(DoubtEntry {
+        ordinal,
+        op_id,
+        ops: ops(),
+        written_at_ms: 2,
+    })
+}
+
+/// Every kind of change.
 fn everything() -> Vec<Transaction> {
-    let meta = |acked_seq| {
-        StoreChange::MetaPut(Meta {
-            workspace: "home".into(),
-            client_id: "c".into(),
-            acked_seq,
-            acked_op_id: Some("op1".into()),
-            epoch: Some("e".into()),
-            clock_correction_ms: -5,
-            limits: Some(Limits::default()),
-            replaced: true,
-            singly_through: 9,
-        })
-    };
-    let rejected = |ordinal| {
-        let (op_id, code) = (format!("op{ordinal}"), "version_conflict".to_owned());
-        StoreChange::RejectedPut(RejectedEntry {
-            ordinal,
-            op_id,
-            ops: ops(),
-            written_at_ms: 1,
-            code,
-            message: None,
-            at: Some("/ops/0".into()),
-        })
-    };
-    let doubt = |ordinal| {
-        StoreChange::DoubtPut(DoubtEntry {
-            ordinal,
-            op_id: format!("op{ordinal}"),
-            ops: ops(),
-            written_at_ms: 2,
-        })
-    };
-    let first = vec![
-        meta(0),
-        shape(None),
-        entry(1, None),
-        entry(2, None),
-        rejected(3),
-        rejected(4),
-        doubt(5),
-        doubt(6),
-    ];
     let at = Cursor {
         epoch: "e".into(),
         version: 4,
     };
-    let second = vec![
-        meta(1),
-        shape(Some(4)),
-        entry(1, Some(at)),
-        put("k", 4, "null"),
-        put("", 3, r#"{"1":0.30000000000000004}"#),
+    let text = r#"{"1":0.30000000000000004}"#;
+    let transactions = [
+        vec![
+            meta(0),
+            shape(None),
+            entry(1, None),
+            entry(2, None),
+            rejected(3),
+            rejected(4),
+            doubt(5),
+            doubt(6),
+        ],
+        vec![
+            meta(1),
+            shape(Some(4)),
+            entry(1, Some(at)),
+            put("k", 4, "null"),
+            put("", 3, text),
+        ],
+        vec![
+            StoreChange::EntryDropped(2),
+            StoreChange::RejectedDropped(3),
+            StoreChange::DoubtDropped(6),
+            StoreChange::RowDropped {
+                table: "t".into(),
+                key: "k".into(),
+            },
+            put("", 5, "9007199254740991"),
+        ],
+        vec![StoreChange::ShapeDropped(
+            ["t".to_owned(), "u".to_owned()].into(),
+        )],
     ];
-    let third = vec![
-        StoreChange::EntryDropped(2),
-        StoreChange::RejectedDropped(3),
-        StoreChange::DoubtDropped(6),
-        StoreChange::RowDropped {
-            table: "t".into(),
-            key: "k".into(),
-        },
-        put("", 5, "9007199254740991"),
-    ];
-    let fourth = vec![StoreChange::ShapeDropped(
-        ["t".to_owned(), "u".to_owned()].into(),
-    )];
-    [first, second, third, fourth]
-        .map(|changes| Transaction { changes })
-        .into()
+    transactions.map(|changes| Transaction { changes }).into()
 }
 
 #[test]
