@@ -5,18 +5,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate is in the workspace")
+        .to_owned()
 }
 
 /// All files under a folder with this extension, generated and built ones left out.
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("a readable folder").map(|entry| entry.expect("an entry")) {
+    for entry in fs::read_dir(folder)
+        .expect("a readable folder")
+        .map(|entry| entry.expect("an entry"))
+    {
         let (path, name) = (entry.path(), entry.file_name());
         let name = name.to_string_lossy();
-        if path.is_dir() && !name.starts_with('.') && !["target", "generated", "node_modules"].contains(&&*name) {
+        if path.is_dir()
+            && !name.starts_with('.')
+            && !["target", "generated", "node_modules"].contains(&&*name)
+        {
             found.extend(files(&path, extension));
-        } else if path.extension().is_some_and(|found| found == extension) && name != "generated.rs" {
+        } else if path.extension().is_some_and(|found| found == extension) && name != "generated.rs"
+        {
             found.push(path);
         }
     }
@@ -26,21 +36,42 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(root().join(manifest)).expect("a manifest");
     let manifest: toml::Table = text.parse().expect("a valid manifest");
-    manifest["dependencies"].as_table().expect("a table").keys().cloned().collect()
+    manifest["dependencies"]
+        .as_table()
+        .expect("a table")
+        .keys()
+        .cloned()
+        .collect()
 }
 
 #[test]
 fn cores_do_no_io() {
-    let allowed = BTreeSet::from(["syncline-schemas", "serde", "serde_json", "sha2"].map(str::to_owned));
-    for core in ["reference-server/core/Cargo.toml", "reference-client/core/Cargo.toml"] {
+    let allowed =
+        BTreeSet::from(["syncline-schemas", "serde", "serde_json", "sha2"].map(str::to_owned));
+    for core in [
+        "reference-server/core/Cargo.toml",
+        "reference-client/core/Cargo.toml",
+    ] {
         let more: Vec<_> = dependencies(core).difference(&allowed).cloned().collect();
         assert!(more.is_empty(), "{core} may not depend on {more:?}");
     }
     for core in ["reference-server/core/src", "reference-client/core/src"] {
         for file in files(&root().join(core), "rs") {
             let text = fs::read_to_string(&file).expect("a source file");
-            for word in ["Instant::now", "SystemTime", "std::fs", "std::net", "std::thread", "async fn", "tokio"] {
-                assert!(!text.contains(word), "{} names {word}: a core does no IO", file.display());
+            for word in [
+                "Instant::now",
+                "SystemTime",
+                "std::fs",
+                "std::net",
+                "std::thread",
+                "async fn",
+                "tokio",
+            ] {
+                assert!(
+                    !text.contains(word),
+                    "{} names {word}: a core does no IO",
+                    file.display()
+                );
             }
         }
     }
@@ -49,7 +80,10 @@ fn cores_do_no_io() {
 #[test]
 fn the_runner_shares_only_the_schemas_with_what_it_judges() {
     let shared = dependencies("conformance/Cargo.toml");
-    let own: Vec<_> = shared.iter().filter(|name| name.starts_with("syncline-")).collect();
+    let own: Vec<_> = shared
+        .iter()
+        .filter(|name| name.starts_with("syncline-"))
+        .collect();
     assert_eq!(own, ["syncline-schemas", "syncline-server"]);
     for file in files(&root().join("conformance/src"), "rs") {
         if file.ends_with("target/embedded.rs") {
@@ -64,11 +98,18 @@ fn the_runner_shares_only_the_schemas_with_what_it_judges() {
 
 #[test]
 fn unsafe_code_is_forbidden_everywhere() {
-    for manifest in files(&root(), "toml").iter().filter(|path| path.ends_with("Cargo.toml")) {
+    for manifest in files(&root(), "toml")
+        .iter()
+        .filter(|path| path.ends_with("Cargo.toml"))
+    {
         let crate_root = manifest.parent().expect("a folder").join("src");
         for name in ["lib.rs", "main.rs"] {
             if let Ok(text) = fs::read_to_string(crate_root.join(name)) {
-                assert!(text.contains("#![forbid(unsafe_code)]"), "{}", crate_root.join(name).display());
+                assert!(
+                    text.contains("#![forbid(unsafe_code)]"),
+                    "{}",
+                    crate_root.join(name).display()
+                );
             }
         }
     }
@@ -77,11 +118,24 @@ fn unsafe_code_is_forbidden_everywhere() {
 #[test]
 fn files_stay_readable() {
     for file in files(&root(), "rs") {
-        let lines = fs::read_to_string(&file).expect("a source file").lines().count();
-        assert!(lines <= 500, "{} has {lines} lines: it is asking for a second idea", file.display());
+        let lines = fs::read_to_string(&file)
+            .expect("a source file")
+            .lines()
+            .count();
+        assert!(
+            lines <= 500,
+            "{} has {lines} lines: it is asking for a second idea",
+            file.display()
+        );
     }
-    for chapter in files(&root().join("spec"), "md").iter().filter(|path| !path.ends_with("reference.md")) {
-        let lines = fs::read_to_string(chapter).expect("a chapter").lines().count();
+    for chapter in files(&root().join("spec"), "md")
+        .iter()
+        .filter(|path| !path.ends_with("reference.md"))
+    {
+        let lines = fs::read_to_string(chapter)
+            .expect("a chapter")
+            .lines()
+            .count();
         assert!(lines <= 300, "{} has {lines} lines", chapter.display());
     }
 }
@@ -101,7 +155,11 @@ fn paths_named_in_documents_exist() {
         let text = fs::read_to_string(&document).expect("a document");
         let folder = document.parent().expect("a folder");
         for link in links(&text) {
-            assert!(folder.join(link).exists(), "{} links to {link}", document.display());
+            assert!(
+                folder.join(link).exists(),
+                "{} links to {link}",
+                document.display()
+            );
         }
     }
 }
@@ -109,8 +167,19 @@ fn paths_named_in_documents_exist() {
 #[test]
 fn the_code_map_names_what_there_is() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-    let map = text.split("## Code map").nth(1).expect("a code map").split("\n## ").next().expect("its text");
-    let paths: Vec<_> = map.split('`').skip(1).step_by(2).filter(|path| path.contains('/')).collect();
+    let map = text
+        .split("## Code map")
+        .nth(1)
+        .expect("a code map")
+        .split("\n## ")
+        .next()
+        .expect("its text");
+    let paths: Vec<_> = map
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|path| path.contains('/'))
+        .collect();
     assert!(paths.len() > 10, "the code map names {paths:?}");
     for path in paths {
         assert!(root().join(path).exists(), "the code map names {path}");
@@ -120,7 +189,17 @@ fn the_code_map_names_what_there_is() {
 /// Whether an SPDX expression offers terms that go with ours.
 fn goes_with_ours(expression: &str) -> bool {
     const ALLOWED: [&str; 11] = [
-        "MIT", "MIT-0", "Apache-2.0", "LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MPL-2.0", "Unicode-3.0", "Unlicense", "Zlib",
+        "MIT",
+        "MIT-0",
+        "Apache-2.0",
+        "LLVM-exception",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "ISC",
+        "MPL-2.0",
+        "Unicode-3.0",
+        "Unlicense",
+        "Zlib",
     ];
     let allowed = |part: &str| {
         part.split([' ', '(', ')', '/'])
@@ -137,23 +216,45 @@ fn dependencies_come_from_the_registry_with_licences_that_go_with_ours() {
         .current_dir(root())
         .output()
         .expect("cargo runs");
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo's metadata");
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("cargo's metadata");
     let packages = metadata["packages"].as_array().expect("packages");
-    assert!(packages.len() > 50, "cargo names {} packages", packages.len());
+    assert!(
+        packages.len() > 50,
+        "cargo names {} packages",
+        packages.len()
+    );
     for package in packages {
-        let (name, licence) = (&package["name"], package["license"].as_str().unwrap_or("none named"));
+        let (name, licence) = (
+            &package["name"],
+            package["license"].as_str().unwrap_or("none named"),
+        );
         assert!(goes_with_ours(licence), "{name} is licensed {licence}");
         let source = package["source"].as_str().unwrap_or("path");
-        assert!(source == "path" || source.starts_with("registry+"), "{name} comes from {source}");
+        assert!(
+            source == "path" || source.starts_with("registry+"),
+            "{name} comes from {source}"
+        );
     }
 }
 
 #[test]
 fn licences_are_judged_by_their_terms() {
-    for good in ["MIT", "MIT/Apache-2.0", "(MIT OR Apache-2.0) AND Unicode-3.0", "LGPL-2.1-or-later OR MIT", "Apache-2.0 WITH LLVM-exception"] {
+    for good in [
+        "MIT",
+        "MIT/Apache-2.0",
+        "(MIT OR Apache-2.0) AND Unicode-3.0",
+        "LGPL-2.1-or-later OR MIT",
+        "Apache-2.0 WITH LLVM-exception",
+    ] {
         assert!(goes_with_ours(good), "{good}");
     }
-    for bad in ["GPL-3.0", "none named", "MIT AND GPL-3.0", "AGPL-3.0 OR GPL-3.0"] {
+    for bad in [
+        "GPL-3.0",
+        "none named",
+        "MIT AND GPL-3.0",
+        "AGPL-3.0 OR GPL-3.0",
+    ] {
         assert!(!goes_with_ours(bad), "{bad}");
     }
 }
