@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use syncline_server::Config;
 use syncline_server::log::{MemoryLog, SqliteLog};
 
-use crate::harness::{Ending, Running, push};
+use crate::harness::{Ending, Running, config, push};
 
 /// Reads acks of pushes of one mutation each, from `seq` on, until something else comes; returns the last `seq` and what came.
 async fn acks(client: &mut crate::harness::Client, mut seq: u64) -> (u64, Value) {
@@ -52,7 +52,7 @@ async fn an_orderly_end_acknowledges_then_says_goodbye() {
     assert_eq!(client.closed().await, Ending::Code(1001));
     server.ended().await;
 
-    let server = Running::start(log, Config::default()).await;
+    let server = Running::start(log, config()).await;
     let (_, welcome) = server.session("w", "c").await;
     assert_eq!(
         (&welcome["lastSeq"], &welcome["version"]),
@@ -74,9 +74,7 @@ async fn a_server_without_connections_ends_at_once() {
 /// A client that does not answer the close delays the end, but does not prevent it.
 #[tokio::test]
 async fn a_client_that_does_not_close_does_not_prevent_the_end() {
-    let mut config = Config::default();
-    config.timeouts.close = std::time::Duration::from_millis(50);
-    let server = Running::start(MemoryLog::new(), config).await;
+    let server = Running::plain().await;
     let _silent = server.reader("w").await;
     server.stop().await;
 }
@@ -90,7 +88,7 @@ async fn data_survives_every_end() {
     let op_ids = ["", "a", "b", "c", "d"];
     for seq in 1..=4_usize {
         let log = SqliteLog::open(&path).unwrap();
-        let server = Running::start(log.clone(), Config::default()).await;
+        let server = Running::start(log.clone(), config()).await;
         let (mut client, welcome) = server.session("w", "c").await;
         assert_eq!(welcome["lastSeq"], seq - 1);
         assert!(
@@ -118,7 +116,7 @@ async fn data_survives_every_end() {
         }
         log.close();
     }
-    let server = Running::start(SqliteLog::open(&path).unwrap(), Config::default()).await;
+    let server = Running::start(SqliteLog::open(&path).unwrap(), config()).await;
     let mut reader = server.reader("w").await;
     reader.subscribe("t").await;
     let rows = reader.next_of("update").await;
@@ -140,7 +138,7 @@ fn a_dropped_runtime_frees_the_file() {
     for version in 0..3_u64 {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            let server = Running::start(SqliteLog::open(&path).unwrap(), Config::default()).await;
+            let server = Running::start(SqliteLog::open(&path).unwrap(), config()).await;
             let (mut client, welcome) = server.session("w", &format!("c{version}")).await;
             assert_eq!(welcome["version"], version);
             client

@@ -1,11 +1,10 @@
 //! Frames that are no messages: each is answered as it should be, and the connection goes on where it should.
 
 use serde_json::json;
-use syncline_server::Config;
 use syncline_server::log::MemoryLog;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Ending, Running};
+use crate::harness::{Ending, Running, config};
 
 #[tokio::test]
 async fn every_data_frame_counts_and_the_connection_goes_on() {
@@ -49,7 +48,7 @@ fn ping_of(bytes: usize) -> Message {
 #[tokio::test]
 async fn a_frame_at_the_limit_is_read_and_one_beyond_it_closes() {
     let server = Running::plain().await;
-    let limit = Config::default().limits.frame_bytes_max as usize;
+    let limit = config().limits.frame_bytes_max as usize;
     let (mut client, _) = server.session("w", "c").await;
     client.send_raw(ping_of(limit)).await;
     assert_eq!(client.next_of("pong").await["t"], 7);
@@ -62,7 +61,7 @@ async fn a_frame_at_the_limit_is_read_and_one_beyond_it_closes() {
 #[tokio::test]
 async fn a_binary_or_a_first_frame_beyond_the_limit_closes() {
     let server = Running::plain().await;
-    let limit = Config::default().limits.frame_bytes_max as usize;
+    let limit = config().limits.frame_bytes_max as usize;
     let (mut client, _) = server.session("w", "c").await;
     client.send_raw(Message::binary(vec![0; limit + 1])).await;
     assert_eq!(client.refused("frame_too_large").await["re"], 2);
@@ -78,7 +77,7 @@ async fn a_binary_or_a_first_frame_beyond_the_limit_closes() {
 /// Far beyond the limit the frame is not even read. What the client sees depends on how much it had still to send.
 #[tokio::test]
 async fn a_giant_is_cut_off_and_nobody_else_notices() {
-    let mut config = Config::default();
+    let mut config = config();
     config.limits.frame_bytes_max = 512 * 1024;
     let server = Running::start(MemoryLog::new(), config).await;
     let (mut other, _) = server.session("w", "other").await;

@@ -5,7 +5,7 @@ use syncline_server::Config;
 use syncline_server::log::MemoryLog;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::harness::{Ending, Running, connect};
+use crate::harness::{Ending, Running, config, connect};
 
 #[tokio::test]
 async fn the_subprotocol_must_be_offered() {
@@ -90,7 +90,7 @@ async fn a_second_hello_is_refused_and_the_session_goes_on() {
 
 #[tokio::test]
 async fn who_says_nothing_is_closed() {
-    let mut config = Config::default();
+    let mut config = config();
     config.limits.hello_timeout_ms = 30;
     let server = Running::start(MemoryLog::new(), config).await;
     let mut client = server.connect().await;
@@ -101,7 +101,7 @@ async fn who_says_nothing_is_closed() {
 
 #[tokio::test]
 async fn who_says_hello_in_time_stays() {
-    let mut config = Config::default();
+    let mut config = config();
     config.limits.hello_timeout_ms = 2_000;
     let server = Running::start(MemoryLog::new(), config).await;
     let mut client = server.reader("w").await;
@@ -113,7 +113,7 @@ async fn who_says_hello_in_time_stays() {
 async fn one_connection_too_many_is_told_when_to_return() {
     let config = Config {
         connections_max: 2,
-        ..Config::default()
+        ..config()
     };
     let server = Running::start(MemoryLog::new(), config).await;
     let _first = server.reader("w").await;

@@ -27,6 +27,13 @@ pub(crate) async fn within<T>(what: &str, coming: impl Future<Output = T>) -> T 
         .unwrap_or_else(|_| panic!("{what} did not come"))
 }
 
+/// The defaults, except that a server which stops does not wait long for clients that the test has forgotten.
+pub(crate) fn config() -> Config {
+    let mut config = Config::default();
+    config.timeouts.close = Duration::from_millis(200);
+    config
+}
+
 /// A server that runs.
 pub(crate) struct Running {
     pub(crate) address: String,
@@ -51,11 +58,9 @@ impl Running {
         }
     }
 
-    /// In memory, with defaults, except that it does not wait long for clients that a test has forgotten.
+    /// In memory, with [`config`].
     pub(crate) async fn plain() -> Running {
-        let mut config = Config::default();
-        config.timeouts.close = Duration::from_millis(200);
-        Running::start(MemoryLog::new(), config).await
+        Running::start(MemoryLog::new(), config()).await
     }
 
     pub(crate) async fn connect(&self) -> Client {

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use syncline_server::Config;
 use syncline_server::log::MemoryLog;
 
-use crate::harness::{Client, Running, push};
+use crate::harness::{Client, Running, config, push};
 
 async fn two() -> (Running, Running) {
     let log = MemoryLog::new();
     (
-        Running::start(log.clone(), Config::default()).await,
-        Running::start(log, Config::default()).await,
+        Running::start(log.clone(), config()).await,
+        Running::start(log, config()).await,
     )
 }
 

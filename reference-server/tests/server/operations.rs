@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use syncline_server::Config;
 use syncline_server::log::{Log, MemoryLog, SqliteLog};
 
-use crate::harness::{Client, Ending, Running, push};
+use crate::harness::{Client, Ending, Running, config, push};
 
 async fn set(client: &mut Client, epoch: &Value, follows: Option<&str>, seq: u64, op_id: &str) {
     client
@@ -16,7 +16,7 @@ async fn set(client: &mut Client, epoch: &Value, follows: Option<&str>, seq: u64
 }
 
 async fn restoring<L: Log>(log: L) {
-    let server = Running::start(log, Config::default()).await;
+    let server = Running::start(log, config()).await;
     let (mut client, welcome) = server.session("w", "c").await;
     let epoch = welcome["epoch"].clone();
     set(&mut client, &epoch, None, 1, "a").await;
@@ -95,7 +95,7 @@ async fn after_a_truncation_older_cursors_get_a_replacement() {
 
 #[tokio::test]
 async fn an_idle_workspace_leaves_memory_and_comes_back() {
-    let mut config = Config::default();
+    let mut config = config();
     config.timeouts.workspace_idle = Duration::from_millis(20);
     let server = Running::start(MemoryLog::new(), config).await;
     for round in 0..3_u64 {
@@ -115,7 +115,7 @@ async fn checkpoints_keep_the_log_short() {
     let path = place.path().join("data.db");
     let config = Config {
         checkpoint_bytes_min: 1,
-        ..Config::default()
+        ..config()
     };
     let log = SqliteLog::open(&path).unwrap();
     let server = Running::start(log.clone(), config.clone()).await;

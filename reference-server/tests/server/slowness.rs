@@ -3,19 +3,38 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use syncline_server::Config;
 use syncline_server::log::MemoryLog;
 use tokio::io::AsyncReadExt;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Client, Ending, Running, push, within};
+use crate::harness::{Client, Ending, Running, config, push, within};
 
 fn quick_heart() -> Config {
-    let mut config = Config::default();
+    let mut config = config();
     config.limits.heartbeat_ms = 50;
     config.limits.idle_timeout_ms = 200;
     config
+}
+
+/// A server that can keep little for a slow reader, and takes writes as fast as they come.
+fn narrow() -> Config {
+    let mut config = config();
+    config.limits.frame_bytes_max = 128 * 1024;
+    config.limits.value_bytes_max = 64 * 1024;
+    config.limits.mutations_per_second = 1_000_000;
+    config.limits.mutation_burst = 1_000_000;
+    config.part_bytes = 32 * 1024;
+    config.outbox_bytes_max = 128 * 1024;
+    config
+}
+
+/// More than the sockets' buffers can hold, if the reader's is small.
+const WRITES: u64 = 100;
+
+fn value() -> Value {
+    json!("x".repeat(60_000))
 }
 
 /// A client that answers pings lives through many idle timeouts; each ping that it gets is time that has passed.
@@ -54,11 +73,8 @@ async fn who_is_silent_is_closed() {
 /// One subscriber does not read. The other gets everything, the slow one is closed, the writer is not held up.
 #[tokio::test]
 async fn a_slow_consumer_delays_nobody_and_is_closed() {
-    let mut config = Config::default();
+    let mut config = narrow();
     config.timeouts.write = Duration::from_millis(300);
-    config.timeouts.close = Duration::from_millis(50);
-    config.limits.mutations_per_second = 1_000_000;
-    config.limits.mutation_burst = 1_000_000;
     let server = Running::start(MemoryLog::new(), config).await;
     let mut slow = Client::connect_narrow(&server.address).await;
     slow.send(json!({"type": "hello", "workspace": "w"})).await;
@@ -68,10 +84,9 @@ async fn a_slow_consumer_delays_nobody_and_is_closed() {
     reader.subscribe("t").await;
     let (mut writer, welcome) = server.session("w", "writer").await;
 
-    // More than the sockets' buffers can hold, so that the server must notice.
-    let value = json!("x".repeat(200_000));
+    let value = value();
     let mut follows = None;
-    for seq in 1..=60 {
+    for seq in 1..=WRITES {
         let op_id = format!("o{seq}");
         writer
             .send(push(
@@ -105,10 +120,7 @@ async fn a_slow_consumer_delays_nobody_and_is_closed() {
 /// A subscriber that pauses, but not for too long, is neither closed nor does it miss anything.
 #[tokio::test]
 async fn who_pauses_catches_up() {
-    let mut config = Config::default();
-    config.limits.mutations_per_second = 1_000_000;
-    config.limits.mutation_burst = 1_000_000;
-    let server = Running::start(MemoryLog::new(), config).await;
+    let server = Running::start(MemoryLog::new(), narrow()).await;
     let mut pausing = Client::connect_narrow(&server.address).await;
     pausing
         .send(json!({"type": "hello", "workspace": "w"}))
@@ -116,9 +128,9 @@ async fn who_pauses_catches_up() {
     pausing.next_of("welcome").await;
     pausing.subscribe("t").await;
     let (mut writer, welcome) = server.session("w", "writer").await;
-    let value = json!("x".repeat(200_000));
+    let value = value();
     let mut follows = None;
-    for seq in 1..=60 {
+    for seq in 1..=WRITES {
         let op_id = format!("o{seq}");
         writer
             .send(push(
@@ -134,7 +146,7 @@ async fn who_pauses_catches_up() {
         follows = Some(op_id);
     }
     let (mut cursor, mut rows) = (0, 0);
-    while cursor < 60 {
+    while cursor < WRITES {
         let update = pausing.next_of("update").await;
         rows += update["changes"].as_array().unwrap().len();
         if let Some(to) = update["to"].as_u64() {
@@ -146,7 +158,7 @@ async fn who_pauses_catches_up() {
             cursor = to;
         }
     }
-    assert_eq!(rows, 60);
+    assert_eq!(rows, WRITES as usize);
     server.stop().await;
 }
 
