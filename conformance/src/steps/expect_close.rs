@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::drive::{Cx, Stop};
+use crate::drive::{Cx, Session, State, Stop};
+use crate::history::ConnIx;
 use crate::matcher::{Others, short};
 use crate::scenario::{Number, Template, Text};
 
@@ -26,7 +27,11 @@ impl ExpectClose {
         let conn = cx.conn(&self.conn)?;
         cx.with(|state| state.looked[conn].may_end = true);
         let patience = cx.patience(self.patience_ms.as_ref())?;
-        let end = cx.until(conn, "the server closes the connection", patience, |state| state.facts.conns[conn].ended.map(Ok)).await?;
+        let end = cx.until(conn, WANTED, patience, |state| state.facts.conns[conn].ended.map(Ok)).await;
+        let end = match end {
+            Err(Stop::Unknown(silence)) => return Err(open_still(cx, conn, silence).await),
+            end => end?,
+        };
         if !end.by_server {
             return Err(Stop::misuse("the runner itself has closed the connection"));
         }
@@ -47,6 +52,25 @@ impl ExpectClose {
             .map_err(|mismatch| Stop::fail(format!("a last frame like {}", short(&pattern)), mismatch.to_string()).at(at))
     }
 }
+
+/// It neither closed nor answered. If the server opens and answers another connection meanwhile, it is there, and has had time enough.
+async fn open_still(cx: &Cx, conn: ConnIx, silence: String) -> Stop {
+    let sees = |state: &State| state.is_open(conn) && !state.looked[conn].paused;
+    if cx.with(|state| sees(state)) && serves(cx).await.is_ok() && cx.with(|state| sees(state)) {
+        return Stop::fail(WANTED, "it is still open, and answers nothing, while the server serves others");
+    }
+    Stop::Unknown(silence)
+}
+
+/// Opens a session of its own and has a ping answered.
+async fn serves(cx: &Cx) -> Result<(), Stop> {
+    let name = format!("probe-{}", cx.with(State::counted));
+    let session = Session { workspace: cx.workspace()?, ..Session::default() };
+    let (probe, _) = cx.connect(&name, &session).await?;
+    cx.fence(probe).await
+}
+
+const WANTED: &str = "the server closes the connection";
 
 /// What RFC 6455 calls the code of a connection that ended without a close frame.
 const NO_CLOSE_FRAME: u16 = 1006;
