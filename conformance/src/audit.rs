@@ -25,7 +25,8 @@ pub(crate) async fn audit(cx: &Cx) -> Result<(), Stop> {
 fn undecided(state: &mut State) -> BTreeSet<(String, String)> {
     let mutations = state.facts.ledger.mutations.iter();
     let open = mutations.filter(|mutation| mutation.outcomes.is_empty() && mutation.possible());
-    open.map(|mutation| (mutation.workspace.clone(), mutation.client.clone())).collect()
+    open.map(|mutation| (mutation.workspace.clone(), mutation.client.clone()))
+        .collect()
 }
 
 async fn learn(cx: &Cx, workspace: String, client: String) -> Result<(), Stop> {
@@ -38,19 +39,36 @@ async fn learn(cx: &Cx, workspace: String, client: String) -> Result<(), Stop> {
         }
     });
     let name = format!("audit-{}", cx.with(State::counted));
-    cx.connect(&name, &Session { workspace, client: Some(client), ..Session::default() }).await.map(drop)
+    cx.connect(
+        &name,
+        &Session {
+            workspace,
+            client: Some(client),
+            ..Session::default()
+        },
+    )
+    .await
+    .map(drop)
 }
 
 /// All tables that were written or read, in each workspace.
 fn tables(state: &mut State) -> BTreeMap<String, BTreeSet<String>> {
     let facts = &state.facts;
     let written = facts.ledger.mutations.iter().flat_map(|mutation| {
-        mutation.rows().into_iter().map(|(table, _)| (mutation.workspace.clone(), table))
+        mutation
+            .rows()
+            .into_iter()
+            .map(|(table, _)| (mutation.workspace.clone(), table))
     });
     let read = facts.subs.iter().flat_map(|sub| {
-        sub.tables.iter().map(|table| (facts.conns[sub.conn].workspace().to_owned(), table.clone()))
+        sub.tables
+            .iter()
+            .map(|table| (facts.conns[sub.conn].workspace().to_owned(), table.clone()))
     });
-    let longest = (0..facts.conns.len()).filter_map(|conn| facts.limit(conn, "tableBytesMax")).max().unwrap_or(0);
+    let longest = (0..facts.conns.len())
+        .filter_map(|conn| facts.limit(conn, "tableBytesMax"))
+        .max()
+        .unwrap_or(0);
     let allowed = |table: &str| {
         let fits = !table.is_empty() && table.len() as u64 <= longest;
         fits && !table.chars().any(|c| c < '\u{20}' || c == '\u{7f}')
@@ -67,11 +85,25 @@ async fn fresh_reader(cx: &Cx, workspace: String, tables: &BTreeSet<String>) -> 
     let mut rest = &tables[..];
     while !rest.is_empty() {
         let name = format!("audit-{}", cx.with(State::counted));
-        let (conn, _) = cx.connect(&name, &Session { workspace: workspace.clone(), ..Session::default() }).await?;
-        let limit = |name: &str| cx.with(|state| state.facts.limit(conn, name)).unwrap_or(1).max(1);
+        let (conn, _) = cx
+            .connect(
+                &name,
+                &Session {
+                    workspace: workspace.clone(),
+                    ..Session::default()
+                },
+            )
+            .await?;
+        let limit = |name: &str| {
+            cx.with(|state| state.facts.limit(conn, name))
+                .unwrap_or(1)
+                .max(1)
+        };
         let room = limit("shapesMax").saturating_mul(limit("shapeTablesMax"));
-        let (now, later) = rest.split_at(rest.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
-        cx.read(conn, &now.iter().map(|table| (*table).clone()).collect()).await?;
+        let (now, later) =
+            rest.split_at(rest.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
+        cx.read(conn, &now.iter().map(|table| (*table).clone()).collect())
+            .await?;
         rest = later;
     }
     Ok(())
@@ -80,7 +112,11 @@ async fn fresh_reader(cx: &Cx, workspace: String, tables: &BTreeSet<String>) -> 
 /// Asks on every session that is open: all that was sent before on it is answered then.
 async fn fences(cx: &Cx) -> Result<(), Stop> {
     let asked = |state: &mut State| {
-        let open = |conn: &ConnIx| state.is_open(*conn) && !state.looked[*conn].paused && state.facts.conns[*conn].welcome.is_some();
+        let open = |conn: &ConnIx| {
+            state.is_open(*conn)
+                && !state.looked[*conn].paused
+                && state.facts.conns[*conn].welcome.is_some()
+        };
         (0..state.looked.len()).filter(open).collect::<Vec<_>>()
     };
     for conn in cx.with(asked) {

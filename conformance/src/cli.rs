@@ -15,7 +15,11 @@ use clap::{Args, Parser, Subcommand};
 
 /// Judges Syncline servers.
 #[derive(Debug, Parser)]
-#[command(name = "syncline-conformance", version, about = "Judges any Syncline server: does it converge, apply once, keep order?")]
+#[command(
+    name = "syncline-conformance",
+    version,
+    about = "Judges any Syncline server: does it converge, apply once, keep order?"
+)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]

@@ -104,19 +104,27 @@ impl Frame {
     #[must_use]
     pub fn text(text: String) -> Frame {
         let json = serde_json::from_str(&text).ok();
-        Frame { body: Body::Text(text), json }
+        Frame {
+            body: Body::Text(text),
+            json,
+        }
     }
 
     /// A binary frame.
     #[must_use]
     pub fn binary(bytes: Vec<u8>) -> Frame {
-        Frame { body: Body::Binary(bytes), json: None }
+        Frame {
+            body: Body::Binary(bytes),
+            json: None,
+        }
     }
 
     /// The message's `type`; empty if it has none.
     #[must_use]
     pub fn kind(&self) -> &str {
-        self.member("type").and_then(Value::as_str).unwrap_or_default()
+        self.member("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// A member of the message.
@@ -149,11 +157,16 @@ impl Frame {
 
 /// The value as a whole number, however it is written: `1.0` is 1.
 #[must_use]
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range is checked"
+)]
 pub fn whole(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| {
         let number = value.as_f64()?;
-        (number >= 0.0 && number <= 9_007_199_254_740_991.0 && number.fract() == 0.0).then_some(number as u64)
+        (number >= 0.0 && number <= 9_007_199_254_740_991.0 && number.fract() == 0.0)
+            .then_some(number as u64)
     })
 }
 

@@ -27,7 +27,12 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { deadline: Duration::from_secs(20), seed: None, workspace: None, capabilities: Arc::default() }
+        Settings {
+            deadline: Duration::from_secs(20),
+            seed: None,
+            workspace: None,
+            capabilities: Arc::default(),
+        }
     }
 }
 
@@ -60,39 +65,79 @@ pub struct Judgement {
 }
 
 /// Runs and judges a scenario.
-pub async fn judge(scenario: Arc<Scenario>, target: Arc<dyn Target>, settings: Settings) -> Judgement {
+pub async fn judge(
+    scenario: Arc<Scenario>,
+    target: Arc<dyn Target>,
+    settings: Settings,
+) -> Judgement {
     let began = Instant::now();
     let hooks = target.hooks();
     let needs = &scenario.needs;
-    let hooks = needs.hooks.iter().filter(|hook| !hooks.contains(hook)).map(|hook| format!("hook `{}`", hook.name()));
-    let capabilities = needs.capabilities.iter().filter(|name| !settings.capabilities.contains(name));
-    let missing: Vec<_> = hooks.chain(capabilities.map(|name| format!("capability `{name}`"))).collect();
+    let hooks = needs
+        .hooks
+        .iter()
+        .filter(|hook| !hooks.contains(hook))
+        .map(|hook| format!("hook `{}`", hook.name()));
+    let capabilities = needs
+        .capabilities
+        .iter()
+        .filter(|name| !settings.capabilities.contains(name));
+    let missing: Vec<_> = hooks
+        .chain(capabilities.map(|name| format!("capability `{name}`")))
+        .collect();
     if !missing.is_empty() {
-        return Judgement::without(Arc::clone(&scenario), Verdict::NotJudged(format!("needs {}", missing.join(", "))));
+        return Judgement::without(
+            Arc::clone(&scenario),
+            Verdict::NotJudged(format!("needs {}", missing.join(", "))),
+        );
     }
     let server = match target.provide(&scenario).await {
         Ok(server) => server,
-        Err(why) => return Judgement::without(scenario, Verdict::Unknown(format!("there is no server to run it against: {why}"))),
+        Err(why) => {
+            return Judgement::without(
+                scenario,
+                Verdict::Unknown(format!("there is no server to run it against: {why}")),
+            );
+        }
     };
     let (stop, facts) = run(&scenario, server, &settings).await;
     let findings = checkers::check(&facts);
     let judged = judged(&scenario, &findings, stop.is_none());
     let verdict = verdict(&scenario, stop, findings);
-    Judgement { scenario, verdict, facts, judged, took: began.elapsed() }
+    Judgement {
+        scenario,
+        verdict,
+        facts,
+        judged,
+        took: began.elapsed(),
+    }
 }
 
 impl Judgement {
     /// The verdict on a scenario that was not run.
     #[must_use]
     pub fn without(scenario: Arc<Scenario>, verdict: Verdict) -> Judgement {
-        Judgement { scenario, verdict, facts: Facts::default(), judged: Vec::new(), took: Duration::ZERO }
+        Judgement {
+            scenario,
+            verdict,
+            facts: Facts::default(),
+            judged: Vec::new(),
+            took: Duration::ZERO,
+        }
     }
 }
 
 /// Runs the steps and the audit; gives what stopped it, and what is known then.
-async fn run(scenario: &Scenario, server: Arc<dyn Instance>, settings: &Settings) -> (Option<Stop>, Facts) {
+async fn run(
+    scenario: &Scenario,
+    server: Arc<dyn Instance>,
+    settings: &Settings,
+) -> (Option<Stop>, Facts) {
     let run = unique(settings.seed, &scenario.id);
-    let workspace = settings.workspace.clone().unwrap_or_else(|| format!("w-{run}"));
+    let workspace = settings
+        .workspace
+        .clone()
+        .unwrap_or_else(|| format!("w-{run}"));
     let journal = Arc::new(Journal::new(Vars::new(&run, &workspace)));
     let cx = Cx::new(Arc::clone(&journal), server, settings.deadline);
     let mut outcome = run_all(&cx, &scenario.steps).await;
@@ -105,7 +150,10 @@ async fn run(scenario: &Scenario, server: Arc<dyn Instance>, settings: &Settings
 
 fn verdict(scenario: &Scenario, stop: Option<Stop>, findings: Findings) -> Verdict {
     let mut failures: Vec<Failure> = Vec::new();
-    let mut unknown = findings.internal.first().map(|why| format!("the runner is at fault: {why}"));
+    let mut unknown = findings
+        .internal
+        .first()
+        .map(|why| format!("the runner is at fault: {why}"));
     match stop {
         Some(Stop::Fail(mut failure)) => {
             if failure.requirements.is_empty() {
@@ -124,12 +172,20 @@ fn verdict(scenario: &Scenario, stop: Option<Stop>, findings: Findings) -> Verdi
         at: violation.at,
     }));
     // A scenario that asserts nothing itself leaves the judging to the checkers: they must have had occasion.
-    let left_to_checkers = if scenario.steps.iter().any(Step::asserts) { &[][..] } else { &scenario.checks[..] };
-    let vacuous = left_to_checkers.iter().find(|id| !findings.judged.contains(id.as_str()));
+    let left_to_checkers = if scenario.steps.iter().any(Step::asserts) {
+        &[][..]
+    } else {
+        &scenario.checks[..]
+    };
+    let vacuous = left_to_checkers
+        .iter()
+        .find(|id| !findings.judged.contains(id.as_str()));
     match (failures.is_empty(), unknown, vacuous) {
         (false, _, _) => Verdict::Fail(failures),
         (true, Some(why), _) => Verdict::Unknown(why),
-        (true, None, Some(id)) => Verdict::Unknown(format!("nothing in the history gave occasion to judge {id}")),
+        (true, None, Some(id)) => Verdict::Unknown(format!(
+            "nothing in the history gave occasion to judge {id}"
+        )),
         (true, None, None) => Verdict::Pass,
     }
 }
@@ -137,17 +193,21 @@ fn verdict(scenario: &Scenario, stop: Option<Stop>, findings: Findings) -> Verdi
 /// The requirements that a scenario gave occasion to judge: what the checkers say, and what its steps went through.
 fn judged(scenario: &Scenario, findings: &Findings, went_through: bool) -> Vec<String> {
     let own = scenario.checks.iter().filter(|_| went_through).cloned();
-    own.chain(findings.judged.iter().map(|id| (*id).to_owned())).collect()
+    own.chain(findings.judged.iter().map(|id| (*id).to_owned()))
+        .collect()
 }
 
 /// What makes the fresh names of a run unique, fit for every kind of name.
 pub(crate) fn unique(seed: Option<u64>, scenario: &str) -> String {
     const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut bits = match seed {
-        Some(seed) => scenario.bytes().fold(mixed(seed), |bits, byte| mixed(bits ^ u64::from(byte))),
+        Some(seed) => scenario
+            .bytes()
+            .fold(mixed(seed), |bits, byte| mixed(bits ^ u64::from(byte))),
         None => {
             let mut bytes = [0; 8];
-            getrandom::fill(&mut bytes).expect("the system has randomness: nothing else works without it either");
+            getrandom::fill(&mut bytes)
+                .expect("the system has randomness: nothing else works without it either");
             u64::from_le_bytes(bytes)
         }
     };

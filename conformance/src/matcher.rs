@@ -23,7 +23,11 @@ pub type Bound = Vec<(String, Value)>;
 /// Where they differ, as a JSON Pointer within the value, and how.
 pub fn matches(pattern: &Value, value: Option<&Value>, others: Others) -> Result<Bound, Mismatch> {
     let mut bound = Bound::new();
-    Matching { others, bound: &mut bound }.at("", pattern, value)?;
+    Matching {
+        others,
+        bound: &mut bound,
+    }
+    .at("", pattern, value)?;
     Ok(bound)
 }
 
@@ -38,7 +42,11 @@ pub struct Mismatch {
 
 impl std::fmt::Display for Mismatch {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.at.is_empty() { out.write_str(&self.reason) } else { write!(out, "at {}: {}", self.at, self.reason) }
+        if self.at.is_empty() {
+            out.write_str(&self.reason)
+        } else {
+            write!(out, "at {}: {}", self.at, self.reason)
+        }
     }
 }
 
@@ -47,9 +55,13 @@ impl std::fmt::Display for Mismatch {
 pub fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
+        }
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| equal(a, b)))
+            a.len() == b.len()
+                && a.iter()
+                    .all(|(name, a)| b.get(name).is_some_and(|b| equal(a, b)))
         }
         _ => a == b,
     }
@@ -67,7 +79,9 @@ impl Matching<'_> {
         if let Some((name, argument)) = operator(pattern) {
             return self.operator(at, name, argument, value);
         }
-        let Some(value) = value else { return Err(differ(at, &short(pattern), None)) };
+        let Some(value) = value else {
+            return Err(differ(at, &short(pattern), None));
+        };
         match (pattern, value) {
             (Value::Object(pattern), Value::Object(members)) => {
                 for (name, pattern) in pattern {
@@ -75,7 +89,11 @@ impl Matching<'_> {
                 }
                 let other = members.keys().find(|name| !pattern.contains_key(*name));
                 match other {
-                    Some(name) if self.others == Others::Refused => Err(differ(&pointer(at, name), "no such member", members.get(name))),
+                    Some(name) if self.others == Others::Refused => Err(differ(
+                        &pointer(at, name),
+                        "no such member",
+                        members.get(name),
+                    )),
                     _ => Ok(()),
                 }
             }
@@ -84,7 +102,11 @@ impl Matching<'_> {
                     self.at(&format!("{at}/{index}"), pattern, items.get(index))?;
                 }
                 match items.get(patterns.len()) {
-                    Some(more) => Err(differ(&format!("{at}/{}", patterns.len()), "no more items", Some(more))),
+                    Some(more) => Err(differ(
+                        &format!("{at}/{}", patterns.len()),
+                        "no more items",
+                        Some(more),
+                    )),
                     None => Ok(()),
                 }
             }
@@ -93,46 +115,91 @@ impl Matching<'_> {
         }
     }
 
-    fn operator(&mut self, at: &str, name: &str, argument: &Value, value: Option<&Value>) -> Verdict {
+    fn operator(
+        &mut self,
+        at: &str,
+        name: &str,
+        argument: &Value,
+        value: Option<&Value>,
+    ) -> Verdict {
         let wanted = || format!("{} {}", &name[1..], short(argument));
         if name == "$absent" {
-            return if value.is_none() { Ok(()) } else { Err(differ(at, "nothing", value)) };
+            return if value.is_none() {
+                Ok(())
+            } else {
+                Err(differ(at, "nothing", value))
+            };
         }
         if name == "$not" {
-            return if self.at(at, argument, value).is_err() { Ok(()) } else { Err(differ(at, &wanted(), value)) };
+            return if self.at(at, argument, value).is_err() {
+                Ok(())
+            } else {
+                Err(differ(at, &wanted(), value))
+            };
         }
-        let Some(present) = value else { return Err(differ(at, &wanted(), None)) };
+        let Some(present) = value else {
+            return Err(differ(at, &wanted(), None));
+        };
         let holds = match name {
             "$any" => true,
             "$bind" => {
-                self.bound.push((argument.as_str().unwrap_or_default().to_owned(), present.clone()));
+                self.bound.push((
+                    argument.as_str().unwrap_or_default().to_owned(),
+                    present.clone(),
+                ));
                 true
             }
             "$gt" | "$gte" | "$lt" | "$lte" => compares(name, present, argument),
-            "$in" => list(argument).iter().any(|pattern| self.at(at, pattern, value).is_ok()),
-            "$all" => return list(argument).iter().try_for_each(|pattern| self.at(at, pattern, value)),
+            "$in" => list(argument)
+                .iter()
+                .any(|pattern| self.at(at, pattern, value).is_ok()),
+            "$all" => {
+                return list(argument)
+                    .iter()
+                    .try_for_each(|pattern| self.at(at, pattern, value));
+            }
             "$contains" => match (present, argument) {
                 (Value::String(text), Value::String(part)) => text.contains(part),
-                _ => list(present).iter().any(|item| self.at(at, argument, Some(item)).is_ok()),
+                _ => list(present)
+                    .iter()
+                    .any(|item| self.at(at, argument, Some(item)).is_ok()),
             },
             "$each" => {
-                let each = |(index, item): (usize, &Value)| self.at(&format!("{at}/{index}"), argument, Some(item));
-                return present.as_array().ok_or_else(|| differ(at, "an array", value))?.iter().enumerate().try_for_each(each);
+                let each = |(index, item): (usize, &Value)| {
+                    self.at(&format!("{at}/{index}"), argument, Some(item))
+                };
+                return present
+                    .as_array()
+                    .ok_or_else(|| differ(at, "an array", value))?
+                    .iter()
+                    .enumerate()
+                    .try_for_each(each);
             }
             "$length" => return self.at(at, argument, length(present).map(Value::from).as_ref()),
             "$exactly" => equal(argument, present),
-            "$starts" => present.as_str().zip(argument.as_str()).is_some_and(|(text, start)| text.starts_with(start)),
+            "$starts" => present
+                .as_str()
+                .zip(argument.as_str())
+                .is_some_and(|(text, start)| text.starts_with(start)),
             "$type" => argument.as_str() == Some(type_name(present)),
             _ => false,
         };
-        if holds { Ok(()) } else { Err(differ(at, &wanted(), value)) }
+        if holds {
+            Ok(())
+        } else {
+            Err(differ(at, &wanted(), value))
+        }
     }
 }
 
 /// The name and the argument of a matcher.
 fn operator(pattern: &Value) -> Option<(&str, &Value)> {
     let members = pattern.as_object().filter(|members| members.len() == 1)?;
-    members.iter().next().filter(|(name, _)| name.starts_with('$')).map(|(name, argument)| (name.as_str(), argument))
+    members
+        .iter()
+        .next()
+        .filter(|(name, _)| name.starts_with('$'))
+        .map(|(name, argument)| (name.as_str(), argument))
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -143,7 +210,10 @@ fn compares(name: &str, value: &Value, with: &Value) -> bool {
     use std::cmp::Ordering::{Equal, Greater, Less};
     let ordering = match (value.as_i64(), with.as_i64()) {
         (Some(value), Some(with)) => Some(value.cmp(&with)),
-        _ => value.as_f64().zip(with.as_f64()).and_then(|(value, with)| value.partial_cmp(&with)),
+        _ => value
+            .as_f64()
+            .zip(with.as_f64())
+            .and_then(|(value, with)| value.partial_cmp(&with)),
     };
     match name {
         "$gt" => ordering == Some(Greater),
@@ -178,8 +248,14 @@ fn pointer(at: &str, name: &str) -> String {
 }
 
 fn differ(at: &str, expected: &str, value: Option<&Value>) -> Mismatch {
-    let is = value.map_or_else(|| "there is nothing".to_owned(), |value| format!("it is {}", short(value)));
-    Mismatch { at: at.to_owned(), reason: format!("expected {expected}, {is}") }
+    let is = value.map_or_else(
+        || "there is nothing".to_owned(),
+        |value| format!("it is {}", short(value)),
+    );
+    Mismatch {
+        at: at.to_owned(),
+        reason: format!("expected {expected}, {is}"),
+    }
 }
 
 /// A value in so few characters that a line holds it.
@@ -223,20 +299,32 @@ mod tests {
             (json!({"$not": {"$any": true}}), json!(1), false),
             (json!({"$all": [{"$gt": 1}, {"$lt": 3}]}), json!(2), true),
             (json!({"$all": [{"$gt": 1}, {"$lt": 3}]}), json!(3), false),
-            (json!({"$contains": {"a": 1}}), json!([{"a": 2}, {"a": 1, "b": 1}]), true),
+            (
+                json!({"$contains": {"a": 1}}),
+                json!([{"a": 2}, {"a": 1, "b": 1}]),
+                true,
+            ),
             (json!({"$contains": "ell"}), json!("hello"), true),
             (json!({"$contains": 1}), json!([]), false),
             (json!({"$each": {"$gt": 1}}), json!([2, 3]), true),
             (json!({"$each": {"$gt": 1}}), json!([2, 1]), false),
             (json!({"$length": 2}), json!([1, 2]), true),
             (json!({"$length": {"$gte": 2}}), json!("ä"), false),
-            (json!({"$exactly": {"a": 1}}), json!({"a": 1, "b": 2}), false),
+            (
+                json!({"$exactly": {"a": 1}}),
+                json!({"a": 1, "b": 2}),
+                false,
+            ),
             (json!({"$exactly": {"a": 1}}), json!({"a": 1.0}), true),
             (json!({"$starts": "/ops/1"}), json!("/ops/1/key"), true),
             (json!({"$type": "null"}), json!(null), true),
         ];
         for (pattern, value, expected) in table {
-            assert_eq!(matches(&pattern, Some(&value), Others::Allowed).is_ok(), expected, "{pattern} with {value}");
+            assert_eq!(
+                matches(&pattern, Some(&value), Others::Allowed).is_ok(),
+                expected,
+                "{pattern} with {value}"
+            );
         }
     }
 
@@ -244,12 +332,19 @@ mod tests {
     fn in_rows_objects_have_no_other_members() {
         let (pattern, value) = (json!({"a": 1}), json!({"a": 1, "b": 2}));
         let mismatch = matches(&pattern, Some(&value), Others::Refused).expect_err("b is too much");
-        assert_eq!(mismatch.to_string(), "at /b: expected no such member, it is 2");
+        assert_eq!(
+            mismatch.to_string(),
+            "at /b: expected no such member, it is 2"
+        );
     }
 
     #[test]
     fn what_is_bound_comes_back() {
-        let bound = matches(&json!({"a": {"$bind": "x"}}), Some(&json!({"a": [1]})), Others::Allowed);
+        let bound = matches(
+            &json!({"a": {"$bind": "x"}}),
+            Some(&json!({"a": [1]})),
+            Others::Allowed,
+        );
         assert_eq!(bound, Ok(vec![("x".to_owned(), json!([1]))]));
     }
 }

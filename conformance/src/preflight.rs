@@ -40,12 +40,20 @@ pub async fn ask(target: &dyn Target, deadline: Duration) -> Result<Welcome, Str
     let url = server.url();
     let opening = tokio::time::timeout(deadline, Link::open(&journal, &url, "preflight", &offered));
     let link = match opening.await {
-        Err(_) => return Err(named(format!("the WebSocket handshake was not answered within {} s", deadline.as_secs()))),
+        Err(_) => {
+            return Err(named(format!(
+                "the WebSocket handshake was not answered within {} s",
+                deadline.as_secs()
+            )));
+        }
         Ok(opened) => opened.map_err(|error| named(why(&error)))?,
     };
     let cx = Cx::new(journal, server, deadline);
     let conn = cx.adopt(link);
-    let session = Session { workspace: format!("preflight-{run}"), ..Session::default() };
+    let session = Session {
+        workspace: format!("preflight-{run}"),
+        ..Session::default()
+    };
     let welcome = async {
         cx.hello(conn, &session).await?;
         cx.welcome(conn).await
@@ -53,12 +61,25 @@ pub async fn ask(target: &dyn Target, deadline: Duration) -> Result<Welcome, Str
     let welcome = welcome.await;
     cx.leave_all().await;
     let frame = welcome.map_err(|stop| named(no_welcome(&stop)))?;
-    let server = |member: &str| frame.member("server").and_then(|server| server.get(member)?.as_str()).unwrap_or("?").to_owned();
-    let capabilities = frame.member("capabilities").and_then(Value::as_array).into_iter().flatten();
+    let server = |member: &str| {
+        frame
+            .member("server")
+            .and_then(|server| server.get(member)?.as_str())
+            .unwrap_or("?")
+            .to_owned()
+    };
+    let capabilities = frame
+        .member("capabilities")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     Ok(Welcome {
         name: server("name"),
         version: server("version"),
-        capabilities: capabilities.filter_map(Value::as_str).map(ToOwned::to_owned).collect(),
+        capabilities: capabilities
+            .filter_map(Value::as_str)
+            .map(ToOwned::to_owned)
+            .collect(),
     })
 }
 
@@ -73,7 +94,13 @@ fn why(error: &OpenError) -> String {
 
 fn no_welcome(stop: &Stop) -> String {
     match stop {
-        Stop::Fail(failure) => format!("it is no Syncline server: to a hello it says {}", failure.actual),
-        Stop::Unknown(_) => "it took the hello, and never answered: no Syncline server, or one that hangs".to_owned(),
+        Stop::Fail(failure) => format!(
+            "it is no Syncline server: to a hello it says {}",
+            failure.actual
+        ),
+        Stop::Unknown(_) => {
+            "it took the hello, and never answered: no Syncline server, or one that hangs"
+                .to_owned()
+        }
     }
 }

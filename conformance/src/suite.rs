@@ -21,21 +21,33 @@ pub async fn run(
     mut done: impl FnMut(&Judgement),
 ) -> Vec<Judgement> {
     let alone = |scenario: &Scenario| {
-        !target.isolates() && scenario.needs.hooks.iter().any(|hook| matches!(hook, Hook::Restart | Hook::Kill | Hook::Restore))
+        !target.isolates()
+            && scenario
+                .needs
+                .hooks
+                .iter()
+                .any(|hook| matches!(hook, Hook::Restart | Hook::Kill | Hook::Restore))
     };
-    let (last, first): (Vec<_>, Vec<_>) = scenarios.into_iter().enumerate().partition(|(_, scenario)| alone(scenario));
+    let (last, first): (Vec<_>, Vec<_>) = scenarios
+        .into_iter()
+        .enumerate()
+        .partition(|(_, scenario)| alone(scenario));
     let mut all = Vec::new();
     for (batch, jobs) in [(first, jobs.max(1)), (last, 1)] {
         let permits = Arc::new(Semaphore::new(jobs));
         let mut running: FuturesUnordered<_> = batch
             .into_iter()
             .map(|(index, scenario)| {
-                let (permits, target, settings) = (Arc::clone(&permits), Arc::clone(&target), settings.clone());
+                let (permits, target, settings) =
+                    (Arc::clone(&permits), Arc::clone(&target), settings.clone());
                 async move {
                     let _permit = permits.acquire_owned().await.expect("nobody closes it");
                     let judging = tokio::spawn(judge(Arc::clone(&scenario), target, settings));
                     let judgement = judging.await.unwrap_or_else(|panic| {
-                        Judgement::without(scenario, Verdict::Unknown(format!("the runner is at fault: {panic}")))
+                        Judgement::without(
+                            scenario,
+                            Verdict::Unknown(format!("the runner is at fault: {panic}")),
+                        )
                     });
                     (index, judgement)
                 }

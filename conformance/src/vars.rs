@@ -55,7 +55,11 @@ impl Scope {
     }
 
     fn counter(&self, name: &str) -> Option<u64> {
-        self.0.iter().rev().find(|(var, _)| var == name).map(|(_, turn)| *turn)
+        self.0
+            .iter()
+            .rev()
+            .find(|(var, _)| var == name)
+            .map(|(_, turn)| *turn)
     }
 }
 
@@ -64,8 +68,13 @@ impl Vars {
     #[must_use]
     pub fn new(run: &str, workspace: &str) -> Vars {
         let always = [("run", run), ("workspace", workspace)];
-        let bound = always.map(|(name, value)| (name.to_owned(), Bound::Value(value.into()))).into();
-        Vars { run: run.to_owned(), bound }
+        let bound = always
+            .map(|(name, value)| (name.to_owned(), Bound::Value(value.into())))
+            .into();
+        Vars {
+            run: run.to_owned(),
+            bound,
+        }
     }
 
     /// Binds a name.
@@ -83,10 +92,18 @@ impl Vars {
     ///
     /// # Errors
     /// For people: what cannot be resolved.
-    pub fn resolve(&mut self, template: &Value, scope: &Scope, facts: &Facts) -> Result<Value, String> {
+    pub fn resolve(
+        &mut self,
+        template: &Value,
+        scope: &Scope,
+        facts: &Facts,
+    ) -> Result<Value, String> {
         match template {
             Value::String(text) => self.string(text, scope, facts),
-            Value::Array(items) => items.iter().map(|item| self.resolve(item, scope, facts)).collect(),
+            Value::Array(items) => items
+                .iter()
+                .map(|item| self.resolve(item, scope, facts))
+                .collect(),
             Value::Object(members) => match generator(members) {
                 Some((name, argument)) => self.generate(name, argument, scope, facts),
                 None => self.object(members, scope, facts),
@@ -97,14 +114,20 @@ impl Vars {
 
     /// A string: one variable alone keeps its type, others are put in as text.
     fn string(&mut self, text: &str, scope: &Scope, facts: &Facts) -> Result<Value, String> {
-        if let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).filter(|name| !name.contains('}')) {
+        if let Some(name) = text
+            .strip_prefix("${")
+            .and_then(|rest| rest.strip_suffix('}'))
+            .filter(|name| !name.contains('}'))
+        {
             return self.variable(name, scope, facts);
         }
         let mut made = String::with_capacity(text.len());
         let mut parts = text.split("${");
         made.push_str(parts.next().unwrap_or_default());
         for part in parts {
-            let (name, rest) = part.split_once('}').ok_or_else(|| format!("{text:?} has a `${{` that nothing closes"))?;
+            let (name, rest) = part
+                .split_once('}')
+                .ok_or_else(|| format!("{text:?} has a `${{` that nothing closes"))?;
             match self.variable(name, scope, facts)? {
                 Value::String(value) => made.push_str(&value),
                 value => made.push_str(&value.to_string()),
@@ -118,7 +141,9 @@ impl Vars {
         if let Some(turn) = scope.counter(name) {
             return Ok(turn.into());
         }
-        let (root, path) = name.split_once('.').map_or((name, None), |(root, path)| (root, Some(path)));
+        let (root, path) = name
+            .split_once('.')
+            .map_or((name, None), |(root, path)| (root, Some(path)));
         let Some(bound) = self.bound.get(root) else {
             return match path {
                 None => self.fresh(name),
@@ -128,7 +153,10 @@ impl Vars {
         let mut value = &look(bound, facts)?;
         for step in path.into_iter().flat_map(|path| path.split('.')) {
             let inner = match value {
-                Value::Array(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+                Value::Array(items) => step
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| items.get(index)),
                 Value::Object(members) => members.get(step),
                 _ => None,
             };
@@ -147,16 +175,29 @@ impl Vars {
         Ok(value)
     }
 
-    fn object(&mut self, members: &Map<String, Value>, scope: &Scope, facts: &Facts) -> Result<Value, String> {
+    fn object(
+        &mut self,
+        members: &Map<String, Value>,
+        scope: &Scope,
+        facts: &Facts,
+    ) -> Result<Value, String> {
         let mut made = Map::new();
         for (name, template) in members {
-            let Value::String(name) = text_of(self.string(name, scope, facts)?) else { unreachable!("text_of makes strings") };
+            let Value::String(name) = text_of(self.string(name, scope, facts)?) else {
+                unreachable!("text_of makes strings")
+            };
             made.insert(name, self.resolve(template, scope, facts)?);
         }
         Ok(Value::Object(made))
     }
 
-    fn generate(&mut self, name: &str, argument: &Value, scope: &Scope, facts: &Facts) -> Result<Value, String> {
+    fn generate(
+        &mut self,
+        name: &str,
+        argument: &Value,
+        scope: &Scope,
+        facts: &Facts,
+    ) -> Result<Value, String> {
         let var = argument.get("var").and_then(Value::as_str).unwrap_or("i");
         let mut number = |member: &str| {
             let value = self.resolve(argument.get(member).unwrap_or(&Value::Null), scope, facts)?;
@@ -166,33 +207,51 @@ impl Vars {
             "$repeat" => {
                 let count = number("count")?;
                 let text = self.resolve(&argument["text"], scope, facts)?;
-                Ok(text.as_str().ok_or("$repeat: `text` is no string")?.repeat(count as usize).into())
+                Ok(text
+                    .as_str()
+                    .ok_or("$repeat: `text` is no string")?
+                    .repeat(count as usize)
+                    .into())
             }
             "$nest" => {
                 let depth = number("depth")?;
-                let inner = argument.get("inner").map(|inner| self.resolve(inner, scope, facts)).transpose()?;
+                let inner = argument
+                    .get("inner")
+                    .map(|inner| self.resolve(inner, scope, facts))
+                    .transpose()?;
                 let innermost = Value::Array(inner.into_iter().collect());
                 Ok((1..depth).fold(innermost, |inside, _| Value::Array(vec![inside])))
             }
             "$sum" => {
                 let terms = self.resolve(argument, scope, facts)?;
                 let terms = terms.as_array().ok_or("$sum: not a list")?;
-                let each = terms.iter().map(|term| term.as_i64().ok_or_else(|| format!("$sum: {term} is no whole number")));
+                let each = terms.iter().map(|term| {
+                    term.as_i64()
+                        .ok_or_else(|| format!("$sum: {term} is no whole number"))
+                });
                 Ok(each.sum::<Result<i64, _>>()?.into())
             }
             "$list" => {
                 let count = number("count")?;
                 let item = argument.get("item").ok_or("$list: no `item`")?;
-                (0..count).map(|turn| self.resolve(item, &scope.with(var, turn), facts)).collect()
+                (0..count)
+                    .map(|turn| self.resolve(item, &scope.with(var, turn), facts))
+                    .collect()
             }
             "$object" => {
                 let count = number("count")?;
-                let (key, value) = argument.get("key").zip(argument.get("value")).ok_or("$object: no `key` or no `value`")?;
+                let (key, value) = argument
+                    .get("key")
+                    .zip(argument.get("value"))
+                    .ok_or("$object: no `key` or no `value`")?;
                 let mut members = Map::new();
                 for turn in 0..count {
                     let scope = scope.with(var, turn);
                     let name = self.resolve(key, &scope, facts)?;
-                    members.insert(name.as_str().unwrap_or_default().to_owned(), self.resolve(value, &scope, facts)?);
+                    members.insert(
+                        name.as_str().unwrap_or_default().to_owned(),
+                        self.resolve(value, &scope, facts)?,
+                    );
                 }
                 Ok(Value::Object(members))
             }
@@ -216,14 +275,22 @@ pub fn without_absent(value: Value) -> Value {
         Value::Object(members) => {
             let absent = json!({ "$absent": true });
             let there = members.into_iter().filter(|(_, value)| *value != absent);
-            Value::Object(there.map(|(name, value)| (name, without_absent(value))).collect())
+            Value::Object(
+                there
+                    .map(|(name, value)| (name, without_absent(value)))
+                    .collect(),
+            )
         }
         other => other,
     }
 }
 
 fn text_of(value: Value) -> Value {
-    if value.is_string() { value } else { value.to_string().into() }
+    if value.is_string() {
+        value
+    } else {
+        value.to_string().into()
+    }
 }
 
 /// What a name stands for, as JSON.
@@ -232,10 +299,20 @@ fn look(bound: &Bound, facts: &Facts) -> Result<Value, String> {
         Bound::Value(value) => value.clone(),
         Bound::Conn(conn) => {
             let welcome = facts.conns[*conn].welcome.as_ref();
-            welcome.map(|(_, welcome)| welcome.clone()).ok_or("the connection has had no welcome")?
+            welcome
+                .map(|(_, welcome)| welcome.clone())
+                .ok_or("the connection has had no welcome")?
         }
-        Bound::Mutation { workspace, client, seq, op_id } => {
-            let outcome = facts.ledger.find(workspace, client, *seq, op_id).and_then(|mutation| mutation.latest());
+        Bound::Mutation {
+            workspace,
+            client,
+            seq,
+            op_id,
+        } => {
+            let outcome = facts
+                .ledger
+                .find(workspace, client, *seq, op_id)
+                .and_then(|mutation| mutation.latest());
             let mut known = json!({ "seq": seq, "opId": op_id });
             if let Some(outcome) = outcome {
                 known["status"] = outcome.status.as_str().into();
@@ -253,7 +330,9 @@ fn look(bound: &Bound, facts: &Facts) -> Result<Value, String> {
             known
         }
         Bound::Sub(asked_at) => {
-            let sub = facts.sub_of(*asked_at).ok_or("the subscription is not accepted (yet)")?;
+            let sub = facts
+                .sub_of(*asked_at)
+                .ok_or("the subscription is not accepted (yet)")?;
             let sub = &facts.subs[sub];
             let mut known = json!({ "id": sub.id, "shape": sub.shape });
             if let Some(first) = sub.completes.first() {
@@ -270,7 +349,10 @@ mod tests {
 
     fn resolved(template: Value) -> Result<Value, String> {
         let mut vars = Vars::new("r1", "w");
-        vars.bind("a", Bound::Value(json!({ "limits": { "n": 3 }, "list": [1, { "x": "y" }] })));
+        vars.bind(
+            "a",
+            Bound::Value(json!({ "limits": { "n": 3 }, "list": [1, { "x": "y" }] })),
+        );
         vars.resolve(&template, &Scope::default().with("i", 7), &Facts::default())
     }
 
@@ -281,18 +363,39 @@ mod tests {
             (json!("plain"), json!("plain")),
             (json!("${notes}"), json!("notes-r1")),
             (json!("${a.limits.n}"), json!(3)),
-            (json!("n is ${a.limits.n}, ${notes}!"), json!("n is 3, notes-r1!")),
+            (
+                json!("n is ${a.limits.n}, ${notes}!"),
+                json!("n is 3, notes-r1!"),
+            ),
             (json!("${a.list.1.x}"), json!("y")),
             (json!("${i}"), json!(7)),
             (json!("k${i}"), json!("k7")),
             (json!({ "${notes}": {} }), json!({ "notes-r1": {} })),
-            (json!({ "$repeat": { "text": "ab", "count": 2 } }), json!("abab")),
-            (json!({ "$repeat": { "text": "x", "count": { "$sum": ["${a.limits.n}", -1] } } }), json!("xx")),
+            (
+                json!({ "$repeat": { "text": "ab", "count": 2 } }),
+                json!("abab"),
+            ),
+            (
+                json!({ "$repeat": { "text": "x", "count": { "$sum": ["${a.limits.n}", -1] } } }),
+                json!("xx"),
+            ),
             (json!({ "$nest": { "depth": 2 } }), json!([[]])),
-            (json!({ "$nest": { "depth": 2, "inner": "${i}" } }), json!([[7]])),
-            (json!({ "$list": { "count": 2, "item": "${i}" } }), json!([0, 1])),
-            (json!({ "$list": { "count": 2, "var": "j", "item": "${i}${j}" } }), json!(["70", "71"])),
-            (json!({ "$object": { "count": 2, "key": "t${i}", "value": {} } }), json!({ "t0": {}, "t1": {} })),
+            (
+                json!({ "$nest": { "depth": 2, "inner": "${i}" } }),
+                json!([[7]]),
+            ),
+            (
+                json!({ "$list": { "count": 2, "item": "${i}" } }),
+                json!([0, 1]),
+            ),
+            (
+                json!({ "$list": { "count": 2, "var": "j", "item": "${i}${j}" } }),
+                json!(["70", "71"]),
+            ),
+            (
+                json!({ "$object": { "count": 2, "key": "t${i}", "value": {} } }),
+                json!({ "t0": {}, "t1": {} }),
+            ),
             (json!({ "$gte": "${a.limits.n}" }), json!({ "$gte": 3 })),
         ];
         for (template, value) in table {
@@ -302,14 +405,22 @@ mod tests {
 
     #[test]
     fn what_cannot_be_resolved_is_said() {
-        assert_eq!(resolved(json!("${b.c}")), Err("${b.c}: nothing has bound \"b\"".to_owned()));
-        assert_eq!(resolved(json!("${a.none}")), Err("${a.none}: there is no \"none\" (yet)".to_owned()));
+        assert_eq!(
+            resolved(json!("${b.c}")),
+            Err("${b.c}: nothing has bound \"b\"".to_owned())
+        );
+        assert_eq!(
+            resolved(json!("${a.none}")),
+            Err("${a.none}: there is no \"none\" (yet)".to_owned())
+        );
         assert!(resolved(json!("x ${a")).is_err());
     }
 
     #[test]
     fn absent_members_are_left_out() {
-        let sent = without_absent(json!({ "a": { "$absent": true }, "b": [{ "c": { "$absent": true }, "d": null }] }));
+        let sent = without_absent(
+            json!({ "a": { "$absent": true }, "b": [{ "c": { "$absent": true }, "d": null }] }),
+        );
         assert_eq!(sent, json!({ "b": [{ "d": null }] }));
     }
 }

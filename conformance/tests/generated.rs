@@ -72,5 +72,8 @@ fn the_guide_shows_every_verb_and_operator() {
 
 #[test]
 fn the_report_schema_is_that_of_the_types() {
-    ensure(&root().join("conformance/report.schema.json"), &syncline_conformance::report::Report::schema());
+    ensure(
+        &root().join("conformance/report.schema.json"),
+        &syncline_conformance::report::Report::schema(),
+    );
 }

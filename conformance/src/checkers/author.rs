@@ -3,12 +3,18 @@
 use super::{Checker, Findings};
 use crate::facts::{Facts, Mutation, Sub};
 
-pub(super) const CHECKER: Checker = Checker { name: "author", requirements: &["UPD-ACK-FIRST", "UPD-LEVEL"], check };
+pub(super) const CHECKER: Checker = Checker {
+    name: "author",
+    requirements: &["UPD-ACK-FIRST", "UPD-LEVEL"],
+    check,
+};
 
 fn check(facts: &Facts, findings: &mut Findings) {
     for sub in &facts.subs {
         let conn = &facts.conns[sub.conn];
-        let Some(client) = conn.client() else { continue };
+        let Some(client) = conn.client() else {
+            continue;
+        };
         for mutation in facts.ledger.of_client(conn.workspace(), client) {
             ack_first(facts, sub, mutation, findings);
             level(facts, sub, mutation, findings);
@@ -18,23 +24,55 @@ fn check(facts: &Facts, findings: &mut Findings) {
 
 /// A newly decided outcome comes as an ack before an update that covers its version.
 fn ack_first(facts: &Facts, sub: &Sub, mutation: &Mutation, findings: &mut Findings) {
-    let Some(outcome) = mutation.outcome(&sub.epoch) else { return };
-    let head = facts.conns[sub.conn].welcome.as_ref().and_then(|(_, welcome)| welcome.get("version").and_then(crate::history::whole));
+    let Some(outcome) = mutation.outcome(&sub.epoch) else {
+        return;
+    };
+    let head = facts.conns[sub.conn]
+        .welcome
+        .as_ref()
+        .and_then(|(_, welcome)| welcome.get("version").and_then(crate::history::whole));
     if head.is_none_or(|head| outcome.version <= head) {
         return;
     }
-    let Some(covering) = covering(facts, sub, outcome.version) else { return };
-    let told = mutation.outcomes.iter().find(|told| told.conn == sub.conn).map(|told| told.at);
-    let expected = || format!("the ack of {} before an update that covers its version {}", mutation.label(), outcome.version);
-    let actual = || told.map_or_else(|| "no ack".to_owned(), |_| "the update came first".to_owned());
-    findings.must("UPD-ACK-FIRST", told.is_some_and(|told| told < covering), told.into_iter().chain([covering]), expected, actual);
+    let Some(covering) = covering(facts, sub, outcome.version) else {
+        return;
+    };
+    let told = mutation
+        .outcomes
+        .iter()
+        .find(|told| told.conn == sub.conn)
+        .map(|told| told.at);
+    let expected = || {
+        format!(
+            "the ack of {} before an update that covers its version {}",
+            mutation.label(),
+            outcome.version
+        )
+    };
+    let actual = || {
+        told.map_or_else(
+            || "no ack".to_owned(),
+            |_| "the update came first".to_owned(),
+        )
+    };
+    findings.must(
+        "UPD-ACK-FIRST",
+        told.is_some_and(|told| told < covering),
+        told.into_iter().chain([covering]),
+        expected,
+        actual,
+    );
 }
 
 /// The first update frame that has a change of this version, or reaches it.
 fn covering(facts: &Facts, sub: &Sub, version: u64) -> Option<usize> {
     let covers = |part: &&crate::facts::Part| {
-        let changes = facts.frame(part.at).and_then(|frame| frame.member("changes")?.as_array());
-        let has = |change: &serde_json::Value| change.get("version").and_then(crate::history::whole) == Some(version);
+        let changes = facts
+            .frame(part.at)
+            .and_then(|frame| frame.member("changes")?.as_array());
+        let has = |change: &serde_json::Value| {
+            change.get("version").and_then(crate::history::whole) == Some(version)
+        };
         part.to.is_some_and(|to| to >= version) || changes.into_iter().flatten().any(has)
     };
     sub.parts.iter().find(covers).map(|part| part.at)
@@ -43,21 +81,51 @@ fn covering(facts: &Facts, sub: &Sub, version: u64) -> Option<usize> {
 /// After the ack of an applied mutation, its author's shapes of the touched tables pass it within `limits.levelMs`. Only what never came
 /// is held against the server, and only where it had more than that time.
 fn level(facts: &Facts, sub: &Sub, mutation: &Mutation, findings: &mut Findings) {
-    let Some(told) = mutation.outcomes.iter().find(|told| told.conn == sub.conn && told.status == "applied") else { return };
-    let touches = mutation.rows().iter().any(|(table, _)| sub.tables.contains(table));
-    if !touches || sub.subscribed_at > told.at || sub.ended_at.is_some_and(|ended| ended < told.at) {
+    let Some(told) = mutation
+        .outcomes
+        .iter()
+        .find(|told| told.conn == sub.conn && told.status == "applied")
+    else {
+        return;
+    };
+    let touches = mutation
+        .rows()
+        .iter()
+        .any(|(table, _)| sub.tables.contains(table));
+    if !touches || sub.subscribed_at > told.at || sub.ended_at.is_some_and(|ended| ended < told.at)
+    {
         return;
     }
-    let passed = sub.completes.iter().any(|complete| complete.to >= told.version);
+    let passed = sub
+        .completes
+        .iter()
+        .any(|complete| complete.to >= told.version);
     if passed {
         return findings.judged("UPD-LEVEL");
     }
-    let Some(limit) = facts.limit(sub.conn, "levelMs") else { return };
-    let until = sub.ended_at.or(sub.unsubscribed_at).or(facts.conns[sub.conn].received.last().copied()).unwrap_or(told.at);
-    let had_ms = facts.entries[until].at_us.saturating_sub(facts.entries[told.at].at_us) / 1000;
+    let Some(limit) = facts.limit(sub.conn, "levelMs") else {
+        return;
+    };
+    let until = sub
+        .ended_at
+        .or(sub.unsubscribed_at)
+        .or(facts.conns[sub.conn].received.last().copied())
+        .unwrap_or(told.at);
+    let had_ms = facts.entries[until]
+        .at_us
+        .saturating_sub(facts.entries[told.at].at_us)
+        / 1000;
     if had_ms > limit {
-        let expected = format!("an update to version {} within levelMs ({limit} ms) of its ack", told.version);
-        findings.broken("UPD-LEVEL", [told.at, until], expected, format!("none in {had_ms} ms"));
+        let expected = format!(
+            "an update to version {} within levelMs ({limit} ms) of its ack",
+            told.version
+        );
+        findings.broken(
+            "UPD-LEVEL",
+            [told.at, until],
+            expected,
+            format!("none in {had_ms} ms"),
+        );
     }
 }
 
@@ -69,26 +137,65 @@ mod tests {
     #[test]
     fn good_and_bad_for_an_author() {
         let begun = |rest: &str| {
-            format!("a > hello alice\na < welcome 0 0\na > subscribe i t\na < subscribed i s t\na < update s 0..0 replace\na > push 1 x t/k=1\n{rest}")
+            format!(
+                "a > hello alice\na < welcome 0 0\na > subscribe i t\na < subscribed i s t\na < update s 0..0 replace\na > push 1 x t/k=1\n{rest}"
+            )
         };
         // In this notation an entry takes a millisecond: time passes by waiting for pongs.
-        let long: String = (0..2501).map(|t| format!("a > ping {t}\na < pong {t}\n")).collect();
+        let long: String = (0..2501)
+            .map(|t| format!("a > ping {t}\na < pong {t}\n"))
+            .collect();
         let good = [
-            ("UPD-ACK-FIRST UPD-LEVEL", begun("a < ack 3 1 x applied 1\na < update s 0..1 t/k=1@1")),
-            ("UPD-LEVEL", begun("a < ack 3 1 x applied 1\na < update s 0..1")),
+            (
+                "UPD-ACK-FIRST UPD-LEVEL",
+                begun("a < ack 3 1 x applied 1\na < update s 0..1 t/k=1@1"),
+            ),
+            (
+                "UPD-LEVEL",
+                begun("a < ack 3 1 x applied 1\na < update s 0..1"),
+            ),
             // Told by another way first, or decided before the session began.
-            ("UPD-ACK-FIRST", begun("a < ack - 1 x applied 1\na < update s 0..1 t/k=1@1\na < ack 3 1 x applied 1")),
-            ("", begun("b > hello alice\nb < welcome 1 1 [1 x applied 1]\nb > subscribe i t\nb < subscribed i s t\nb < update s 0..1 replace t/k=1@1")),
+            (
+                "UPD-ACK-FIRST",
+                begun(
+                    "a < ack - 1 x applied 1\na < update s 0..1 t/k=1@1\na < ack 3 1 x applied 1",
+                ),
+            ),
+            (
+                "",
+                begun(
+                    "b > hello alice\nb < welcome 1 1 [1 x applied 1]\nb > subscribe i t\nb < subscribed i s t\nb < update s 0..1 replace t/k=1@1",
+                ),
+            ),
             // Not much time has passed.
             ("", begun("a < ack 3 1 x applied 1\na > ping 1\na < pong 1")),
-            ("", begun(&format!("a < ack 3 1 x rejected 1 no_ops\n{long}"))),
+            (
+                "",
+                begun(&format!("a < ack 3 1 x rejected 1 no_ops\n{long}")),
+            ),
         ];
         let bad = [
-            ("UPD-ACK-FIRST", begun("a < update s 0..1 t/k=1@1\na < ack 3 1 x applied 1")),
-            ("UPD-ACK-FIRST", begun("a < update s 0.. t/k=1@1\na < ack 3 1 x applied 1\na < update s 0..1")),
-            ("UPD-ACK-FIRST", begun("a < update s 0..1\nb > hello alice\nb < welcome 1 1 [1 x applied 1]")),
-            ("UPD-LEVEL", begun(&format!("a < ack 3 1 x applied 1\n{long}"))),
+            (
+                "UPD-ACK-FIRST",
+                begun("a < update s 0..1 t/k=1@1\na < ack 3 1 x applied 1"),
+            ),
+            (
+                "UPD-ACK-FIRST",
+                begun("a < update s 0.. t/k=1@1\na < ack 3 1 x applied 1\na < update s 0..1"),
+            ),
+            (
+                "UPD-ACK-FIRST",
+                begun("a < update s 0..1\nb > hello alice\nb < welcome 1 1 [1 x applied 1]"),
+            ),
+            (
+                "UPD-LEVEL",
+                begun(&format!("a < ack 3 1 x applied 1\n{long}")),
+            ),
         ];
-        table(&CHECKER, &good.each_ref().map(|(ids, text)| (*ids, text.as_str())), &bad.each_ref().map(|(ids, text)| (*ids, text.as_str())));
+        table(
+            &CHECKER,
+            &good.each_ref().map(|(ids, text)| (*ids, text.as_str())),
+            &bad.each_ref().map(|(ids, text)| (*ids, text.as_str())),
+        );
     }
 }

@@ -6,28 +6,55 @@ use super::{Checker, Findings};
 use crate::facts::{Conn, Facts};
 use crate::scenario::Hook;
 
-pub(super) const CHECKER: Checker = Checker { name: "epochs", requirements: &["MODEL-EPOCH-KEPT", "MODEL-EPOCH-NEW"], check };
+pub(super) const CHECKER: Checker = Checker {
+    name: "epochs",
+    requirements: &["MODEL-EPOCH-KEPT", "MODEL-EPOCH-NEW"],
+    check,
+};
 
 fn check(facts: &Facts, findings: &mut Findings) {
     let mut sessions: BTreeMap<&str, Vec<(&str, usize, usize)>> = BTreeMap::new();
     for conn in &facts.conns {
         if let Some((epoch, hello, welcome)) = session(conn) {
-            sessions.entry(conn.workspace()).or_default().push((epoch, hello, welcome));
+            sessions
+                .entry(conn.workspace())
+                .or_default()
+                .push((epoch, hello, welcome));
         }
     }
-    let restores: Vec<(usize, usize)> =
-        facts.hooks.iter().filter(|(hook, _, _)| *hook == Hook::Restore).map(|(_, begun, done)| (*begun, *done)).collect();
+    let restores: Vec<(usize, usize)> = facts
+        .hooks
+        .iter()
+        .filter(|(hook, _, _)| *hook == Hook::Restore)
+        .map(|(_, begun, done)| (*begun, *done))
+        .collect();
     for sessions in sessions.values() {
         for (index, (epoch, hello, welcome)) in sessions.iter().enumerate() {
             for (earlier, _, told) in &sessions[..index] {
-                let between = restores.iter().any(|(begun, done)| told < begun && done < hello);
-                let amid = restores.iter().any(|(begun, done)| told < done && begun < welcome);
+                let between = restores
+                    .iter()
+                    .any(|(begun, done)| told < begun && done < hello);
+                let amid = restores
+                    .iter()
+                    .any(|(begun, done)| told < done && begun < welcome);
                 if between {
                     let actual = || (*epoch).to_owned();
-                    findings.must("MODEL-EPOCH-NEW", epoch != earlier, [*told, *welcome], || "a new epoch after the restore".to_owned(), actual);
+                    findings.must(
+                        "MODEL-EPOCH-NEW",
+                        epoch != earlier,
+                        [*told, *welcome],
+                        || "a new epoch after the restore".to_owned(),
+                        actual,
+                    );
                 } else if !amid && told < hello {
                     let actual = || (*epoch).to_owned();
-                    findings.must("MODEL-EPOCH-KEPT", epoch == earlier, [*told, *welcome], || format!("the epoch {earlier}"), actual);
+                    findings.must(
+                        "MODEL-EPOCH-KEPT",
+                        epoch == earlier,
+                        [*told, *welcome],
+                        || format!("the epoch {earlier}"),
+                        actual,
+                    );
                 }
             }
         }
@@ -35,7 +62,11 @@ fn check(facts: &Facts, findings: &mut Findings) {
 }
 
 fn session(conn: &Conn) -> Option<(&str, usize, usize)> {
-    Some((conn.epoch.as_deref()?, conn.hello.as_ref()?.at, conn.welcome.as_ref()?.0))
+    Some((
+        conn.epoch.as_deref()?,
+        conn.hello.as_ref()?.at,
+        conn.welcome.as_ref()?.0,
+    ))
 }
 
 #[cfg(test)]
@@ -46,7 +77,9 @@ mod tests {
     #[test]
     fn good_and_bad_epochs() {
         let session = |name: &str, epoch: &str| {
-            format!("{name} > hello\n{name} < {{\"type\":\"welcome\",\"epoch\":\"{epoch}\",\"version\":0}}\n")
+            format!(
+                "{name} > hello\n{name} < {{\"type\":\"welcome\",\"epoch\":\"{epoch}\",\"version\":0}}\n"
+            )
         };
         let (first, same, other) = (session("a", "e"), session("b", "e"), session("b", "f"));
         table(

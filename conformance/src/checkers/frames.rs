@@ -10,8 +10,11 @@ use super::{Checker, Findings};
 use crate::facts::Facts;
 use crate::history::{Body, Event, Frame};
 
-pub(super) const CHECKER: Checker =
-    Checker { name: "frames", requirements: &["FRAME-SCHEMA", "FRAME-SIZE-SENT", "SEC-CLIENT-ID-SECRET"], check };
+pub(super) const CHECKER: Checker = Checker {
+    name: "frames",
+    requirements: &["FRAME-SCHEMA", "FRAME-SIZE-SENT", "SEC-CLIENT-ID-SECRET"],
+    check,
+};
 
 fn check(facts: &Facts, findings: &mut Findings) {
     let secrets = secrets(facts);
@@ -21,11 +24,19 @@ fn check(facts: &Facts, findings: &mut Findings) {
                 form(at, frame, findings);
                 if let Some(limit) = facts.limit(*conn, "frameBytesMax") {
                     let size = || format!("{} bytes", frame.bytes());
-                    findings.must("FRAME-SIZE-SENT", frame.bytes() as u64 <= limit, [at], || format!("at most {limit} bytes"), size);
+                    findings.must(
+                        "FRAME-SIZE-SENT",
+                        frame.bytes() as u64 <= limit,
+                        [at],
+                        || format!("at most {limit} bytes"),
+                        size,
+                    );
                 }
                 secret(at, frame, &secrets, findings);
             }
-            Event::Sent { frame, own: true, .. } => own(frame, findings),
+            Event::Sent {
+                frame, own: true, ..
+            } => own(frame, findings),
             _ => {}
         }
     }
@@ -33,20 +44,32 @@ fn check(facts: &Facts, findings: &mut Findings) {
 
 /// The types of message that a server sends.
 static SERVERS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    let listed: Value = serde_json::from_str(files::MESSAGES).expect("the list of messages is JSON");
-    let messages = listed["messages"].as_array().into_iter().flatten().filter(|message| message["from"] == "server");
-    messages.filter_map(|message| message["name"].as_str()).map(ToOwned::to_owned).collect()
+    let listed: Value =
+        serde_json::from_str(files::MESSAGES).expect("the list of messages is JSON");
+    let messages = listed["messages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|message| message["from"] == "server");
+    messages
+        .filter_map(|message| message["name"].as_str())
+        .map(ToOwned::to_owned)
+        .collect()
 });
 
 fn form(at: usize, frame: &Frame, findings: &mut Findings) {
     let why = why_not(frame);
     let expected = || "a text frame of one JSON object that fits the schema of its type".to_owned();
-    findings.must("FRAME-SCHEMA", why.is_none(), [at], expected, || why.unwrap_or_default());
+    findings.must("FRAME-SCHEMA", why.is_none(), [at], expected, || {
+        why.unwrap_or_default()
+    });
 }
 
 /// What is wrong with a frame's form.
 fn why_not(frame: &Frame) -> Option<String> {
-    let Body::Text(text) = &frame.body else { return Some("a binary frame".to_owned()) };
+    let Body::Text(text) = &frame.body else {
+        return Some("a binary frame".to_owned());
+    };
     if let Err(error) = Json::parse(text) {
         return Some(error.to_string());
     }
@@ -55,27 +78,40 @@ fn why_not(frame: &Frame) -> Option<String> {
         return Some(format!("no server sends a message of type {kind:?}"));
     }
     let violations = validate::message(kind, frame.json.as_ref()?).err()?;
-    violations.first().map(|violation| format!("at {:?}: {}", violation.at, violation.reason))
+    violations
+        .first()
+        .map(|violation| format!("at {:?}: {}", violation.at, violation.reason))
 }
 
 /// What the runner itself sends must fit, or its verdicts mean nothing.
 fn own(frame: &Frame, findings: &mut Findings) {
     let Some(message) = &frame.json else { return };
     if let Err(violations) = validate::message(frame.kind(), message) {
-        findings.internal.extend(violations.first().map(|violation| format!("it sent {frame}: {}", violation.reason)));
+        findings.internal.extend(
+            violations
+                .first()
+                .map(|violation| format!("it sent {frame}: {}", violation.reason)),
+        );
     }
 }
 
 /// The clients' ids that stand in nothing but `hello`: whoever uses one as a row's value has told it himself.
 fn secrets(facts: &Facts) -> BTreeSet<String> {
-    let ids: BTreeSet<&str> = facts.conns.iter().filter_map(|conn| conn.client()).collect();
+    let ids: BTreeSet<&str> = facts
+        .conns
+        .iter()
+        .filter_map(|conn| conn.client())
+        .collect();
     let told = |id: &str| {
         facts.entries.iter().any(|entry| match &entry.event {
             Event::Sent { frame, .. } => frame.kind() != "hello" && has(frame, id),
             _ => false,
         })
     };
-    ids.into_iter().filter(|id| !told(id)).map(|id| format!("{id:?}")).collect()
+    ids.into_iter()
+        .filter(|id| !told(id))
+        .map(|id| format!("{id:?}"))
+        .collect()
 }
 
 fn has(frame: &Frame, text: &str) -> bool {
@@ -86,7 +122,13 @@ fn secret(at: usize, frame: &Frame, secrets: &BTreeSet<String>, findings: &mut F
     if !secrets.is_empty() {
         let leaked = secrets.iter().find(|id| has(frame, id));
         let actual = || format!("it has {}", leaked.map_or("", String::as_str));
-        findings.must("SEC-CLIENT-ID-SECRET", leaked.is_none(), [at], || "no clientId in a frame".to_owned(), actual);
+        findings.must(
+            "SEC-CLIENT-ID-SECRET",
+            leaked.is_none(),
+            [at],
+            || "no clientId in a frame".to_owned(),
+            actual,
+        );
     }
 }
 
@@ -98,24 +140,45 @@ mod tests {
     #[test]
     fn good_and_bad_frames() {
         let begun = "a > hello alice\na < welcome 0 0\n";
-        let large = format!("{begun}a < !{{\"type\":\"pong\",\"t\":1,\"serverTime\":0,\"x\":\"{}\"}}", "x".repeat(1 << 20));
+        let large = format!(
+            "{begun}a < !{{\"type\":\"pong\",\"t\":1,\"serverTime\":0,\"x\":\"{}\"}}",
+            "x".repeat(1 << 20)
+        );
         table(
             &CHECKER,
             &[
                 ("FRAME-SCHEMA FRAME-SIZE-SENT SEC-CLIENT-ID-SECRET", begun),
                 // A member that is not known is allowed; a client's id that the client itself has written is no secret.
-                ("FRAME-SCHEMA", "a > hello\na < {\"type\":\"pong\",\"t\":1,\"serverTime\":2,\"extra\":null}"),
-                ("", "a > hello alice\na < welcome 0 0\na > push 1 x t/k=alice\na < update s 0..1 replace t/k=alice@1"),
+                (
+                    "FRAME-SCHEMA",
+                    "a > hello\na < {\"type\":\"pong\",\"t\":1,\"serverTime\":2,\"extra\":null}",
+                ),
+                (
+                    "",
+                    "a > hello alice\na < welcome 0 0\na > push 1 x t/k=alice\na < update s 0..1 replace t/k=alice@1",
+                ),
             ],
             &[
                 ("FRAME-SCHEMA", "a < {\"type\":\"pong\",\"t\":1}"),
                 ("FRAME-SCHEMA", "a < !nonsense"),
                 ("FRAME-SCHEMA", "a < [1]"),
-                ("FRAME-SCHEMA", "a < {\"type\":\"pong\",\"t\":1,\"t\":1,\"serverTime\":2}"),
-                ("FRAME-SCHEMA", "a < {\"type\":\"push\",\"epoch\":\"e\",\"mutations\":[{\"seq\":1,\"opId\":\"x\",\"ops\":[]}]}"),
-                ("FRAME-SCHEMA", "a < update s 0..5 t/k=1@5 more\na < {\"type\":\"update\",\"shape\":\"s\",\"from\":0}"),
+                (
+                    "FRAME-SCHEMA",
+                    "a < {\"type\":\"pong\",\"t\":1,\"t\":1,\"serverTime\":2}",
+                ),
+                (
+                    "FRAME-SCHEMA",
+                    "a < {\"type\":\"push\",\"epoch\":\"e\",\"mutations\":[{\"seq\":1,\"opId\":\"x\",\"ops\":[]}]}",
+                ),
+                (
+                    "FRAME-SCHEMA",
+                    "a < update s 0..5 t/k=1@5 more\na < {\"type\":\"update\",\"shape\":\"s\",\"from\":0}",
+                ),
                 ("FRAME-SIZE-SENT", &large),
-                ("SEC-CLIENT-ID-SECRET", "a > hello alice\nb > hello\nb < {\"type\":\"pong\",\"t\":1,\"serverTime\":0,\"by\":\"alice\"}"),
+                (
+                    "SEC-CLIENT-ID-SECRET",
+                    "a > hello alice\nb > hello\nb < {\"type\":\"pong\",\"t\":1,\"serverTime\":0,\"by\":\"alice\"}",
+                ),
             ],
         );
     }
@@ -123,6 +186,10 @@ mod tests {
     #[test]
     fn what_the_runner_sends_is_judged_too() {
         let findings = run(&CHECKER, "a > {\"type\":\"ping\"}");
-        assert!(findings.internal[0].contains("it sent"), "{:?}", findings.internal);
+        assert!(
+            findings.internal[0].contains("it sent"),
+            "{:?}",
+            findings.internal
+        );
     }
 }

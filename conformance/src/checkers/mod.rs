@@ -61,7 +61,12 @@ impl Findings {
     ) {
         self.judged(requirement);
         let at = at.into_iter().collect();
-        self.violations.push(Violation { requirement, expected: expected.into(), actual: actual.into(), at });
+        self.violations.push(Violation {
+            requirement,
+            expected: expected.into(),
+            actual: actual.into(),
+            at,
+        });
     }
 
     /// Judges one thing: there was occasion, and it must hold.
@@ -117,5 +122,6 @@ pub fn check(facts: &Facts) -> Findings {
 /// Whether some checker judges this requirement.
 #[must_use]
 pub fn judges(requirement: &str) -> bool {
-    ALL.iter().any(|checker| checker.requirements.contains(&requirement))
+    ALL.iter()
+        .any(|checker| checker.requirements.contains(&requirement))
 }

@@ -28,7 +28,11 @@ use crate::scenario::Hook;
 /// The requirements that this checker finds broken in a history, in order, without repetition.
 pub(super) fn broken(checker: &Checker, history: &str) -> Vec<&'static str> {
     let findings = run(checker, history);
-    let mut ids: Vec<_> = findings.violations.iter().map(|violation| violation.requirement).collect();
+    let mut ids: Vec<_> = findings
+        .violations
+        .iter()
+        .map(|violation| violation.requirement)
+        .collect();
     ids.dedup();
     ids
 }
@@ -38,7 +42,11 @@ pub(super) fn run(checker: &Checker, history: &str) -> Findings {
     let mut findings = Findings::default();
     (checker.check)(&facts(history), &mut findings);
     for id in &findings.judged {
-        assert!(checker.requirements.contains(id), "{} judges {id}, and does not say so", checker.name);
+        assert!(
+            checker.requirements.contains(id),
+            "{} judges {id}, and does not say so",
+            checker.name
+        );
     }
     findings
 }
@@ -47,13 +55,24 @@ pub(super) fn run(checker: &Checker, history: &str) -> Findings {
 pub(super) fn table(checker: &Checker, good: &[(&str, &str)], bad: &[(&str, &str)]) {
     for (occasion, history) in good {
         let findings = run(checker, history);
-        assert!(findings.violations.is_empty(), "good, but: {:?}\n{history}", findings.violations);
+        assert!(
+            findings.violations.is_empty(),
+            "good, but: {:?}\n{history}",
+            findings.violations
+        );
         for id in occasion.split_whitespace() {
-            assert!(findings.judged.contains(id), "no occasion to judge {id}:\n{history}");
+            assert!(
+                findings.judged.contains(id),
+                "no occasion to judge {id}:\n{history}"
+            );
         }
     }
     for (breaks, history) in bad {
-        assert_eq!(broken(checker, history), breaks.split_whitespace().collect::<Vec<_>>(), "{history}");
+        assert_eq!(
+            broken(checker, history),
+            breaks.split_whitespace().collect::<Vec<_>>(),
+            "{history}"
+        );
     }
 }
 
@@ -66,10 +85,17 @@ pub(super) fn facts(history: &str) -> Facts {
         at_us += 1000;
         facts.apply(Entry { at_us, event });
     };
-    for line in history.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    for line in history
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
         let (name, rest) = line.split_once(' ').expect("a line has two words");
         if name == "hook" {
-            let hook = Hook::ALL.into_iter().find(|hook| hook.name() == rest).expect("a hook");
+            let hook = Hook::ALL
+                .into_iter()
+                .find(|hook| hook.name() == rest)
+                .expect("a hook");
             add(&mut facts, Event::HookBegun { hook });
             add(&mut facts, Event::HookDone { hook });
             continue;
@@ -77,14 +103,31 @@ pub(super) fn facts(history: &str) -> Facts {
         if !conns.contains_key(name) || rest == "open" {
             conns.insert(name.to_owned(), facts.conns.len());
             let conn = facts.conns.len();
-            add(&mut facts, Event::Opened { conn, name: name.to_owned() });
+            add(
+                &mut facts,
+                Event::Opened {
+                    conn,
+                    name: name.to_owned(),
+                },
+            );
         }
         let conn = conns[name];
         let event = match rest.split_once(' ').unwrap_or((rest, "")) {
             ("open", _) => continue,
-            (">", text) => Event::Sent { conn, frame: Arc::new(frame(text)), resumes: None, own: true },
-            ("<", text) => Event::Received { conn, frame: Arc::new(frame(text)) },
-            ("closed", code) => Event::Closed { conn, code: code.parse().ok() },
+            (">", text) => Event::Sent {
+                conn,
+                frame: Arc::new(frame(text)),
+                resumes: None,
+                own: true,
+            },
+            ("<", text) => Event::Received {
+                conn,
+                frame: Arc::new(frame(text)),
+            },
+            ("closed", code) => Event::Closed {
+                conn,
+                code: code.parse().ok(),
+            },
             ("left", _) => Event::Left { conn },
             other => panic!("no event: {other:?}"),
         };
@@ -102,9 +145,13 @@ fn frame(text: &str) -> Frame {
     let message = match words.as_slice() {
         ["hello"] => json!({ "type": "hello", "workspace": "w" }),
         ["hello", client] => json!({ "type": "hello", "workspace": "w", "clientId": client }),
-        ["hello", client, acked] => json!({ "type": "hello", "workspace": "w", "clientId": client, "ackedSeq": number(acked) }),
+        ["hello", client, acked] => {
+            json!({ "type": "hello", "workspace": "w", "clientId": client, "ackedSeq": number(acked) })
+        }
         ["welcome", version, last, ..] => welcome(number(version), number(last), text),
-        ["push", ..] => json!({ "type": "push", "epoch": "e", "mutations": rest().split(" | ").map(mutation).collect::<Vec<_>>() }),
+        ["push", ..] => {
+            json!({ "type": "push", "epoch": "e", "mutations": rest().split(" | ").map(mutation).collect::<Vec<_>>() })
+        }
         ["ack", re, ..] => {
             let results = rest().split_once(' ').map_or("", |(_, results)| results);
             let mut ack = json!({ "type": "ack", "results": results_of(results) });
@@ -114,13 +161,17 @@ fn frame(text: &str) -> Frame {
             ack
         }
         ["subscribe", id, tables, cursor @ ..] => {
-            let mut subscribe = json!({ "type": "subscribe", "id": id, "tables": tables_of(tables) });
+            let mut subscribe =
+                json!({ "type": "subscribe", "id": id, "tables": tables_of(tables) });
             if let [cursor] = cursor {
-                subscribe["cursor"] = json!({ "epoch": "e", "version": number(cursor.trim_start_matches('@')) });
+                subscribe["cursor"] =
+                    json!({ "epoch": "e", "version": number(cursor.trim_start_matches('@')) });
             }
             subscribe
         }
-        ["subscribed", id, shape, tables] => json!({ "type": "subscribed", "id": id, "shape": shape, "tables": tables_of(tables) }),
+        ["subscribed", id, shape, tables] => {
+            json!({ "type": "subscribed", "id": id, "shape": shape, "tables": tables_of(tables) })
+        }
         ["unsubscribe", shape] => json!({ "type": "unsubscribe", "shape": shape }),
         ["update", shape, span, changes @ ..] => update(shape, span, changes),
         ["ping", t] => json!({ "type": "ping", "t": number(t) }),
@@ -140,8 +191,11 @@ fn frame(text: &str) -> Frame {
 }
 
 fn welcome(version: u64, last_seq: u64, text: &str) -> Value {
-    let results = text.split_once('[').map_or("", |(_, rest)| rest.trim_end_matches(']'));
-    let limits = serde_json::to_value(syncline_schemas::Limits::default()).expect("limits are JSON");
+    let results = text
+        .split_once('[')
+        .map_or("", |(_, rest)| rest.trim_end_matches(']'));
+    let limits =
+        serde_json::to_value(syncline_schemas::Limits::default()).expect("limits are JSON");
     json!({
         "type": "welcome", "epoch": "e", "version": version, "lastSeq": last_seq, "results": results_of(results), "session": "s",
         "capabilities": [], "limits": limits, "serverTime": 0, "server": { "name": "n", "version": "v" },
@@ -151,7 +205,9 @@ fn welcome(version: u64, last_seq: u64, text: &str) -> Value {
 fn results_of(text: &str) -> Vec<Value> {
     let result = |text: &str| {
         let words: Vec<&str> = text.split_whitespace().collect();
-        let [seq, op_id, status, rest @ ..] = words.as_slice() else { panic!("no result: {text}") };
+        let [seq, op_id, status, rest @ ..] = words.as_slice() else {
+            panic!("no result: {text}")
+        };
         let mut result = json!({ "seq": number(seq), "opId": op_id, "status": status });
         for word in rest {
             match word.parse::<u64>() {
@@ -161,12 +217,18 @@ fn results_of(text: &str) -> Vec<Value> {
         }
         result
     };
-    text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(result).collect()
+    text.split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(result)
+        .collect()
 }
 
 fn mutation(text: &str) -> Value {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let [seq, op_id, ops @ ..] = words.as_slice() else { panic!("no mutation: {text}") };
+    let [seq, op_id, ops @ ..] = words.as_slice() else {
+        panic!("no mutation: {text}")
+    };
     json!({ "seq": number(seq), "opId": op_id, "ops": ops.iter().map(|op| op_of(op)).collect::<Vec<_>>() })
 }
 
@@ -190,8 +252,13 @@ fn update(shape: &str, span: &str, words: &[&str]) -> Value {
         change["version"] = number(version).into();
         change
     };
-    let changes: Vec<Value> = words.iter().filter(|word| word.contains('/')).map(|word| change(&word)).collect();
-    let mut update = json!({ "type": "update", "shape": shape, "from": number(from), "changes": changes });
+    let changes: Vec<Value> = words
+        .iter()
+        .filter(|word| word.contains('/'))
+        .map(|word| change(&word))
+        .collect();
+    let mut update =
+        json!({ "type": "update", "shape": shape, "from": number(from), "changes": changes });
     if to.is_empty() {
         update["more"] = true.into();
     } else {
@@ -204,9 +271,14 @@ fn update(shape: &str, span: &str, words: &[&str]) -> Value {
 }
 
 fn tables_of(text: &str) -> Value {
-    Value::Object(text.split(',').map(|table| (table.to_owned(), json!({}))).collect())
+    Value::Object(
+        text.split(',')
+            .map(|table| (table.to_owned(), json!({})))
+            .collect(),
+    )
 }
 
 fn number(text: &str) -> u64 {
-    text.parse().unwrap_or_else(|_| panic!("no number: {text:?}"))
+    text.parse()
+        .unwrap_or_else(|_| panic!("no number: {text:?}"))
 }

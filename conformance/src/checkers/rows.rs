@@ -39,7 +39,9 @@ fn check(facts: &Facts, findings: &mut Findings) {
     let mut logs: BTreeMap<(&str, &str), Log> = BTreeMap::new();
     for sub in &facts.subs {
         let workspace = facts.conns[sub.conn].workspace();
-        let log = logs.entry((workspace, &sub.epoch)).or_insert_with(|| Log::of(facts, workspace, &sub.epoch));
+        let log = logs
+            .entry((workspace, &sub.epoch))
+            .or_insert_with(|| Log::of(facts, workspace, &sub.epoch));
         Walk::new(facts, sub, log).check(findings);
     }
 }
@@ -59,12 +61,20 @@ impl<'a> Walk<'a> {
     fn new(facts: &'a Facts, sub: &'a Sub, log: &'a Log) -> Walk<'a> {
         // A subscription that goes on from another holds its rows; one with a cursor of its own is taken at its word.
         let replica = match &sub.cursor {
-            Some((epoch, version)) if sub.resumes.is_none() && *epoch == sub.epoch => {
-                Replica::at((epoch.clone(), *version), log.rows_at(*version, &sub.tables))
-            }
+            Some((epoch, version)) if sub.resumes.is_none() && *epoch == sub.epoch => Replica::at(
+                (epoch.clone(), *version),
+                log.rows_at(*version, &sub.tables),
+            ),
             _ => sub.base.resumed(),
         };
-        Walk { facts, sub, log, replica, known: BTreeMap::new(), version: 0 }
+        Walk {
+            facts,
+            sub,
+            log,
+            replica,
+            known: BTreeMap::new(),
+            version: 0,
+        }
     }
 
     fn check(mut self, findings: &mut Findings) {
@@ -78,7 +88,12 @@ impl<'a> Walk<'a> {
             let since = self.version;
             let changed = self.advance(complete);
             let keys: BTreeSet<RowKey> = match index == 0 || complete.replacement {
-                true => self.known.keys().chain(self.replica.rows.keys()).cloned().collect(),
+                true => self
+                    .known
+                    .keys()
+                    .chain(self.replica.rows.keys())
+                    .cloned()
+                    .collect(),
                 false => self.named(complete).into_iter().chain(changed).collect(),
             };
             let kind = self.kind(index, complete);
@@ -96,21 +111,35 @@ impl<'a> Walk<'a> {
             self.version = complete.to;
             return self.known.keys().cloned().collect();
         }
-        let later = self.log.known_at_from(&mut self.known, self.version, complete.to, &self.sub.tables);
+        let later =
+            self.log
+                .known_at_from(&mut self.known, self.version, complete.to, &self.sub.tables);
         self.version = complete.to;
         later
     }
 
     /// The rows that the update's frames name.
     fn named(&self, complete: &Complete) -> BTreeSet<RowKey> {
-        let frames = self.sub.parts[complete.first..=complete.last].iter().filter_map(|part| self.facts.frame(part.at));
-        let changes = frames.filter_map(|frame| frame.member("changes")?.as_array()).flatten();
+        let frames = self.sub.parts[complete.first..=complete.last]
+            .iter()
+            .filter_map(|part| self.facts.frame(part.at));
+        let changes = frames
+            .filter_map(|frame| frame.member("changes")?.as_array())
+            .flatten();
         changes.filter_map(crate::facts::row_of).collect()
     }
 
     fn kind(&self, index: usize, complete: &Complete) -> Kind {
-        let of_history = self.sub.cursor.as_ref().is_some_and(|(epoch, _)| *epoch == self.sub.epoch);
-        let truncated = self.facts.hooks.iter().any(|(hook, _, done)| *hook == Hook::Truncate && *done < self.sub.asked_at);
+        let of_history = self
+            .sub
+            .cursor
+            .as_ref()
+            .is_some_and(|(epoch, _)| *epoch == self.sub.epoch);
+        let truncated = self
+            .facts
+            .hooks
+            .iter()
+            .any(|(hook, _, done)| *hook == Hook::Truncate && *done < self.sub.asked_at);
         match () {
             () if index == 0 && of_history && truncated => Kind::Truncated,
             () if index == 0 && of_history => Kind::Resume,
@@ -124,20 +153,47 @@ impl<'a> Walk<'a> {
         let known = self.known.get(key).unwrap_or(&Known::Absent(None));
         match (known, held) {
             (Known::Indefinite, _) | (Known::Absent(_), None) => return,
-            (Known::Row(row), Some(held)) if row.version == held.version && equal(&row.value, &held.value) => return,
+            (Known::Row(row), Some(held))
+                if row.version == held.version && equal(&row.value, &held.value) =>
+            {
+                return;
+            }
             _ => {}
         }
-        let difference = Difference { facts: self.facts, sub: self.sub, log: self.log, replica: &self.replica, key, known, held, kind };
+        let difference = Difference {
+            facts: self.facts,
+            sub: self.sub,
+            log: self.log,
+            replica: &self.replica,
+            key,
+            known,
+            held,
+            kind,
+        };
         let at = self.sub.parts[complete.first].at..=self.sub.parts[complete.last].at;
-        let at = self.sub.parts.iter().map(|part| part.at).filter(|part| at.contains(part));
-        let show = |row: Option<&Row>| row.map_or_else(|| "not there".to_owned(), |row| format!("{} at version {}", short(&row.value), row.version));
+        let at = self
+            .sub
+            .parts
+            .iter()
+            .map(|part| part.at)
+            .filter(|part| at.contains(part));
+        let show = |row: Option<&Row>| {
+            row.map_or_else(
+                || "not there".to_owned(),
+                |row| format!("{} at version {}", short(&row.value), row.version),
+            )
+        };
         let should = match known {
             Known::Row(row) => show(Some(row)),
             Known::Absent(Some(version)) => format!("not there (deleted at version {version})"),
             _ => show(None),
         };
         let name = &self.facts.conns[self.sub.conn].name;
-        let expected = format!("{}, after the update of {name} to {}: {should}", crate::drive::replicas::label(key), complete.to);
+        let expected = format!(
+            "{}, after the update of {name} to {}: {should}",
+            crate::drive::replicas::label(key),
+            complete.to
+        );
         findings.broken(blame(&difference), at, expected, show(held));
     }
 
@@ -146,22 +202,42 @@ impl<'a> Walk<'a> {
         findings.judged(kind.requirement());
         let tables = &self.sub.tables;
         let at = self.sub.parts[complete.last].at;
-        let rows = self.known.values().any(|known| matches!(known, Known::Row(_)));
+        let rows = self
+            .known
+            .values()
+            .any(|known| matches!(known, Known::Row(_)));
         if rows {
             findings.judged("UPD-ROW-VERSION");
             findings.judged("JSON-VALUE-KEPT");
         }
-        let ended = |outcome: usize| self.facts.hooks.iter().any(|(hook, begun, done)| hook.ends_connections() && *hook != Hook::Restore && outcome < *begun && *done < at);
-        for step in self.log.steps.iter().filter(|step| step.version <= complete.to) {
+        let ended = |outcome: usize| {
+            self.facts.hooks.iter().any(|(hook, begun, done)| {
+                hook.ends_connections() && *hook != Hook::Restore && outcome < *begun && *done < at
+            })
+        };
+        for step in self
+            .log
+            .steps
+            .iter()
+            .filter(|step| step.version <= complete.to)
+        {
             let mutation = &self.facts.ledger.mutations[step.mutation];
-            let in_shape = step.effects.iter().filter(|(key, _)| tables.contains(&key.0)).count();
+            let in_shape = step
+                .effects
+                .iter()
+                .filter(|(key, _)| tables.contains(&key.0))
+                .count();
             if in_shape == 0 {
                 continue;
             }
             if mutation.sends.len() > 1 {
                 findings.judged("PUSH-ONCE");
             }
-            if mutation.outcomes.first().is_some_and(|outcome| ended(outcome.at)) {
+            if mutation
+                .outcomes
+                .first()
+                .is_some_and(|outcome| ended(outcome.at))
+            {
                 findings.judged("MODEL-DURABLE");
             }
             if step.version > since && in_shape > 1 {
@@ -170,7 +246,10 @@ impl<'a> Walk<'a> {
             if step.version > since && kind == Kind::Live {
                 findings.judged("UPD-DELIVERED");
             }
-            let deletes = step.effects.iter().any(|(key, value)| tables.contains(&key.0) && value.is_none());
+            let deletes = step
+                .effects
+                .iter()
+                .any(|(key, value)| tables.contains(&key.0) && value.is_none());
             if deletes && step.version > complete.from && !complete.replacement {
                 findings.judged("UPD-DELETE");
             }
@@ -182,7 +261,11 @@ impl<'a> Walk<'a> {
     fn refusals(&self, at: usize, findings: &mut Findings) {
         let workspace = self.facts.conns[self.sub.conn].workspace();
         for mutation in &self.facts.ledger.mutations {
-            if !mutation.rows().iter().any(|(table, _)| self.sub.tables.contains(table)) {
+            if !mutation
+                .rows()
+                .iter()
+                .any(|(table, _)| self.sub.tables.contains(table))
+            {
                 continue;
             }
             if mutation.workspace != workspace {
@@ -190,14 +273,20 @@ impl<'a> Walk<'a> {
                 continue;
             }
             match mutation.outcome(&self.sub.epoch) {
-                Some(outcome) if outcome.status == "rejected" && outcome.at < at => findings.judged("PUSH-ATOMIC"),
-                None => mutation.sends.iter().filter(|send| send.at < at).for_each(|send| {
-                    if let Answer::Not(code) = &send.answer
-                        && let Some(requirement) = super::blame::of_refusal(code)
-                    {
-                        findings.judged(requirement);
-                    }
-                }),
+                Some(outcome) if outcome.status == "rejected" && outcome.at < at => {
+                    findings.judged("PUSH-ATOMIC")
+                }
+                None => mutation
+                    .sends
+                    .iter()
+                    .filter(|send| send.at < at)
+                    .for_each(|send| {
+                        if let Answer::Not(code) = &send.answer
+                            && let Some(requirement) = super::blame::of_refusal(code)
+                        {
+                            findings.judged(requirement);
+                        }
+                    }),
                 Some(_) => {}
             }
         }
@@ -216,37 +305,111 @@ mod tests {
                    b > hello bob\nb < welcome 2 0\nb > push 1 z t/k=9 t/r=9\nb < ack 2 1 z rejected 3 version_conflict\n";
         let reader = "c > hello\nc < welcome 3 0\nc > subscribe i t\nc < subscribed i s t\n";
         let read = |rest: &str| format!("{log}{reader}{rest}");
-        let resumed = |rest: &str| format!("{log}{}{rest}", reader.replace("i t\nc <", "i t @1\nc <"));
-        let live = |rest: &str| format!("{reader}c < update s 0..0 replace\n{log}{rest}").replace("welcome 3 0", "welcome 0 0");
+        let resumed =
+            |rest: &str| format!("{log}{}{rest}", reader.replace("i t\nc <", "i t @1\nc <"));
+        let live = |rest: &str| {
+            format!("{reader}c < update s 0..0 replace\n{log}{rest}")
+                .replace("welcome 3 0", "welcome 0 0")
+        };
         let twice = "a > push 1 x t/k=1 t/j=1\na < ack 3 1 x applied 1\n";
         let good = [
-            ("SUB-REPLACE-COMPLETE PUSH-ATOMIC UPD-ROW-VERSION", read("c < update s 0..3 replace t/k=1@1")),
+            (
+                "SUB-REPLACE-COMPLETE PUSH-ATOMIC UPD-ROW-VERSION",
+                read("c < update s 0..3 replace t/k=1@1"),
+            ),
             ("SUB-RESUME UPD-DELETE", resumed("c < update s 1..3 t/j-@2")),
-            ("UPD-COMPLETE UPD-ATOMIC", live("c < update s 0..1 t/k=1@1 t/j=1@1\nc < update s 1..3 t/j-@2")),
-            ("UPD-ATOMIC", live("c < update s 0.. t/k=1@1\nc < update s 0..1 t/j=1@1\nc < update s 1..2 t/j-@2")),
-            ("PUSH-ONCE", format!("{}{twice}c < update s 0..3 t/k=1@1", live(""))),
-            ("MODEL-DURABLE", format!("{log}hook kill\n{reader}c < update s 0..3 replace t/k=1@1")),
+            (
+                "UPD-COMPLETE UPD-ATOMIC",
+                live("c < update s 0..1 t/k=1@1 t/j=1@1\nc < update s 1..3 t/j-@2"),
+            ),
+            (
+                "UPD-ATOMIC",
+                live(
+                    "c < update s 0.. t/k=1@1\nc < update s 0..1 t/j=1@1\nc < update s 1..2 t/j-@2",
+                ),
+            ),
+            (
+                "PUSH-ONCE",
+                format!("{}{twice}c < update s 0..3 t/k=1@1", live("")),
+            ),
+            (
+                "MODEL-DURABLE",
+                format!("{log}hook kill\n{reader}c < update s 0..3 replace t/k=1@1"),
+            ),
             // Nobody knows what became of it: nothing is said of its row.
-            ("SUB-REPLACE-COMPLETE", read("b > push 2 q t/k=5\nc < update s 0..4 replace t/k=5@4")),
-            ("PUSH-SEQ-GAP", read("b > push 7 q t/k=5\nb < ack 3 7 q refused seq_gap\nc < update s 0..3 replace t/k=1@1")),
+            (
+                "SUB-REPLACE-COMPLETE",
+                read("b > push 2 q t/k=5\nc < update s 0..4 replace t/k=5@4"),
+            ),
+            (
+                "PUSH-SEQ-GAP",
+                read(
+                    "b > push 7 q t/k=5\nb < ack 3 7 q refused seq_gap\nc < update s 0..3 replace t/k=1@1",
+                ),
+            ),
         ];
         let bad = [
             ("SUB-REPLACE-COMPLETE", read("c < update s 0..3 replace")),
-            ("SUB-REPLACE-COMPLETE", read("c < update s 0..3 replace t/k=1@1 t/j=1@1")),
-            ("PUSH-ATOMIC", read("c < update s 0..3 replace t/k=1@1 t/r=9@3")),
+            (
+                "SUB-REPLACE-COMPLETE",
+                read("c < update s 0..3 replace t/k=1@1 t/j=1@1"),
+            ),
+            (
+                "PUSH-ATOMIC",
+                read("c < update s 0..3 replace t/k=1@1 t/r=9@3"),
+            ),
             ("UPD-ROW-VERSION", read("c < update s 0..3 replace t/k=1@3")),
             ("JSON-VALUE-KEPT", read("c < update s 0..3 replace t/k=2@1")),
             ("SUB-RESUME", resumed("c < update s 1..3")),
-            ("SUB-CURSOR-TRUNCATED", resumed("c < update s 1..3").replace("c > hello", "hook truncate\nc > hello")),
-            ("UPD-ATOMIC", live("c < update s 0..1 t/k=1@1\nc < update s 1..3 t/j-@2")),
-            ("UPD-DELETE", live("c < update s 0..1 t/k=1@1 t/j=1@1\nc < update s 1..3")),
-            ("UPD-COMPLETE", live("c < update s 0..1 t/k=1@1 t/j=1@1\nc < update s 1..3 t/j-@2\na > push 3 w t/k=4\na < ack 3 3 w applied 4\nc < update s 3..4")),
-            ("PUSH-ONCE", format!("{}{twice}c < update s 0..4 t/k=1@4", live(""))),
-            ("MODEL-DURABLE", format!("{log}hook kill\n{reader}c < update s 0..3 replace")),
-            ("PUSH-SEQ-GAP", read("b > push 7 q t/n=5\nb < ack 3 7 q refused seq_gap\nc < update s 0..4 replace t/k=1@1 t/n=5@4")),
-            ("PUSH-CHAIN-FOLLOWS", read("b > push 2 q t/n=5\nb < ack 3 2 q refused chain_broken\nc < update s 0..4 replace t/k=1@1 t/n=5@4")),
-            ("MODEL-ISOLATION", read("d > {\"type\":\"hello\",\"workspace\":\"v\",\"clientId\":\"d\"}\nd < welcome 0 0\nd > push 1 q t/n=5\nd < ack 2 1 q applied 1\nc < update s 0..3 replace t/k=1@1 t/n=5@1")),
+            (
+                "SUB-CURSOR-TRUNCATED",
+                resumed("c < update s 1..3").replace("c > hello", "hook truncate\nc > hello"),
+            ),
+            (
+                "UPD-ATOMIC",
+                live("c < update s 0..1 t/k=1@1\nc < update s 1..3 t/j-@2"),
+            ),
+            (
+                "UPD-DELETE",
+                live("c < update s 0..1 t/k=1@1 t/j=1@1\nc < update s 1..3"),
+            ),
+            (
+                "UPD-COMPLETE",
+                live(
+                    "c < update s 0..1 t/k=1@1 t/j=1@1\nc < update s 1..3 t/j-@2\na > push 3 w t/k=4\na < ack 3 3 w applied 4\nc < update s 3..4",
+                ),
+            ),
+            (
+                "PUSH-ONCE",
+                format!("{}{twice}c < update s 0..4 t/k=1@4", live("")),
+            ),
+            (
+                "MODEL-DURABLE",
+                format!("{log}hook kill\n{reader}c < update s 0..3 replace"),
+            ),
+            (
+                "PUSH-SEQ-GAP",
+                read(
+                    "b > push 7 q t/n=5\nb < ack 3 7 q refused seq_gap\nc < update s 0..4 replace t/k=1@1 t/n=5@4",
+                ),
+            ),
+            (
+                "PUSH-CHAIN-FOLLOWS",
+                read(
+                    "b > push 2 q t/n=5\nb < ack 3 2 q refused chain_broken\nc < update s 0..4 replace t/k=1@1 t/n=5@4",
+                ),
+            ),
+            (
+                "MODEL-ISOLATION",
+                read(
+                    "d > {\"type\":\"hello\",\"workspace\":\"v\",\"clientId\":\"d\"}\nd < welcome 0 0\nd > push 1 q t/n=5\nd < ack 2 1 q applied 1\nc < update s 0..3 replace t/k=1@1 t/n=5@1",
+                ),
+            ),
         ];
-        table(&CHECKER, &good.each_ref().map(|(ids, text)| (*ids, text.as_str())), &bad.each_ref().map(|(ids, text)| (*ids, text.as_str())));
+        table(
+            &CHECKER,
+            &good.each_ref().map(|(ids, text)| (*ids, text.as_str())),
+            &bad.each_ref().map(|(ids, text)| (*ids, text.as_str())),
+        );
     }
 }

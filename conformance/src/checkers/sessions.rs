@@ -9,7 +9,11 @@ use syncline_schemas::files;
 use super::{Checker, Findings};
 use crate::facts::{Conn, Facts};
 
-pub(super) const CHECKER: Checker = Checker { name: "sessions", requirements: &["CONN-REPLACED", "CONN-LIMITS"], check };
+pub(super) const CHECKER: Checker = Checker {
+    name: "sessions",
+    requirements: &["CONN-REPLACED", "CONN-LIMITS"],
+    check,
+};
 
 fn check(facts: &Facts, findings: &mut Findings) {
     for (index, newer) in facts.conns.iter().enumerate() {
@@ -22,50 +26,106 @@ fn check(facts: &Facts, findings: &mut Findings) {
 
 /// The least that every server must allow, from `limits.json`.
 static MINIMUMS: LazyLock<BTreeMap<String, u64>> = LazyLock::new(|| {
-    let file = files::SCHEMAS.iter().find(|file| file.path == "limits.json").expect("there is such a schema");
+    let file = files::SCHEMAS
+        .iter()
+        .find(|file| file.path == "limits.json")
+        .expect("there is such a schema");
     let schema: Value = serde_json::from_str(file.text).expect("a schema is JSON");
     let limits = schema["properties"].as_object().into_iter().flatten();
-    limits.filter_map(|(name, limit)| Some((name.clone(), limit["minimum"].as_u64()?))).collect()
+    limits
+        .filter_map(|(name, limit)| Some((name.clone(), limit["minimum"].as_u64()?)))
+        .collect()
 });
 
 /// A second `hello` of a client ends the session of the first.
 fn replaced(facts: &Facts, older: &Conn, newer: &Conn, findings: &mut Findings) {
-    let (Some(client), Some(hello), Some((welcome, _))) = (older.client(), &newer.hello, &newer.welcome) else { return };
+    let (Some(client), Some(hello), Some((welcome, _))) =
+        (older.client(), &newer.hello, &newer.welcome)
+    else {
+        return;
+    };
     let same = newer.client() == Some(client) && newer.workspace() == older.workspace();
     let begun = older.welcome.as_ref().is_some_and(|(at, _)| *at < hello.at);
     if !same || !begun || older.ended.is_some_and(|end| end.at < hello.at) {
         return;
     }
-    let after = older.sent.iter().filter(|sent| sent.at > *welcome).find_map(|sent| sent.answer);
+    let after = older
+        .sent
+        .iter()
+        .filter(|sent| sent.at > *welcome)
+        .find_map(|sent| sent.answer);
     if let Some(answer) = after {
-        findings.broken("CONN-REPLACED", [*welcome, answer], "the older session is over", "it answered what was sent after the newer welcome");
+        findings.broken(
+            "CONN-REPLACED",
+            [*welcome, answer],
+            "the older session is over",
+            "it answered what was sent after the newer welcome",
+        );
     }
-    let Some(end) = older.ended.filter(|end| end.by_server) else { return };
-    let by_hook = facts.hooks.iter().any(|(hook, begun, _)| hook.ends_connections() && *begun < end.at && *begun > hello.at);
+    let Some(end) = older.ended.filter(|end| end.by_server) else {
+        return;
+    };
+    let by_hook = facts
+        .hooks
+        .iter()
+        .any(|(hook, begun, _)| hook.ends_connections() && *begun < end.at && *begun > hello.at);
     let last = older.received.last().and_then(|at| facts.frame(*at));
-    let said = last.is_some_and(|frame| frame.kind() == "goaway" && frame.string("reason") == Some("session_replaced"));
+    let said = last.is_some_and(|frame| {
+        frame.kind() == "goaway" && frame.string("reason") == Some("session_replaced")
+    });
     if !by_hook {
-        let actual = || last.map_or_else(|| "nothing".to_owned(), |frame| format!("last it said {frame}"));
-        findings.must("CONN-REPLACED", said, [*welcome, end.at], || "goaway session_replaced, then the close".to_owned(), actual);
+        let actual = || {
+            last.map_or_else(
+                || "nothing".to_owned(),
+                |frame| format!("last it said {frame}"),
+            )
+        };
+        findings.must(
+            "CONN-REPLACED",
+            said,
+            [*welcome, end.at],
+            || "goaway session_replaced, then the close".to_owned(),
+            actual,
+        );
     }
 }
 
 /// Each limit is at least its minimum, and `inFlightMax` is never below one announced earlier.
 fn limits(facts: &Facts, findings: &mut Findings) {
     for (index, conn) in facts.conns.iter().enumerate() {
-        let Some((at, _)) = conn.welcome else { continue };
+        let Some((at, _)) = conn.welcome else {
+            continue;
+        };
         for (name, minimum) in MINIMUMS.iter() {
             let limit = facts.limit(index, name).unwrap_or(0);
-            findings.must("CONN-LIMITS", limit >= *minimum, [at], || format!("{name} at least {minimum}"), || limit.to_string());
+            findings.must(
+                "CONN-LIMITS",
+                limit >= *minimum,
+                [at],
+                || format!("{name} at least {minimum}"),
+                || limit.to_string(),
+            );
         }
     }
     let mut highest: BTreeMap<&str, (u64, usize)> = BTreeMap::new();
-    let sessions = facts.conns.iter().enumerate().filter_map(|(index, conn)| Some((conn, facts.limit(index, "inFlightMax")?)));
-    let mut told: Vec<_> = sessions.filter_map(|(conn, limit)| Some((conn.welcome.as_ref()?.0, conn.workspace(), limit))).collect();
+    let sessions = facts
+        .conns
+        .iter()
+        .enumerate()
+        .filter_map(|(index, conn)| Some((conn, facts.limit(index, "inFlightMax")?)));
+    let mut told: Vec<_> = sessions
+        .filter_map(|(conn, limit)| Some((conn.welcome.as_ref()?.0, conn.workspace(), limit)))
+        .collect();
     told.sort_unstable();
     for (at, workspace, limit) in told {
         let (before, announced) = *highest.entry(workspace).or_insert((limit, at));
-        findings.must("CONN-LIMITS", limit >= before, [announced, at], || format!("inFlightMax at least {before}"), || limit.to_string());
+        findings.must(
+            "CONN-LIMITS",
+            limit >= before,
+            [announced, at],
+            || format!("inFlightMax at least {before}"),
+            || limit.to_string(),
+        );
         highest.insert(workspace, (before.max(limit), at));
     }
 }
@@ -77,26 +137,47 @@ mod tests {
 
     #[test]
     fn good_and_bad_sessions() {
-        let both = |rest: &str| format!("a > hello alice\na < welcome 0 0\nb > hello alice\n{rest}");
+        let both =
+            |rest: &str| format!("a > hello alice\na < welcome 0 0\nb > hello alice\n{rest}");
         let limits = |in_flight: u64| {
-            let mut limits = serde_json::to_value(syncline_schemas::Limits::default()).expect("limits are JSON");
+            let mut limits =
+                serde_json::to_value(syncline_schemas::Limits::default()).expect("limits are JSON");
             limits["inFlightMax"] = in_flight.into();
             format!(r#"< {{"type":"welcome","epoch":"e","version":0,"limits":{limits}}}"#)
         };
         let good = [
-            ("CONN-REPLACED CONN-LIMITS", both("a < goaway session_replaced\na closed 1001\nb < welcome 0 0")),
-            ("CONN-REPLACED", both("b < welcome 0 0\na < goaway session_replaced\na closed 1001")),
+            (
+                "CONN-REPLACED CONN-LIMITS",
+                both("a < goaway session_replaced\na closed 1001\nb < welcome 0 0"),
+            ),
+            (
+                "CONN-REPLACED",
+                both("b < welcome 0 0\na < goaway session_replaced\na closed 1001"),
+            ),
             // Sent before the newer welcome came: it may be answered.
             ("", both("a > ping 1\nb < welcome 0 0\na < pong 1")),
             ("", both("a left\nb < welcome 0 0")),
         ];
         let bad = [
-            ("CONN-REPLACED", both("b < welcome 0 0\na > ping 1\na < pong 1")),
+            (
+                "CONN-REPLACED",
+                both("b < welcome 0 0\na > ping 1\na < pong 1"),
+            ),
             ("CONN-REPLACED", both("b < welcome 0 0\na closed 1001")),
-            ("CONN-REPLACED", both("b < welcome 0 0\na < goaway idle\na closed 1001")),
-            ("CONN-LIMITS", format!("a > hello\na < welcome 0 0\nb > hello\nb {}", limits(255))),
+            (
+                "CONN-REPLACED",
+                both("b < welcome 0 0\na < goaway idle\na closed 1001"),
+            ),
+            (
+                "CONN-LIMITS",
+                format!("a > hello\na < welcome 0 0\nb > hello\nb {}", limits(255)),
+            ),
             ("CONN-LIMITS", format!("a > hello\na {}", limits(0))),
         ];
-        table(&CHECKER, &good.each_ref().map(|(ids, text)| (*ids, text.as_str())), &bad.each_ref().map(|(ids, text)| (*ids, text.as_str())));
+        table(
+            &CHECKER,
+            &good.each_ref().map(|(ids, text)| (*ids, text.as_str())),
+            &bad.each_ref().map(|(ids, text)| (*ids, text.as_str())),
+        );
     }
 }

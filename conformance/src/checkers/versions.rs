@@ -5,14 +5,24 @@ use std::collections::BTreeMap;
 use super::{Checker, Findings};
 use crate::facts::{Facts, Mutation, Outcome};
 
-pub(super) const CHECKER: Checker = Checker { name: "versions", requirements: &["MODEL-VERSION"], check };
+pub(super) const CHECKER: Checker = Checker {
+    name: "versions",
+    requirements: &["MODEL-VERSION"],
+    check,
+};
 
 fn check(facts: &Facts, findings: &mut Findings) {
     let mut decided: BTreeMap<(&str, &str), Vec<(&Mutation, &Outcome)>> = BTreeMap::new();
     for mutation in &facts.ledger.mutations {
         for (index, outcome) in mutation.outcomes.iter().enumerate() {
-            if mutation.outcomes[..index].iter().all(|earlier| earlier.epoch != outcome.epoch) {
-                decided.entry((&mutation.workspace, &outcome.epoch)).or_default().push((mutation, outcome));
+            if mutation.outcomes[..index]
+                .iter()
+                .all(|earlier| earlier.epoch != outcome.epoch)
+            {
+                decided
+                    .entry((&mutation.workspace, &outcome.epoch))
+                    .or_default()
+                    .push((mutation, outcome));
             }
         }
     }
@@ -31,7 +41,11 @@ fn own_versions(outcomes: &[(&Mutation, &Outcome)], findings: &mut Findings) {
         findings.judged("MODEL-VERSION");
         if let Some((other, told)) = owner.insert(outcome.version, (mutation, outcome)) {
             let expected = format!("version {} is that of one mutation", outcome.version);
-            let actual = format!("it is that of {} and of {}", other.label(), mutation.label());
+            let actual = format!(
+                "it is that of {} and of {}",
+                other.label(),
+                mutation.label()
+            );
             findings.broken("MODEL-VERSION", [told.at, outcome.at], expected, actual);
         }
     }
@@ -41,22 +55,41 @@ fn own_versions(outcomes: &[(&Mutation, &Outcome)], findings: &mut Findings) {
 fn chains(outcomes: &[(&Mutation, &Outcome)], findings: &mut Findings) {
     let mut chains: BTreeMap<&str, BTreeMap<u64, &Outcome>> = BTreeMap::new();
     for (mutation, outcome) in outcomes {
-        chains.entry(&mutation.client).or_default().insert(mutation.seq, outcome);
+        chains
+            .entry(&mutation.client)
+            .or_default()
+            .insert(mutation.seq, outcome);
     }
     for chain in chains.values() {
         let links: Vec<_> = chain.iter().collect();
         for pair in links.windows(2) {
-            let [(seq, earlier), (next, later)] = pair else { continue };
-            let expected = || format!("a later version for seq {next} than the {} of seq {seq}", earlier.version);
+            let [(seq, earlier), (next, later)] = pair else {
+                continue;
+            };
+            let expected = || {
+                format!(
+                    "a later version for seq {next} than the {} of seq {seq}",
+                    earlier.version
+                )
+            };
             let actual = || later.version.to_string();
-            findings.must("MODEL-VERSION", earlier.version < later.version, [earlier.at, later.at], expected, actual);
+            findings.must(
+                "MODEL-VERSION",
+                earlier.version < later.version,
+                [earlier.at, later.at],
+                expected,
+                actual,
+            );
         }
     }
 }
 
 /// What was acknowledged before another was sent has the lower version. Compared with the highest before: that is enough.
 fn known_before(outcomes: &[(&Mutation, &Outcome)], findings: &mut Findings) {
-    let mut told: Vec<_> = outcomes.iter().map(|(_, outcome)| (outcome.at, outcome.version)).collect();
+    let mut told: Vec<_> = outcomes
+        .iter()
+        .map(|(_, outcome)| (outcome.at, outcome.version))
+        .collect();
     told.sort_unstable();
     let highest: Vec<(usize, u64, usize)> = told
         .iter()
@@ -66,23 +99,71 @@ fn known_before(outcomes: &[(&Mutation, &Outcome)], findings: &mut Findings) {
         })
         .collect();
     for (mutation, outcome) in outcomes {
-        let Some(sent) = mutation.sends.iter().map(|send| send.at).min() else { continue };
+        let Some(sent) = mutation.sends.iter().map(|send| send.at).min() else {
+            continue;
+        };
         let before = highest.partition_point(|(at, _, _)| *at < sent);
-        let Some((_, version, at)) = before.checked_sub(1).map(|index| highest[index]) else { continue };
-        let expected = || format!("a version above {version}, which was acknowledged before {} was sent", mutation.label());
-        findings.must("MODEL-VERSION", version < outcome.version, [at, sent, outcome.at], expected, || outcome.version.to_string());
+        let Some((_, version, at)) = before.checked_sub(1).map(|index| highest[index]) else {
+            continue;
+        };
+        let expected = || {
+            format!(
+                "a version above {version}, which was acknowledged before {} was sent",
+                mutation.label()
+            )
+        };
+        findings.must(
+            "MODEL-VERSION",
+            version < outcome.version,
+            [at, sent, outcome.at],
+            expected,
+            || outcome.version.to_string(),
+        );
     }
 }
 
 /// What was sent after a welcome has a version above the head that it told.
-fn above_the_head(facts: &Facts, workspace: &str, epoch: &str, outcomes: &[(&Mutation, &Outcome)], findings: &mut Findings) {
-    for conn in facts.conns.iter().filter(|conn| conn.workspace() == workspace && conn.epoch.as_deref() == Some(epoch)) {
-        let Some((at, welcome)) = &conn.welcome else { continue };
-        let Some(head) = welcome.get("version").and_then(crate::history::whole) else { continue };
+fn above_the_head(
+    facts: &Facts,
+    workspace: &str,
+    epoch: &str,
+    outcomes: &[(&Mutation, &Outcome)],
+    findings: &mut Findings,
+) {
+    for conn in facts
+        .conns
+        .iter()
+        .filter(|conn| conn.workspace() == workspace && conn.epoch.as_deref() == Some(epoch))
+    {
+        let Some((at, welcome)) = &conn.welcome else {
+            continue;
+        };
+        let Some(head) = welcome.get("version").and_then(crate::history::whole) else {
+            continue;
+        };
         for (mutation, outcome) in outcomes {
-            let Some(sent) = mutation.sends.iter().map(|send| send.at).min().filter(|sent| sent > at) else { continue };
-            let expected = || format!("a version above the head of {head} that a welcome told before {} was sent", mutation.label());
-            findings.must("MODEL-VERSION", head < outcome.version, [*at, sent, outcome.at], expected, || outcome.version.to_string());
+            let Some(sent) = mutation
+                .sends
+                .iter()
+                .map(|send| send.at)
+                .min()
+                .filter(|sent| sent > at)
+            else {
+                continue;
+            };
+            let expected = || {
+                format!(
+                    "a version above the head of {head} that a welcome told before {} was sent",
+                    mutation.label()
+                )
+            };
+            findings.must(
+                "MODEL-VERSION",
+                head < outcome.version,
+                [*at, sent, outcome.at],
+                expected,
+                || outcome.version.to_string(),
+            );
         }
     }
 }
@@ -108,6 +189,10 @@ mod tests {
             with("a > push 1 x\na < ack 2 1 x applied 3"),
         ];
         let good = good.each_ref().map(|text| ("MODEL-VERSION", text.as_str()));
-        table(&CHECKER, &good, &bad.each_ref().map(|text| ("MODEL-VERSION", text.as_str())));
+        table(
+            &CHECKER,
+            &good,
+            &bad.each_ref().map(|text| ("MODEL-VERSION", text.as_str())),
+        );
     }
 }

@@ -12,34 +12,68 @@ use crate::steps::{Step, Verb};
 use crate::{checkers, unjudged};
 
 pub(super) fn explain(id: &str) -> Result<ExitCode, Trouble> {
-    let scenarios = embedded().map_err(|errors| Trouble(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let scenarios = embedded().map_err(|errors| {
+        Trouble(
+            errors
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        )
+    })?;
     let upper = id.to_uppercase();
     if let Some(requirement) = requirements::find(&upper) {
         explain_requirement(requirement, &scenarios);
     } else if let Some(scenario) = scenarios.iter().find(|scenario| scenario.id == id) {
         explain_scenario(scenario);
     } else {
-        return Err(Trouble(format!("{id} is neither a requirement of the specification nor a scenario (see `syncline-conformance list`)")));
+        return Err(Trouble(format!(
+            "{id} is neither a requirement of the specification nor a scenario (see `syncline-conformance list`)"
+        )));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn explain_requirement(requirement: &Requirement, scenarios: &[Scenario]) {
-    let binds = if requirement.binds == Binds::Server { "server" } else { "client" };
-    println!("{} ({binds}), chapter {}: spec/v1/{}.md\n", requirement.id, requirement.chapter, requirement.chapter);
+    let binds = if requirement.binds == Binds::Server {
+        "server"
+    } else {
+        "client"
+    };
+    println!(
+        "{} ({binds}), chapter {}: spec/v1/{}.md\n",
+        requirement.id, requirement.chapter, requirement.chapter
+    );
     println!("{}\n", wrapped(&requirement.text, "  ", text_columns()));
-    let own: Vec<_> = scenarios.iter().filter(|scenario| scenario.checks.contains(&requirement.id)).collect();
+    let own: Vec<_> = scenarios
+        .iter()
+        .filter(|scenario| scenario.checks.contains(&requirement.id))
+        .collect();
     if !own.is_empty() {
         println!("Scenarios that check it:");
         for scenario in own {
-            println!("  {}/{}\n{}", scenario.chapter, scenario.id, wrapped(&scenario.title, "      ", text_columns()));
+            println!(
+                "  {}/{}\n{}",
+                scenario.chapter,
+                scenario.id,
+                wrapped(&scenario.title, "      ", text_columns())
+            );
         }
     }
-    for checker in checkers::ALL.iter().filter(|checker| checker.requirements.contains(&requirement.id.as_str())) {
-        println!("The checker `{}` judges it in every scenario's history, where there is occasion.", checker.name);
+    for checker in checkers::ALL
+        .iter()
+        .filter(|checker| checker.requirements.contains(&requirement.id.as_str()))
+    {
+        println!(
+            "The checker `{}` judges it in every scenario's history, where there is occasion.",
+            checker.name
+        );
     }
     if let Some(reason) = unjudged::reason(&requirement.id) {
-        println!("Nothing judges it:\n{}", wrapped(reason, "  ", text_columns()));
+        println!(
+            "Nothing judges it:\n{}",
+            wrapped(reason, "  ", text_columns())
+        );
     }
     if requirement.binds == Binds::Client {
         println!("It binds clients: this runner judges servers.");
@@ -47,19 +81,42 @@ fn explain_requirement(requirement: &Requirement, scenarios: &[Scenario]) {
 }
 
 fn explain_scenario(scenario: &Scenario) {
-    println!("{}/{}\n{}", scenario.chapter, scenario.id, wrapped(&scenario.title, "  ", text_columns()));
+    println!(
+        "{}/{}\n{}",
+        scenario.chapter,
+        scenario.id,
+        wrapped(&scenario.title, "  ", text_columns())
+    );
     for (label, text) in [("Why", &scenario.why), ("Seen in", &scenario.seen)] {
         if let Some(text) = text {
             println!("\n{label}\n{}", wrapped(text, "  ", text_columns()));
         }
     }
     println!("\nChecks");
-    for requirement in scenario.checks.iter().filter_map(|id| requirements::find(id)) {
-        println!("{}", wrapped(&format!("{}: {}", requirement.id, requirement.text), "  ", text_columns()));
+    for requirement in scenario
+        .checks
+        .iter()
+        .filter_map(|id| requirements::find(id))
+    {
+        println!(
+            "{}",
+            wrapped(
+                &format!("{}: {}", requirement.id, requirement.text),
+                "  ",
+                text_columns()
+            )
+        );
     }
     println!("\nSteps");
     tell(&scenario.steps, 1);
-    println!("{}", if scenario.audit { "  then the audit, and the checkers over all frames" } else { "  no audit; the checkers over all frames" });
+    println!(
+        "{}",
+        if scenario.audit {
+            "  then the audit, and the checkers over all frames"
+        } else {
+            "  no audit; the checkers over all frames"
+        }
+    );
 }
 
 /// Each step in a line: the verb, then its members as the file has them.
@@ -71,20 +128,46 @@ fn tell(steps: &[Step], depth: usize) {
             _ => continue,
         };
         let plain = |(name, value): &(&String, &Value)| {
-            let empty = value.is_null() || **value == Value::Bool(false) || value.as_array().is_some_and(Vec::is_empty);
+            let empty = value.is_null()
+                || **value == Value::Bool(false)
+                || value.as_array().is_some_and(Vec::is_empty);
             !empty && !["do", "steps", "branches"].contains(&name.as_str())
         };
-        let shown: Vec<_> = members.iter().filter(plain).map(|(name, value)| format!("{name} {}", crate::matcher::short(value))).collect();
-        println!("{}", wrapped(&format!("{} {}", step.verb.name(), shown.join(", ")), &indent, text_columns()));
+        let shown: Vec<_> = members
+            .iter()
+            .filter(plain)
+            .map(|(name, value)| format!("{name} {}", crate::matcher::short(value)))
+            .collect();
+        println!(
+            "{}",
+            wrapped(
+                &format!("{} {}", step.verb.name(), shown.join(", ")),
+                &indent,
+                text_columns()
+            )
+        );
         if let Some(note) = &step.note {
-            println!("{}", wrapped(&format!("({note})"), &format!("{indent}    "), text_columns()));
+            println!(
+                "{}",
+                wrapped(
+                    &format!("({note})"),
+                    &format!("{indent}    "),
+                    text_columns()
+                )
+            );
         }
         match &step.verb {
             Verb::Repeat(repeat) => tell(&repeat.steps, depth + 1),
-            Verb::Parallel(parallel) => parallel.branches.iter().enumerate().for_each(|(index, branch)| {
-                println!("{indent}  branch {index}");
-                tell(branch, depth + 2);
-            }),
+            Verb::Parallel(parallel) => {
+                parallel
+                    .branches
+                    .iter()
+                    .enumerate()
+                    .for_each(|(index, branch)| {
+                        println!("{indent}  branch {index}");
+                        tell(branch, depth + 2);
+                    })
+            }
             _ => {}
         }
     }

@@ -21,23 +21,43 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
         workspace: args.workspace.clone(),
         capabilities: Arc::default(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| Trouble(format!("the runner cannot start: {error}")))?;
-    let welcome = runtime.block_on(preflight::ask(&*target, settings.deadline)).map_err(Trouble)?;
+    let welcome = runtime
+        .block_on(preflight::ask(&*target, settings.deadline))
+        .map_err(Trouble)?;
     announce(&*target, &welcome, scenarios.len());
     let mut progress = Progress::new(scenarios.len() as u64, args.verbose);
-    let settings = Settings { capabilities: welcome.capabilities.into(), ..settings };
+    let settings = Settings {
+        capabilities: welcome.capabilities.into(),
+        ..settings
+    };
     let began = std::time::Instant::now();
-    let judging = suite::run(scenarios, Arc::clone(&target), settings, args.jobs.into(), |judgement| progress.done(judgement));
+    let judging = suite::run(
+        scenarios,
+        Arc::clone(&target),
+        settings,
+        args.jobs.into(),
+        |judgement| progress.done(judgement),
+    );
     let judgements = runtime.block_on(judging);
     progress.finish();
     runtime.shutdown_background();
     let summary = Summary::of(&judgements, began.elapsed());
     let repeat = args.repeat();
-    print(&judgements, &summary, &repeat, args.verbose, Style::of(&std::io::stdout()));
+    print(
+        &judgements,
+        &summary,
+        &repeat,
+        args.verbose,
+        Style::of(&std::io::stdout()),
+    );
     if let Some(path) = &args.json {
         let report = Report::of(&target.describe(), &judgements, &summary, &repeat);
-        std::fs::write(path, report.text()).map_err(|error| Trouble(format!("{}: cannot be written: {error}", path.display())))?;
+        std::fs::write(path, report.text())
+            .map_err(|error| Trouble(format!("{}: cannot be written: {error}", path.display())))?;
     }
     Ok(ExitCode::from(summary.exit_code()))
 }
@@ -54,26 +74,52 @@ impl RunArgs {
     /// The command that runs one scenario again, in the same way.
     fn repeat(&self) -> Repeat {
         let mut flags = Vec::new();
-        let mut flag = |name: &str, value: Option<String>| flags.extend(value.map(|value| format!("{name} {}", quoted(&value))));
+        let mut flag = |name: &str, value: Option<String>| {
+            flags.extend(value.map(|value| format!("{name} {}", quoted(&value))))
+        };
         flag("--server", self.server.clone());
-        flag("--target", self.target.as_ref().map(|path| path.display().to_string()));
-        flag("--deadline", (self.deadline != 20).then(|| self.deadline.to_string()));
+        flag(
+            "--target",
+            self.target.as_ref().map(|path| path.display().to_string()),
+        );
+        flag(
+            "--deadline",
+            (self.deadline != 20).then(|| self.deadline.to_string()),
+        );
         flag("--seed", self.seed.map(|seed| seed.to_string()));
         flag("--workspace", self.workspace.clone());
-        let files = self.selection.file.iter().map(|path| path.display().to_string()).collect();
+        let files = self
+            .selection
+            .file
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         Repeat { flags, files }
     }
 }
 
 fn announce(target: &dyn Target, welcome: &Welcome, scenarios: usize) {
-    let what = if scenarios == 1 { "scenario" } else { "scenarios" };
+    let what = if scenarios == 1 {
+        "scenario"
+    } else {
+        "scenarios"
+    };
     if std::io::stderr().is_terminal() || std::io::stdout().is_terminal() {
-        eprintln!("Judging {} ({} {}) by {scenarios} {what}", target.describe(), welcome.name, welcome.version);
+        eprintln!(
+            "Judging {} ({} {}) by {scenarios} {what}",
+            target.describe(),
+            welcome.name,
+            welcome.version
+        );
     }
 }
 
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }

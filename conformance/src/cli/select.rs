@@ -13,10 +13,29 @@ impl Selection {
     /// # Errors
     /// A file is bad, a part of the selection is nothing's name, or there is none left.
     pub(super) fn scenarios(&self) -> Result<Vec<Arc<Scenario>>, Trouble> {
-        let all = self.all().map_err(|errors| Trouble(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        let all = self.all().map_err(|errors| {
+            Trouble(
+                errors
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            )
+        })?;
         self.check(&all)?;
-        let chosen: Vec<_> = all.into_iter().filter(|scenario| self.means(scenario)).map(Arc::new).collect();
-        if chosen.is_empty() { Err(Trouble("no scenario is selected: --select, --chapter and --capability must all hold".to_owned())) } else { Ok(chosen) }
+        let chosen: Vec<_> = all
+            .into_iter()
+            .filter(|scenario| self.means(scenario))
+            .map(Arc::new)
+            .collect();
+        if chosen.is_empty() {
+            Err(Trouble(
+                "no scenario is selected: --select, --chapter and --capability must all hold"
+                    .to_owned(),
+            ))
+        } else {
+            Ok(chosen)
+        }
     }
 
     fn all(&self) -> Result<Vec<Scenario>, Vec<LoadError>> {
@@ -31,28 +50,55 @@ impl Selection {
                 Err(found) => errors.extend(found),
             }
         }
-        if errors.is_empty() { Ok(scenarios) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(scenarios)
+        } else {
+            Err(errors)
+        }
     }
 
     fn means(&self, scenario: &Scenario) -> bool {
-        let any = |of: &[String], holds: &dyn Fn(&String) -> bool| of.is_empty() || of.iter().any(holds);
+        let any =
+            |of: &[String], holds: &dyn Fn(&String) -> bool| of.is_empty() || of.iter().any(holds);
         any(&self.select, &|pattern| selects(pattern, scenario))
             && any(&self.chapter, &|chapter| *chapter == scenario.chapter)
-            && any(&self.capability, &|capability| scenario.needs.capabilities.contains(capability))
+            && any(&self.capability, &|capability| {
+                scenario.needs.capabilities.contains(capability)
+            })
     }
 
     /// A name that means nothing is a mistake, not an empty selection.
     fn check(&self, all: &[Scenario]) -> Result<(), Trouble> {
-        if let Some(pattern) = self.select.iter().find(|pattern| !all.iter().any(|scenario| selects(pattern, scenario))) {
+        if let Some(pattern) = self
+            .select
+            .iter()
+            .find(|pattern| !all.iter().any(|scenario| selects(pattern, scenario)))
+        {
             let known = requirements::find(pattern).is_some();
-            let why = if known { "no scenario checks" } else { "no scenario, and no requirement that one checks, is named" };
-            return Err(Trouble(format!("{why} {pattern} (see `syncline-conformance list`)")));
+            let why = if known {
+                "no scenario checks"
+            } else {
+                "no scenario, and no requirement that one checks, is named"
+            };
+            return Err(Trouble(format!(
+                "{why} {pattern} (see `syncline-conformance list`)"
+            )));
         }
-        let chapters: BTreeSet<&str> = all.iter().map(|scenario| scenario.chapter.as_str()).collect();
-        match self.chapter.iter().find(|chapter| !chapters.contains(chapter.as_str())) {
+        let chapters: BTreeSet<&str> = all
+            .iter()
+            .map(|scenario| scenario.chapter.as_str())
+            .collect();
+        match self
+            .chapter
+            .iter()
+            .find(|chapter| !chapters.contains(chapter.as_str()))
+        {
             Some(chapter) => {
                 let chapters: Vec<_> = chapters.into_iter().collect();
-                Err(Trouble(format!("no chapter {chapter} has scenarios (there are {})", chapters.join(", "))))
+                Err(Trouble(format!(
+                    "no chapter {chapter} has scenarios (there are {})",
+                    chapters.join(", ")
+                )))
             }
             None => Ok(()),
         }
@@ -60,7 +106,8 @@ impl Selection {
 }
 
 fn selects(pattern: &str, scenario: &Scenario) -> bool {
-    let named = matches(pattern, &scenario.id) || matches(pattern, &format!("{}/{}", scenario.chapter, scenario.id));
+    let named = matches(pattern, &scenario.id)
+        || matches(pattern, &format!("{}/{}", scenario.chapter, scenario.id));
     named || scenario.checks.iter().any(|id| id == pattern)
 }
 
@@ -69,7 +116,10 @@ fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
-            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| matches(after, &rest[at..]))
+            rest.char_indices()
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| matches(after, &rest[at..]))
         }),
     }
 }

@@ -33,19 +33,32 @@ impl Cx {
     /// For a new run.
     #[must_use]
     pub fn new(journal: Arc<Journal>, server: Arc<dyn Instance>, deadline: Duration) -> Cx {
-        Cx { journal, server, deadline, scope: Scope::default(), place: "/steps".to_owned(), links: Arc::default() }
+        Cx {
+            journal,
+            server,
+            deadline,
+            scope: Scope::default(),
+            place: "/steps".to_owned(),
+            links: Arc::default(),
+        }
     }
 
     /// For steps within one turn of a repeat.
     #[must_use]
     pub fn turn(&self, var: &str, turn: u64) -> Cx {
-        Cx { scope: self.scope.with(var, turn), ..self.clone() }
+        Cx {
+            scope: self.scope.with(var, turn),
+            ..self.clone()
+        }
     }
 
     /// For a step further in.
     #[must_use]
     pub fn at(&self, inner: &str) -> Cx {
-        Cx { place: format!("{}/{inner}", self.place), ..self.clone() }
+        Cx {
+            place: format!("{}/{inner}", self.place),
+            ..self.clone()
+        }
     }
 
     /// Looks at the state, or changes it.
@@ -85,11 +98,18 @@ impl Cx {
 
     /// A time beyond the deadline.
     pub(crate) fn patience(&self, ms: Option<&Number>) -> Result<Duration, Stop> {
-        ms.map_or(Ok(Duration::ZERO), |ms| self.number(ms).map(Duration::from_millis))
+        ms.map_or(Ok(Duration::ZERO), |ms| {
+            self.number(ms).map(Duration::from_millis)
+        })
     }
 
     /// Compares a value with a pattern that is resolved, and binds what the pattern binds.
-    pub(crate) fn matches(&self, pattern: &Value, value: Option<&Value>, others: Others) -> Result<(), Mismatch> {
+    pub(crate) fn matches(
+        &self,
+        pattern: &Value,
+        value: Option<&Value>,
+        others: Others,
+    ) -> Result<(), Mismatch> {
         self.with(|state| state.matches(pattern, value, others))
     }
 
@@ -105,12 +125,18 @@ impl Cx {
     /// The link of a connection.
     pub(crate) fn link(&self, conn: ConnIx) -> Result<Arc<Link>, Stop> {
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        links.get(&conn).cloned().ok_or_else(|| Stop::misuse("the connection is closed"))
+        links
+            .get(&conn)
+            .cloned()
+            .ok_or_else(|| Stop::misuse("the connection is closed"))
     }
 
     pub(crate) fn adopt(&self, link: Link) -> ConnIx {
         let conn = link.conn();
-        self.links.lock().unwrap_or_else(PoisonError::into_inner).insert(conn, Arc::new(link));
+        self.links
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(conn, Arc::new(link));
         conn
     }
 
@@ -120,8 +146,14 @@ impl Cx {
     }
 
     /// As [`Cx::say`], for a `subscribe` that goes on from an earlier subscription.
-    pub(crate) async fn say_resuming(&self, conn: ConnIx, message: &Value, resumes: Option<usize>) -> Result<Spoken, Stop> {
-        self.send(conn, Frame::text(message.to_string()), 1, true, resumes).await
+    pub(crate) async fn say_resuming(
+        &self,
+        conn: ConnIx,
+        message: &Value,
+        resumes: Option<usize>,
+    ) -> Result<Spoken, Stop> {
+        self.send(conn, Frame::text(message.to_string()), 1, true, resumes)
+            .await
     }
 
     /// Sends a frame.
@@ -134,9 +166,19 @@ impl Cx {
         resumes: Option<usize>,
     ) -> Result<Spoken, Stop> {
         let link = self.link(conn)?;
-        let sent = tokio::time::timeout(self.deadline, link.send(frame, fragments, own, resumes)).await;
-        let at = sent.map_err(|_| Stop::Unknown(format!("the server took nothing on {} within the deadline", self.name(conn))))?;
-        let ordinal = self.with(|state| state.facts.conns[conn].sent.partition_point(|sent| sent.at <= at) as u64);
+        let sent =
+            tokio::time::timeout(self.deadline, link.send(frame, fragments, own, resumes)).await;
+        let at = sent.map_err(|_| {
+            Stop::Unknown(format!(
+                "the server took nothing on {} within the deadline",
+                self.name(conn)
+            ))
+        })?;
+        let ordinal = self.with(|state| {
+            state.facts.conns[conn]
+                .sent
+                .partition_point(|sent| sent.at <= at) as u64
+        });
         Ok(Spoken { at, ordinal })
     }
 
@@ -160,7 +202,12 @@ impl Cx {
 
 impl State {
     /// Compares a value with a pattern, and binds what the pattern binds.
-    pub(crate) fn matches(&mut self, pattern: &Value, value: Option<&Value>, others: Others) -> Result<(), Mismatch> {
+    pub(crate) fn matches(
+        &mut self,
+        pattern: &Value,
+        value: Option<&Value>,
+        others: Others,
+    ) -> Result<(), Mismatch> {
         for (name, value) in matcher::matches(pattern, value, others)? {
             self.vars.bind(&name, Bound::Value(value));
         }

@@ -71,9 +71,17 @@ impl Journal {
     /// An empty journal.
     #[must_use]
     pub fn new(vars: Vars) -> Journal {
-        let state =
-            State { facts: Facts::default(), vars, looked: Vec::new(), began: Instant::now(), made: 0 };
-        Journal { state: Mutex::new(state), changed: watch::Sender::new(0) }
+        let state = State {
+            facts: Facts::default(),
+            vars,
+            looked: Vec::new(),
+            began: Instant::now(),
+            made: 0,
+        };
+        Journal {
+            state: Mutex::new(state),
+            changed: watch::Sender::new(0),
+        }
     }
 
     /// Looks at the state, or changes it; nobody else does meanwhile.

@@ -52,17 +52,31 @@ impl Link {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(journal: &Arc<Journal>, url: &str, name: &str, subprotocols: &[String]) -> Result<Link, OpenError> {
+    pub async fn open(
+        journal: &Arc<Journal>,
+        url: &str,
+        name: &str,
+        subprotocols: &[String],
+    ) -> Result<Link, OpenError> {
         let socket = handshake(url, subprotocols).await?;
         let (writer, reader) = socket.split();
         let conn = journal.with(|state| {
             let conn = state.facts.conns.len();
-            state.record(Event::Opened { conn, name: name.to_owned() });
+            state.record(Event::Opened {
+                conn,
+                name: name.to_owned(),
+            });
             conn
         });
         let (reading, on) = watch::channel(true);
         let reader = tokio::spawn(read(reader, Arc::clone(journal), conn, on));
-        Ok(Link { conn, journal: Arc::clone(journal), writer: Mutex::new(Some(writer)), reading, reader })
+        Ok(Link {
+            conn,
+            journal: Arc::clone(journal),
+            writer: Mutex::new(Some(writer)),
+            reading,
+            reader,
+        })
     }
 
     /// The connection's index.
@@ -73,10 +87,21 @@ impl Link {
 
     /// Writes the frame down as sent, and sends it. A connection that breaks meanwhile is no error here: the reader sees it.
     /// Gives the entry.
-    pub async fn send(&self, frame: Frame, fragments: usize, own: bool, resumes: Option<usize>) -> usize {
+    pub async fn send(
+        &self,
+        frame: Frame,
+        fragments: usize,
+        own: bool,
+        resumes: Option<usize>,
+    ) -> usize {
         let mut writer = self.writer.lock().await;
         let frame = Arc::new(frame);
-        let event = Event::Sent { conn: self.conn, frame: Arc::clone(&frame), resumes, own };
+        let event = Event::Sent {
+            conn: self.conn,
+            frame: Arc::clone(&frame),
+            resumes,
+            own,
+        };
         let at = self.journal.record(event);
         if let Some(writer) = writer.as_mut() {
             for message in messages(&frame.body, fragments) {
@@ -131,9 +156,12 @@ impl Drop for Link {
 }
 
 async fn handshake(url: &str, subprotocols: &[String]) -> Result<Socket, OpenError> {
-    let request = request(url, subprotocols).map_err(|error| OpenError::Unreachable(error.to_string()))?;
+    let request =
+        request(url, subprotocols).map_err(|error| OpenError::Unreachable(error.to_string()))?;
     // What the server sends is judged, not bounded: a frame above its own limit must be seen to be blamed.
-    let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+    let config = WebSocketConfig::default()
+        .max_message_size(None)
+        .max_frame_size(None);
     match tokio_tungstenite::connect_async_with_config(request, Some(config), true).await {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(answer)) => Err(OpenError::Refused(answer.status().as_u16())),
@@ -150,7 +178,9 @@ fn request(url: &str, subprotocols: &[String]) -> Result<Request, Error> {
     let mut request = url.into_client_request()?;
     if !subprotocols.is_empty() {
         let offered = HeaderValue::from_str(&subprotocols.join(", "))?;
-        request.headers_mut().insert("Sec-WebSocket-Protocol", offered);
+        request
+            .headers_mut()
+            .insert("Sec-WebSocket-Protocol", offered);
     }
     Ok(request)
 }
@@ -167,13 +197,22 @@ fn messages(body: &Body, fragments: usize) -> Vec<Message> {
     let count = bytes.len().div_ceil(size);
     let fragment = |(index, part): (usize, &[u8])| {
         let kind = if index == 0 { kind } else { Data::Continue };
-        Message::Frame(WireFrame::message(part.to_vec(), OpCode::Data(kind), index + 1 == count))
+        Message::Frame(WireFrame::message(
+            part.to_vec(),
+            OpCode::Data(kind),
+            index + 1 == count,
+        ))
     };
     bytes.chunks(size).enumerate().map(fragment).collect()
 }
 
 /// Reads until the connection ends, and writes everything down.
-async fn read(mut socket: SplitStream<Socket>, journal: Arc<Journal>, conn: ConnIx, mut on: watch::Receiver<bool>) {
+async fn read(
+    mut socket: SplitStream<Socket>,
+    journal: Arc<Journal>,
+    conn: ConnIx,
+    mut on: watch::Receiver<bool>,
+) {
     loop {
         let next = tokio::select! {
             // A frame that was not asked for stays where it is.
@@ -188,9 +227,18 @@ async fn read(mut socket: SplitStream<Socket>, journal: Arc<Journal>, conn: Conn
             continue;
         };
         let event = match next {
-            Some(Ok(Message::Text(text))) => Event::Received { conn, frame: Arc::new(Frame::text(text.to_string())) },
-            Some(Ok(Message::Binary(bytes))) => Event::Received { conn, frame: Arc::new(Frame::binary(bytes.to_vec())) },
-            Some(Ok(Message::Close(frame))) => Event::Closed { conn, code: frame.map(|frame| frame.code.into()) },
+            Some(Ok(Message::Text(text))) => Event::Received {
+                conn,
+                frame: Arc::new(Frame::text(text.to_string())),
+            },
+            Some(Ok(Message::Binary(bytes))) => Event::Received {
+                conn,
+                frame: Arc::new(Frame::binary(bytes.to_vec())),
+            },
+            Some(Ok(Message::Close(frame))) => Event::Closed {
+                conn,
+                code: frame.map(|frame| frame.code.into()),
+            },
             Some(Ok(_)) => Event::Heard { conn },
             None | Some(Err(_)) => Event::Closed { conn, code: None },
         };

@@ -10,8 +10,8 @@ mod stop;
 mod wait;
 
 pub use cx::Cx;
+pub(crate) use cx::Spoken;
 pub use journal::{Journal, State};
 pub use link::{Link, OpenError};
-pub(crate) use cx::Spoken;
 pub use sessions::Session;
 pub use stop::{Failure, Stop};

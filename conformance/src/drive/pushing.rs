@@ -13,7 +13,9 @@ impl Cx {
     pub(crate) fn next_seq(&self, conn: ConnIx) -> u64 {
         self.with(|state| {
             let session = &state.facts.conns[conn];
-            session.client().map_or(1, |client| state.facts.ledger.next(session.workspace(), client))
+            session.client().map_or(1, |client| {
+                state.facts.ledger.next(session.workspace(), client)
+            })
         })
     }
 
@@ -24,13 +26,25 @@ impl Cx {
     }
 
     /// Sends a push of these mutations. `follows` and `epoch` are the chain's unless they are given; a given null leaves it out.
-    pub(crate) async fn push(&self, conn: ConnIx, mutations: &[Value], given: Given) -> Result<Spoken, Stop> {
+    pub(crate) async fn push(
+        &self,
+        conn: ConnIx,
+        mutations: &[Value],
+        given: Given,
+    ) -> Result<Spoken, Stop> {
         let own = given.own();
-        let first = mutations.first().and_then(|mutation| mutation.get("seq")).and_then(whole);
+        let first = mutations
+            .first()
+            .and_then(|mutation| mutation.get("seq"))
+            .and_then(whole);
         let (epoch, follows) = self.with(|state| {
             let session = &state.facts.conns[conn];
-            let before = first.and_then(|seq| seq.checked_sub(1)).filter(|seq| *seq > 0);
-            let op_id = session.client().zip(before).and_then(|(client, seq)| state.facts.ledger.op_id(session.workspace(), client, seq));
+            let before = first
+                .and_then(|seq| seq.checked_sub(1))
+                .filter(|seq| *seq > 0);
+            let op_id = session.client().zip(before).and_then(|(client, seq)| {
+                state.facts.ledger.op_id(session.workspace(), client, seq)
+            });
             (session.epoch.clone(), op_id.map(ToOwned::to_owned))
         });
         let mut push = json!({ "type": "push", "mutations": mutations });
@@ -40,11 +54,22 @@ impl Cx {
         if let Some(follows) = given.follows.unwrap_or(follows.into()).take_some() {
             push["follows"] = follows;
         }
-        self.send(conn, crate::history::Frame::text(push.to_string()), 1, own, None).await
+        self.send(
+            conn,
+            crate::history::Frame::text(push.to_string()),
+            1,
+            own,
+            None,
+        )
+        .await
     }
 
     /// Awaits the ack of a push; gives its entry and results.
-    pub(crate) async fn ack(&self, conn: ConnIx, push: Spoken) -> Result<(usize, Vec<Value>), Stop> {
+    pub(crate) async fn ack(
+        &self,
+        conn: ConnIx,
+        push: Spoken,
+    ) -> Result<(usize, Vec<Value>), Stop> {
         let (at, answer) = self.answer(conn, push, "the ack of a push").await?;
         match answer.member("results").and_then(Value::as_array) {
             Some(results) if answer.kind() == "ack" => Ok((at, results.clone())),
@@ -55,7 +80,10 @@ impl Cx {
     /// Waits as long as a deferral asks for.
     pub(crate) async fn defer(&self, deferral: &Value) {
         const PAUSE_MS: u64 = 20;
-        let ms = deferral.get("retryAfterMs").and_then(whole).unwrap_or(PAUSE_MS);
+        let ms = deferral
+            .get("retryAfterMs")
+            .and_then(whole)
+            .unwrap_or(PAUSE_MS);
         tokio::time::sleep(Duration::from_millis(ms.max(1))).await;
     }
 }
@@ -90,7 +118,9 @@ impl TakeSome for Value {
 
 /// Whether a result is what a short form or pattern says: `applied`, `rejected:no_ops`, `outcome`, `{...}`.
 pub(crate) fn is_result(expected: &Value, result: &Value) -> bool {
-    let Some(text) = expected.as_str() else { return matches(expected, Some(result), Others::Allowed).is_ok() };
+    let Some(text) = expected.as_str() else {
+        return matches(expected, Some(result), Others::Allowed).is_ok();
+    };
     let is = |name: &str, value: &str| result.get(name).and_then(Value::as_str) == Some(value);
     match text.split_once(':') {
         Some((status, code)) => is("status", status) && is("code", code),
@@ -100,26 +130,57 @@ pub(crate) fn is_result(expected: &Value, result: &Value) -> bool {
 }
 
 /// Compares all results of an ack with what a step expects; without expectations all `count` must be applied.
-pub(crate) fn check_results(cx: &Cx, expected: Option<&Value>, results: &[Value], count: usize) -> Result<(), Stop> {
+pub(crate) fn check_results(
+    cx: &Cx,
+    expected: Option<&Value>,
+    results: &[Value],
+    count: usize,
+) -> Result<(), Stop> {
     let shown = || short(&Value::Array(results.iter().map(brief).collect()));
     match expected {
-        None if results.len() == count && results.iter().all(|result| is_result(&"applied".into(), result)) => Ok(()),
+        None if results.len() == count
+            && results
+                .iter()
+                .all(|result| is_result(&"applied".into(), result)) =>
+        {
+            Ok(())
+        }
         None => Err(Stop::fail(format!("{count} applied"), shown())),
         Some(Value::Array(expected)) => {
-            let fits = expected.len() == results.len() && expected.iter().zip(results).all(|(expected, result)| is_result(expected, result));
+            let fits = expected.len() == results.len()
+                && expected
+                    .iter()
+                    .zip(results)
+                    .all(|(expected, result)| is_result(expected, result));
             if !fits {
-                return Err(Stop::fail(format!("the results {}", short(&Value::Array(expected.clone()))), shown()));
+                return Err(Stop::fail(
+                    format!("the results {}", short(&Value::Array(expected.clone()))),
+                    shown(),
+                ));
             }
-            let patterns = expected.iter().zip(results).filter(|(expected, _)| expected.is_object());
+            let patterns = expected
+                .iter()
+                .zip(results)
+                .filter(|(expected, _)| expected.is_object());
             for (pattern, result) in patterns {
                 // What a pattern binds is bound.
-                cx.matches(pattern, Some(result), Others::Allowed).map_err(|mismatch| Stop::fail(short(pattern), mismatch.to_string()))?;
+                cx.matches(pattern, Some(result), Others::Allowed)
+                    .map_err(|mismatch| Stop::fail(short(pattern), mismatch.to_string()))?;
             }
             Ok(())
         }
         Some(pattern) => cx
-            .matches(pattern, Some(&Value::Array(results.to_vec())), Others::Allowed)
-            .map_err(|mismatch| Stop::fail(format!("results like {}", short(pattern)), mismatch.to_string())),
+            .matches(
+                pattern,
+                Some(&Value::Array(results.to_vec())),
+                Others::Allowed,
+            )
+            .map_err(|mismatch| {
+                Stop::fail(
+                    format!("results like {}", short(pattern)),
+                    mismatch.to_string(),
+                )
+            }),
     }
 }
 

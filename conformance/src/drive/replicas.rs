@@ -28,19 +28,32 @@ impl State {
     pub(crate) fn live_subs(&self) -> Vec<usize> {
         let reads = |conn: usize| self.is_open(conn) && !self.looked[conn].paused;
         let subs = self.facts.subs.iter().enumerate();
-        subs.filter(|(_, sub)| sub.is_live() && reads(sub.conn)).map(|(index, _)| index).collect()
+        subs.filter(|(_, sub)| sub.is_live() && reads(sub.conn))
+            .map(|(index, _)| index)
+            .collect()
     }
 }
 
 impl Cx {
     /// Awaits that a subscription has all that was acknowledged so far of its tables.
     pub(crate) async fn caught_up(&self, sub: usize) -> Result<(), Stop> {
-        let (conn, live, owed) = self.with(|state| (state.facts.subs[sub].conn, state.live_subs().contains(&sub), state.owed(sub)));
+        let (conn, live, owed) = self.with(|state| {
+            (
+                state.facts.subs[sub].conn,
+                state.live_subs().contains(&sub),
+                state.owed(sub),
+            )
+        });
         if !live {
             return Ok(());
         }
-        let wanted = format!("an update of the subscription on {} to version {owed} or above", self.name(conn));
-        let reached = self.until(conn, &wanted, Duration::ZERO, |state| state.has_reached(sub, owed).then_some(Ok(())));
+        let wanted = format!(
+            "an update of the subscription on {} to version {owed} or above",
+            self.name(conn)
+        );
+        let reached = self.until(conn, &wanted, Duration::ZERO, |state| {
+            state.has_reached(sub, owed).then_some(Ok(()))
+        });
         reached.await.map_err(|stop| match stop {
             Stop::Fail(mut failure) => {
                 failure.requirements = vec!["UPD-DELIVERED".to_owned()];
@@ -53,8 +66,13 @@ impl Cx {
     /// Awaits that all live replicas (of these connections, or all) have what was acknowledged, and are equal.
     pub(crate) async fn converge(&self, only: Option<&[ConnIx]>) -> Result<(), Stop> {
         let subs = self.with(|state| state.live_subs());
-        let of = |state: &State, sub: usize| only.is_none_or(|only| only.contains(&state.facts.subs[sub].conn));
-        let subs: Vec<usize> = subs.into_iter().filter(|sub| self.with(|state| of(state, *sub))).collect();
+        let of = |state: &State, sub: usize| {
+            only.is_none_or(|only| only.contains(&state.facts.subs[sub].conn))
+        };
+        let subs: Vec<usize> = subs
+            .into_iter()
+            .filter(|sub| self.with(|state| of(state, *sub)))
+            .collect();
         let mut late = None;
         for sub in &subs {
             match self.caught_up(*sub).await {
@@ -64,10 +82,21 @@ impl Cx {
             }
         }
         let mut same = |state: &mut State| differing(state, &subs).is_none().then_some(Ok(()));
-        let time = if late.is_some() { Duration::ZERO } else { self.deadline };
+        let time = if late.is_some() {
+            Duration::ZERO
+        } else {
+            self.deadline
+        };
         if self.poll(None, "", time, &mut same).await?.is_none() {
-            let (what, at) = self.with(|state| differing(state, &subs)).unwrap_or_default();
-            return Err(Stop::broken("UPD-COMPLETE", "replicas that are level hold the same", what).at(at));
+            let (what, at) = self
+                .with(|state| differing(state, &subs))
+                .unwrap_or_default();
+            return Err(Stop::broken(
+                "UPD-COMPLETE",
+                "replicas that are level hold the same",
+                what,
+            )
+            .at(at));
         }
         // Alone, a replica that was not brought up to date has nobody to be compared with.
         match late {
@@ -77,22 +106,42 @@ impl Cx {
     }
 
     /// Reads tables on a connection, in as many shapes as it takes; gives the subscriptions after their first complete updates.
-    pub(crate) async fn read(&self, conn: ConnIx, tables: &BTreeSet<String>) -> Result<Vec<usize>, Stop> {
-        let at_most = self.with(|state| state.facts.limit(conn, "shapeTablesMax")).unwrap_or(1).max(1);
+    pub(crate) async fn read(
+        &self,
+        conn: ConnIx,
+        tables: &BTreeSet<String>,
+    ) -> Result<Vec<usize>, Stop> {
+        let at_most = self
+            .with(|state| state.facts.limit(conn, "shapeTablesMax"))
+            .unwrap_or(1)
+            .max(1);
         let tables: Vec<&String> = tables.iter().collect();
         let mut subs = Vec::new();
         for some in tables.chunks(usize::try_from(at_most).unwrap_or(usize::MAX)) {
-            let shape: serde_json::Map<_, _> = some.iter().map(|table| ((*table).clone(), json!({}))).collect();
+            let shape: serde_json::Map<_, _> = some
+                .iter()
+                .map(|table| ((*table).clone(), json!({})))
+                .collect();
             let id = format!("sub-{}", self.with(State::counted));
-            let asked = self.say(conn, &json!({ "type": "subscribe", "id": id, "tables": shape })).await?;
+            let asked = self
+                .say(
+                    conn,
+                    &json!({ "type": "subscribe", "id": id, "tables": shape }),
+                )
+                .await?;
             let (at, answer) = self.answer(conn, asked, "subscribed").await?;
             if answer.kind() != "subscribed" {
                 return Err(Stop::fail("subscribed", answer.to_string()).at([asked.at, at]));
             }
-            let first = self.until(conn, "the first complete update of the subscription", Duration::ZERO, |state| {
-                let sub = state.facts.sub_of(asked.at)?;
-                (!state.facts.subs[sub].completes.is_empty()).then_some(Ok(sub))
-            });
+            let first = self.until(
+                conn,
+                "the first complete update of the subscription",
+                Duration::ZERO,
+                |state| {
+                    let sub = state.facts.sub_of(asked.at)?;
+                    (!state.facts.subs[sub].completes.is_empty()).then_some(Ok(sub))
+                },
+            );
             subs.push(first.await?);
         }
         Ok(subs)
@@ -101,7 +150,10 @@ impl Cx {
 
 /// Two live replicas that differ in a table of both: how, and the last entries of each.
 fn differing(state: &State, subs: &[usize]) -> Option<(String, Vec<usize>)> {
-    let pairs = subs.iter().enumerate().flat_map(|(index, a)| subs[index + 1..].iter().map(move |b| (*a, *b)));
+    let pairs = subs
+        .iter()
+        .enumerate()
+        .flat_map(|(index, a)| subs[index + 1..].iter().map(move |b| (*a, *b)));
     for (a, b) in pairs {
         let (a, b) = (&state.facts.subs[a], &state.facts.subs[b]);
         let workspace = |sub: &Sub| state.facts.conns[sub.conn].workspace().to_owned();
@@ -110,8 +162,14 @@ fn differing(state: &State, subs: &[usize]) -> Option<(String, Vec<usize>)> {
             continue;
         }
         if let Some(what) = difference(&a.replica.rows, &b.replica.rows, &shared) {
-            let names = [a, b].map(|sub| state.facts.conns[sub.conn].name.as_str()).join(" and ");
-            let at = [a, b].iter().filter_map(|sub| sub.parts.last()).map(|part| part.at).collect();
+            let names = [a, b]
+                .map(|sub| state.facts.conns[sub.conn].name.as_str())
+                .join(" and ");
+            let at = [a, b]
+                .iter()
+                .filter_map(|sub| sub.parts.last())
+                .map(|part| part.at)
+                .collect();
             return Some((format!("{names}: {what}"), at));
         }
     }
@@ -132,17 +190,26 @@ impl Expected {
     /// Compares; says the first difference. What the patterns bind is bound.
     pub(crate) fn check(&self, cx: &Cx, rows: &BTreeMap<RowKey, Row>) -> Result<(), Stop> {
         for (key, value, version) in &self.rows {
-            let Some(row) = rows.get(key) else { return Err(Stop::fail(format!("a row {}", label(key)), "there is none")) };
+            let Some(row) = rows.get(key) else {
+                return Err(Stop::fail(format!("a row {}", label(key)), "there is none"));
+            };
             let differs = |what: &str, expected: &Value, actual: &Value| {
-                Stop::fail(format!("{what} {} in {}", short(expected), label(key)), short(actual))
+                Stop::fail(
+                    format!("{what} {} in {}", short(expected), label(key)),
+                    short(actual),
+                )
             };
             if let Some(pattern) = value
-                && cx.matches(pattern, Some(&row.value), Others::Refused).is_err()
+                && cx
+                    .matches(pattern, Some(&row.value), Others::Refused)
+                    .is_err()
             {
                 return Err(differs("the value", pattern, &row.value));
             }
             if let Some(pattern) = version
-                && cx.matches(pattern, Some(&row.version.into()), Others::Refused).is_err()
+                && cx
+                    .matches(pattern, Some(&row.version.into()), Others::Refused)
+                    .is_err()
             {
                 return Err(differs("the version", pattern, &row.version.into()));
             }
@@ -151,26 +218,53 @@ impl Expected {
         let wrong = self.absent.iter().find(|key| rows.contains_key(key));
         let other = rows.keys().find(|key| self.exactly && !named.contains(key));
         match wrong.or(other) {
-            Some(key) => Err(Stop::fail(format!("no row {}", label(key)), short(&rows[key].value))),
+            Some(key) => Err(Stop::fail(
+                format!("no row {}", label(key)),
+                short(&rows[key].value),
+            )),
             None => Ok(()),
         }
     }
 }
 
 /// The first difference between two replicas' rows of these tables, for people.
-pub(crate) fn difference(a: &BTreeMap<RowKey, Row>, b: &BTreeMap<RowKey, Row>, tables: &BTreeSet<&String>) -> Option<String> {
-    let keys: BTreeSet<&RowKey> = a.keys().chain(b.keys()).filter(|key| tables.contains(&key.0)).collect();
+pub(crate) fn difference(
+    a: &BTreeMap<RowKey, Row>,
+    b: &BTreeMap<RowKey, Row>,
+    tables: &BTreeSet<&String>,
+) -> Option<String> {
+    let keys: BTreeSet<&RowKey> = a
+        .keys()
+        .chain(b.keys())
+        .filter(|key| tables.contains(&key.0))
+        .collect();
     keys.into_iter().find_map(|key| {
         let same = match (a.get(key), b.get(key)) {
             (Some(a), Some(b)) => a.version == b.version && equal(&a.value, &b.value),
             (a, b) => a.is_none() && b.is_none(),
         };
-        let show = |row: Option<&Row>| row.map_or_else(|| "not there".to_owned(), |row| format!("{} at {}", short(&row.value), row.version));
-        (!same).then(|| format!("{} is {} here, {} there", label(key), show(a.get(key)), show(b.get(key))))
+        let show = |row: Option<&Row>| {
+            row.map_or_else(
+                || "not there".to_owned(),
+                |row| format!("{} at {}", short(&row.value), row.version),
+            )
+        };
+        (!same).then(|| {
+            format!(
+                "{} is {} here, {} there",
+                label(key),
+                show(a.get(key)),
+                show(b.get(key))
+            )
+        })
     })
 }
 
 /// A row's name for people.
 pub(crate) fn label(key: &RowKey) -> String {
-    format!("{}/{}", short(&key.0.as_str().into()), short(&key.1.as_str().into()))
+    format!(
+        "{}/{}",
+        short(&key.0.as_str().into()),
+        short(&key.1.as_str().into())
+    )
 }

@@ -41,15 +41,26 @@ impl Cx {
         let deadline = Instant::now() + self.deadline;
         loop {
             let url = self.server.url();
-            match tokio::time::timeout_at(deadline, Link::open(&self.journal, &url, name, subprotocols)).await {
+            match tokio::time::timeout_at(
+                deadline,
+                Link::open(&self.journal, &url, name, subprotocols),
+            )
+            .await
+            {
                 Ok(Ok(link)) => {
                     let conn = self.adopt(link);
                     self.with(|state| state.vars.bind(name, Bound::Conn(conn)));
                     return Ok(conn);
                 }
-                Ok(Err(OpenError::Unreachable(_))) if Instant::now() + RETRY_PAUSE < deadline => sleep(RETRY_PAUSE).await,
+                Ok(Err(OpenError::Unreachable(_))) if Instant::now() + RETRY_PAUSE < deadline => {
+                    sleep(RETRY_PAUSE).await
+                }
                 Ok(Err(error)) => return Err(not_opened(&error)),
-                Err(_) => return Err(Stop::Unknown("silent: the handshake was not answered within the deadline".to_owned())),
+                Err(_) => {
+                    return Err(Stop::Unknown(
+                        "silent: the handshake was not answered within the deadline".to_owned(),
+                    ));
+                }
             }
         }
     }
@@ -58,7 +69,8 @@ impl Cx {
     pub(crate) async fn hello(&self, conn: ConnIx, session: &Session) -> Result<Spoken, Stop> {
         let mut hello = json!({ "type": "hello", "workspace": session.workspace });
         if let Some(client) = &session.client {
-            let learnt = || self.with(|state| state.facts.ledger.acked_seq(&session.workspace, client));
+            let learnt =
+                || self.with(|state| state.facts.ledger.acked_seq(&session.workspace, client));
             hello["clientId"] = client.as_str().into();
             hello["ackedSeq"] = session.acked_seq.unwrap_or_else(learnt).into();
         } else if let Some(acked_seq) = session.acked_seq {
@@ -79,9 +91,9 @@ impl Cx {
             Some(match frame.kind() {
                 "welcome" => Ok(frame),
                 // CONN-WORKSPACE-CREATED lets a server open only the workspaces that it chooses.
-                "error" if frame.string("code") == Some(errors::WORKSPACE_REFUSED.code) => {
-                    Err(Stop::Unknown(format!("the server does not open this workspace: {frame}")))
-                }
+                "error" if frame.string("code") == Some(errors::WORKSPACE_REFUSED.code) => Err(
+                    Stop::Unknown(format!("the server does not open this workspace: {frame}")),
+                ),
                 _ => Err(Stop::fail("welcome, as the first frame", frame.to_string()).at([first])),
             })
         })
@@ -89,8 +101,14 @@ impl Cx {
     }
 
     /// Opens a WebSocket, says `hello` and awaits `welcome`.
-    pub(crate) async fn connect(&self, name: &str, session: &Session) -> Result<(ConnIx, Arc<Frame>), Stop> {
-        let conn = self.open(name, &[syncline_schemas::SUBPROTOCOL.to_owned()]).await?;
+    pub(crate) async fn connect(
+        &self,
+        name: &str,
+        session: &Session,
+    ) -> Result<(ConnIx, Arc<Frame>), Stop> {
+        let conn = self
+            .open(name, &[syncline_schemas::SUBPROTOCOL.to_owned()])
+            .await?;
         self.hello(conn, session).await?;
         let welcome = self.welcome(conn).await?;
         Ok((conn, welcome))
@@ -102,11 +120,19 @@ impl Cx {
     }
 
     /// Awaits the answer to a frame; gives its entry and the frame.
-    pub(crate) async fn answer(&self, conn: ConnIx, to: Spoken, wanted: &str) -> Result<(usize, Arc<Frame>), Stop> {
+    pub(crate) async fn answer(
+        &self,
+        conn: ConnIx,
+        to: Spoken,
+        wanted: &str,
+    ) -> Result<(usize, Arc<Frame>), Stop> {
         self.until(conn, wanted, Duration::ZERO, |state| {
             let at = state.facts.conns[conn].sent[to.ordinal as usize - 1].answer?;
             state.looked[conn].awaited.insert(at);
-            state.facts.frame(at).map(|frame| Ok((at, Arc::new(frame.clone()))))
+            state
+                .facts
+                .frame(at)
+                .map(|frame| Ok((at, Arc::new(frame.clone()))))
         })
         .await
         .map_err(|stop| stop.at([to.at]))
@@ -115,9 +141,20 @@ impl Cx {
 
 fn not_opened(error: &OpenError) -> Stop {
     match error {
-        OpenError::Unreachable(why) => Stop::Unknown(format!("the server cannot be reached: {why}")),
-        OpenError::Refused(status) => Stop::fail("the WebSocket handshake is accepted", format!("HTTP status {status}")),
-        OpenError::Subprotocol(why) => Stop::broken("CONN-SUBPROTOCOL", "the server selects syncline.v1", why.as_str()),
-        OpenError::NotWebSocket(why) => Stop::Unknown(format!("what answers there speaks no WebSocket: {why}")),
+        OpenError::Unreachable(why) => {
+            Stop::Unknown(format!("the server cannot be reached: {why}"))
+        }
+        OpenError::Refused(status) => Stop::fail(
+            "the WebSocket handshake is accepted",
+            format!("HTTP status {status}"),
+        ),
+        OpenError::Subprotocol(why) => Stop::broken(
+            "CONN-SUBPROTOCOL",
+            "the server selects syncline.v1",
+            why.as_str(),
+        ),
+        OpenError::NotWebSocket(why) => {
+            Stop::Unknown(format!("what answers there speaks no WebSocket: {why}"))
+        }
     }
 }

@@ -27,13 +27,26 @@ pub struct Failure {
 impl Stop {
     /// The step's expectation was not met.
     pub fn fail(expected: impl Into<String>, actual: impl Into<String>) -> Stop {
-        Stop::Fail(Failure { expected: expected.into(), actual: actual.into(), ..Failure::default() })
+        Stop::Fail(Failure {
+            expected: expected.into(),
+            actual: actual.into(),
+            ..Failure::default()
+        })
     }
 
     /// A general requirement is broken, whatever the step is about.
-    pub fn broken(requirement: &str, expected: impl Into<String>, actual: impl Into<String>) -> Stop {
+    pub fn broken(
+        requirement: &str,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+    ) -> Stop {
         let requirements = vec![requirement.to_owned()];
-        Stop::Fail(Failure { requirements, expected: expected.into(), actual: actual.into(), ..Failure::default() })
+        Stop::Fail(Failure {
+            requirements,
+            expected: expected.into(),
+            actual: actual.into(),
+            ..Failure::default()
+        })
     }
 
     /// The scenario itself is wrong.

@@ -20,7 +20,10 @@ impl Cx {
         patience: Duration,
         mut condition: impl FnMut(&mut State) -> Option<Result<T, Stop>>,
     ) -> Result<T, Stop> {
-        match self.poll(Some(conn), wanted, self.deadline + patience, &mut condition).await? {
+        match self
+            .poll(Some(conn), wanted, self.deadline + patience, &mut condition)
+            .await?
+        {
             Some(found) => Ok(found),
             None => self.probe(conn, wanted, &mut condition).await,
         }
@@ -59,10 +62,18 @@ impl Cx {
         wanted: &str,
         condition: &mut impl FnMut(&mut State) -> Option<Result<T, Stop>>,
     ) -> Result<T, Stop> {
-        let silent = |why: &str| Stop::Unknown(format!("silent: {wanted} did not come within the deadline, {why}"));
+        let silent = |why: &str| {
+            Stop::Unknown(format!(
+                "silent: {wanted} did not come within the deadline, {why}"
+            ))
+        };
         let (welcomed, paused, name) = self.with(|state| {
             let session = &state.facts.conns[conn];
-            (session.welcome.is_some(), state.looked[conn].paused, session.name.clone())
+            (
+                session.welcome.is_some(),
+                state.looked[conn].paused,
+                session.name.clone(),
+            )
         });
         if paused {
             return Err(silent(&format!("and {name} is not reading")));
@@ -74,11 +85,18 @@ impl Cx {
         let ping = self.say(conn, &json!({ "type": "ping", "t": t })).await?;
         let mut either = |state: &mut State| match condition(state) {
             Some(found) => Some(found.map(Some)),
-            None => state.facts.conns[conn].sent[ping.ordinal as usize - 1].answer.map(|_| Ok(None)),
+            None => state.facts.conns[conn].sent[ping.ordinal as usize - 1]
+                .answer
+                .map(|_| Ok(None)),
         };
-        match self.poll(Some(conn), wanted, self.deadline, &mut either).await? {
+        match self
+            .poll(Some(conn), wanted, self.deadline, &mut either)
+            .await?
+        {
             Some(Some(found)) => Ok(found),
-            Some(None) => Err(Stop::fail(wanted, "a later ping was answered, this never came").at([ping.at])),
+            Some(None) => {
+                Err(Stop::fail(wanted, "a later ping was answered, this never came").at([ping.at]))
+            }
             None => Err(silent("nor was a ping answered")),
         }
     }
@@ -89,7 +107,9 @@ impl Cx {
         let ping = self.say(conn, &json!({ "type": "ping", "t": t })).await?;
         let pong = self
             .until(conn, "the pong to a ping", Duration::ZERO, |state| {
-                state.facts.conns[conn].sent[ping.ordinal as usize - 1].answer.map(Ok)
+                state.facts.conns[conn].sent[ping.ordinal as usize - 1]
+                    .answer
+                    .map(Ok)
             })
             .await?;
         self.with(|state| state.looked[conn].awaited.insert(pong));
@@ -102,14 +122,40 @@ fn lost(state: &State, conn: ConnIx, wanted: &str) -> Option<Stop> {
     let session = &state.facts.conns[conn];
     let end = session.ended?;
     if !end.by_server {
-        return Some(Stop::misuse(format!("waits for {wanted} on {}, which it has left", session.name)));
+        return Some(Stop::misuse(format!(
+            "waits for {wanted} on {}, which it has left",
+            session.name
+        )));
     }
     if state.looked[conn].may_end {
-        return Some(Stop::Unknown(format!("{} ended, as was to be expected, while waiting for {wanted}", session.name)));
+        return Some(Stop::Unknown(format!(
+            "{} ended, as was to be expected, while waiting for {wanted}",
+            session.name
+        )));
     }
-    let code = end.code.map_or_else(|| "without a close frame".to_owned(), |code| format!("with close code {code}"));
+    let code = end.code.map_or_else(
+        || "without a close frame".to_owned(),
+        |code| format!("with close code {code}"),
+    );
     let last = session.received.last().copied();
-    let said = last.and_then(|at| state.facts.frame(at)).map_or_else(|| "nothing".to_owned(), ToString::to_string);
-    let shown = session.sent.last().map(|sent| sent.at).into_iter().chain(last).chain([end.at]);
-    Some(Stop::fail(wanted, format!("the server closed {} {code}; its last frame: {said}", session.name)).at(shown))
+    let said = last
+        .and_then(|at| state.facts.frame(at))
+        .map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    let shown = session
+        .sent
+        .last()
+        .map(|sent| sent.at)
+        .into_iter()
+        .chain(last)
+        .chain([end.at]);
+    Some(
+        Stop::fail(
+            wanted,
+            format!(
+                "the server closed {} {code}; its last frame: {said}",
+                session.name
+            ),
+        )
+        .at(shown),
+    )
 }

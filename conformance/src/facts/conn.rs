@@ -111,7 +111,10 @@ impl Conn {
     /// The live subscription of this shape.
     #[must_use]
     pub fn live_sub(&self, shape: &str) -> Option<usize> {
-        self.live.iter().find(|(name, _)| name == shape).map(|(_, sub)| *sub)
+        self.live
+            .iter()
+            .find(|(name, _)| name == shape)
+            .map(|(_, sub)| *sub)
     }
 
     pub(super) fn welcomed(&mut self, at: usize, frame: &Frame) {

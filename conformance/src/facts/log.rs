@@ -74,8 +74,13 @@ impl Log {
                 Inherited::No => {}
             }
         }
-        let open = mutation.sends.iter().any(|send| send.answer == Answer::Pending && send.epoch == epoch);
-        let elsewhere = mutation.sends.iter().any(|send| send.answer == Answer::Pending && send.epoch != epoch && known(facts, &send.epoch));
+        let open = mutation
+            .sends
+            .iter()
+            .any(|send| send.answer == Answer::Pending && send.epoch == epoch);
+        let elsewhere = mutation.sends.iter().any(|send| {
+            send.answer == Answer::Pending && send.epoch != epoch && known(facts, &send.epoch)
+        });
         if open || elsewhere {
             self.indefinite.extend(mutation.rows());
         }
@@ -89,7 +94,11 @@ impl Log {
         if effects.is_none() {
             self.indefinite.extend(mutation.rows());
         }
-        self.steps.push(Step { version: outcome.version, mutation: index, effects: effects.unwrap_or_default() });
+        self.steps.push(Step {
+            version: outcome.version,
+            mutation: index,
+            effects: effects.unwrap_or_default(),
+        });
     }
 
     /// What is known of every row of these tables that was ever named, at this version.
@@ -97,7 +106,11 @@ impl Log {
     pub fn known_at(&self, version: u64, tables: &BTreeSet<String>) -> BTreeMap<RowKey, Known> {
         let mut known = BTreeMap::new();
         for step in &self.steps {
-            for (key, value) in step.effects.iter().filter(|(key, _)| tables.contains(&key.0)) {
+            for (key, value) in step
+                .effects
+                .iter()
+                .filter(|(key, _)| tables.contains(&key.0))
+            {
                 let was = known.entry(key.clone()).or_insert(Known::Absent(None));
                 if step.version <= version {
                     *was = replayed(was, value.as_ref(), step.version);
@@ -119,9 +132,13 @@ impl Log {
         tables: &BTreeSet<String>,
     ) -> BTreeSet<RowKey> {
         let first = self.steps.partition_point(|step| step.version <= from);
-        let steps = self.steps[first..].iter().take_while(|step| step.version <= to);
+        let steps = self.steps[first..]
+            .iter()
+            .take_while(|step| step.version <= to);
         let mut changed = BTreeSet::new();
-        for (step, (key, value)) in steps.flat_map(|step| step.effects.iter().map(move |effect| (step, effect))) {
+        for (step, (key, value)) in
+            steps.flat_map(|step| step.effects.iter().map(move |effect| (step, effect)))
+        {
             if tables.contains(&key.0) && !self.indefinite.contains(key) {
                 let was = known.entry(key.clone()).or_insert(Known::Absent(None));
                 *was = replayed(was, value.as_ref(), step.version);
@@ -135,7 +152,15 @@ impl Log {
     #[must_use]
     pub fn rows_at(&self, version: u64, tables: &BTreeSet<String>) -> BTreeMap<RowKey, Row> {
         let known = self.known_at(version, tables).into_iter();
-        known.filter_map(|(key, known)| if let Known::Row(row) = known { Some((key, row)) } else { None }).collect()
+        known
+            .filter_map(|(key, known)| {
+                if let Known::Row(row) = known {
+                    Some((key, row))
+                } else {
+                    None
+                }
+            })
+            .collect()
     }
 
     /// The last version that surely changed a row of these tables; 0 if none did.
@@ -144,8 +169,16 @@ impl Log {
         let mut present: BTreeSet<&RowKey> = BTreeSet::new();
         let mut last = 0;
         for step in &self.steps {
-            for (key, value) in step.effects.iter().filter(|(key, _)| tables.contains(&key.0)) {
-                let changed = if value.is_some() { present.insert(key) || true } else { present.remove(key) };
+            for (key, value) in step
+                .effects
+                .iter()
+                .filter(|(key, _)| tables.contains(&key.0))
+            {
+                let changed = if value.is_some() {
+                    present.insert(key) || true
+                } else {
+                    present.remove(key)
+                };
                 if changed && !self.indefinite.contains(key) {
                     last = step.version;
                 }
@@ -158,7 +191,10 @@ impl Log {
 /// A row after an effect: a delete of what is not there changes nothing.
 fn replayed(was: &Known, value: Option<&Value>, version: u64) -> Known {
     match (was, value) {
-        (_, Some(value)) => Known::Row(Row { value: value.clone(), version }),
+        (_, Some(value)) => Known::Row(Row {
+            value: value.clone(),
+            version,
+        }),
         (Known::Row(_), None) => Known::Absent(Some(version)),
         (was, None) => was.clone(),
     }
@@ -176,15 +212,29 @@ fn effects(ops: &Value) -> Option<Vec<(RowKey, Option<Value>)>> {
 
 /// Whether the server ever named this epoch.
 fn known(facts: &Facts, epoch: &str) -> bool {
-    facts.conns.iter().any(|conn| conn.epoch.as_deref() == Some(epoch))
+    facts
+        .conns
+        .iter()
+        .any(|conn| conn.epoch.as_deref() == Some(epoch))
 }
 
 /// Whether a restored history has a mutation that an earlier one decided: surely if it was acknowledged before the backup, surely not if it
 /// was first sent after.
 fn inherited(facts: &Facts, mutation: &Mutation, outcome: &Outcome) -> Inherited {
-    let Some((_, restored, _)) = facts.hooks.iter().rfind(|(hook, _, _)| *hook == Hook::Restore) else { return Inherited::Maybe };
-    let mut backups = facts.hooks.iter().filter(|(hook, begun, _)| *hook == Hook::Backup && begun < restored);
-    let Some((_, begun, done)) = backups.next_back() else { return Inherited::Maybe };
+    let Some((_, restored, _)) = facts
+        .hooks
+        .iter()
+        .rfind(|(hook, _, _)| *hook == Hook::Restore)
+    else {
+        return Inherited::Maybe;
+    };
+    let mut backups = facts
+        .hooks
+        .iter()
+        .filter(|(hook, begun, _)| *hook == Hook::Backup && begun < restored);
+    let Some((_, begun, done)) = backups.next_back() else {
+        return Inherited::Maybe;
+    };
     match mutation.sends.first() {
         _ if outcome.at < *begun => Inherited::Yes,
         Some(first) if first.at > *done => Inherited::No,

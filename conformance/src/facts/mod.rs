@@ -51,14 +51,24 @@ impl Facts {
         let at = self.entries.len();
         match &entry.event {
             Event::Opened { name, .. } => self.conns.push(Conn::new(name.clone(), at)),
-            Event::Sent { conn, frame, resumes, .. } => self.sent(at, *conn, frame, *resumes),
+            Event::Sent {
+                conn,
+                frame,
+                resumes,
+                ..
+            } => self.sent(at, *conn, frame, *resumes),
             Event::Received { conn, frame } => self.received(at, *conn, frame),
             Event::Heard { conn } => self.conns[*conn].heard_at = Some(at),
             Event::Closed { conn, code } => self.ended(at, *conn, true, *code),
             Event::Left { conn } => self.ended(at, *conn, false, None),
             Event::HookBegun { hook } => self.hooks.push((*hook, at, usize::MAX)),
             Event::HookDone { hook } => {
-                if let Some(begun) = self.hooks.iter_mut().rev().find(|(begun, _, done)| begun == hook && *done == usize::MAX) {
+                if let Some(begun) = self
+                    .hooks
+                    .iter_mut()
+                    .rev()
+                    .find(|(begun, _, done)| begun == hook && *done == usize::MAX)
+                {
                     begun.2 = at;
                 }
             }
@@ -97,7 +107,9 @@ impl Facts {
         let session = &mut self.conns[conn];
         session.received.push(at);
         session.heard_at = Some(at);
-        let re = frame.number("re").filter(|re| (1..=session.sent.len() as u64).contains(re));
+        let re = frame
+            .number("re")
+            .filter(|re| (1..=session.sent.len() as u64).contains(re));
         if let Some(re) = re {
             session.answered(re, at);
         }
@@ -125,10 +137,15 @@ impl Facts {
     fn ponged(&mut self, at: usize, conn: ConnIx, pong: &Frame) {
         let entries = &self.entries;
         let is_it = |sent: &&mut Sent| match &entries[sent.at].event {
-            Event::Sent { frame, .. } => frame.kind() == "ping" && frame.number("t") == pong.number("t"),
+            Event::Sent { frame, .. } => {
+                frame.kind() == "ping" && frame.number("t") == pong.number("t")
+            }
             _ => false,
         };
-        let open = self.conns[conn].sent.iter_mut().filter(|sent| sent.answer.is_none());
+        let open = self.conns[conn]
+            .sent
+            .iter_mut()
+            .filter(|sent| sent.answer.is_none());
         if let Some(ping) = { open }.find(is_it) {
             ping.answer = Some(at);
         }
@@ -142,7 +159,9 @@ impl Facts {
             session.asked.retain(|asked| asked.at != sent_at);
         }
         if frame.string("scope") == Some("subscription")
-            && let Some(sub) = frame.string("shape").and_then(|shape| session.live_sub(shape))
+            && let Some(sub) = frame
+                .string("shape")
+                .and_then(|shape| session.live_sub(shape))
         {
             session.live.retain(|(_, live)| *live != sub);
             self.subs[sub].ended_at = Some(at);
@@ -150,13 +169,23 @@ impl Facts {
     }
 
     fn subscribed(&mut self, at: usize, conn: ConnIx, frame: &Frame) {
-        let (id, shape) = (frame.string("id").unwrap_or_default(), frame.string("shape").unwrap_or_default());
+        let (id, shape) = (
+            frame.string("id").unwrap_or_default(),
+            frame.string("shape").unwrap_or_default(),
+        );
         let session = &mut self.conns[conn];
-        let Some(index) = session.asked.iter().position(|asked| asked.id == id) else { return };
+        let Some(index) = session.asked.iter().position(|asked| asked.id == id) else {
+            return;
+        };
         let asked = session.asked.remove(index);
         session.answered_at(asked.at, at);
-        let over = |(name, sub): &(String, usize)| name == shape || self.subs[*sub].tables == asked.tables;
-        for (_, ended) in session.live.extract_if(.., |live| over(live)).collect::<Vec<_>>() {
+        let over =
+            |(name, sub): &(String, usize)| name == shape || self.subs[*sub].tables == asked.tables;
+        for (_, ended) in session
+            .live
+            .extract_if(.., |live| over(live))
+            .collect::<Vec<_>>()
+        {
             self.subs[ended].ended_at = Some(at);
         }
         session.live.push((shape.to_owned(), self.subs.len()));
@@ -169,13 +198,18 @@ impl Facts {
             }
             (None, None) => Replica::default(),
         };
-        self.subs.push(Sub::new(conn, asked, shape, at, epoch, replica));
+        self.subs
+            .push(Sub::new(conn, asked, shape, at, epoch, replica));
     }
 
     fn ended(&mut self, at: usize, conn: ConnIx, by_server: bool, code: Option<u16>) {
         let session = &mut self.conns[conn];
         if session.ended.is_none() {
-            session.ended = Some(conn::End { at, by_server, code });
+            session.ended = Some(conn::End {
+                at,
+                by_server,
+                code,
+            });
             for (_, sub) in std::mem::take(&mut session.live) {
                 self.subs[sub].ended_at = Some(at);
             }
@@ -185,13 +219,20 @@ impl Facts {
     /// The subscription that answered the `subscribe` sent at this entry.
     #[must_use]
     pub fn sub_of(&self, subscribe_at: usize) -> Option<usize> {
-        self.subs.iter().position(|sub| sub.asked_at == subscribe_at)
+        self.subs
+            .iter()
+            .position(|sub| sub.asked_at == subscribe_at)
     }
 
     /// The announced limit of a connection's session.
     #[must_use]
     pub fn limit(&self, conn: ConnIx, name: &str) -> Option<u64> {
         let welcome = self.conns.get(conn)?.welcome.as_ref()?;
-        whole(welcome.1.get("limits").and_then(|limits: &Value| limits.get(name))?)
+        whole(
+            welcome
+                .1
+                .get("limits")
+                .and_then(|limits: &Value| limits.get(name))?,
+        )
     }
 }

@@ -104,16 +104,28 @@ impl Mutation {
     /// The ops that were decided; none if several were on their way, or the mutation was never sent.
     #[must_use]
     pub fn ops(&self) -> Option<&Value> {
-        let decided_at = self.outcomes.first().map_or(usize::MAX, |outcome| outcome.at);
-        let mut before = self.sends.iter().filter(|send| send.at < decided_at && !matches!(send.answer, Answer::Not(_)));
+        let decided_at = self
+            .outcomes
+            .first()
+            .map_or(usize::MAX, |outcome| outcome.at);
+        let mut before = self
+            .sends
+            .iter()
+            .filter(|send| send.at < decided_at && !matches!(send.answer, Answer::Not(_)));
         let first = before.next()?;
-        before.all(|send| equal(&send.ops, &first.ops)).then_some(&first.ops)
+        before
+            .all(|send| equal(&send.ops, &first.ops))
+            .then_some(&first.ops)
     }
 
     /// Every row that it names, in whatever ops it was sent with.
     #[must_use]
     pub fn rows(&self) -> BTreeSet<RowKey> {
-        let ops = self.sends.iter().filter_map(|send| send.ops.as_array()).flatten();
+        let ops = self
+            .sends
+            .iter()
+            .filter_map(|send| send.ops.as_array())
+            .flatten();
         ops.filter_map(row_of).collect()
     }
 
@@ -127,35 +139,57 @@ impl Mutation {
 /// The row that an op names.
 #[must_use]
 pub fn row_of(op: &Value) -> Option<RowKey> {
-    Some((op.get("table")?.as_str()?.to_owned(), op.get("key")?.as_str()?.to_owned()))
+    Some((
+        op.get("table")?.as_str()?.to_owned(),
+        op.get("key")?.as_str()?.to_owned(),
+    ))
 }
 
 impl Ledger {
     /// The mutation of this name.
     #[must_use]
     pub fn find(&self, workspace: &str, client: &str, seq: u64, op_id: &str) -> Option<&Mutation> {
-        let name = (workspace.to_owned(), client.to_owned(), seq, op_id.to_owned());
+        let name = (
+            workspace.to_owned(),
+            client.to_owned(),
+            seq,
+            op_id.to_owned(),
+        );
         self.by_name.get(&name).map(|index| &self.mutations[*index])
     }
 
     /// The mutations of one client.
-    pub fn of_client<'a>(&'a self, workspace: &'a str, client: &'a str) -> impl Iterator<Item = &'a Mutation> {
-        self.mutations.iter().filter(move |mutation| mutation.workspace == workspace && mutation.client == client)
+    pub fn of_client<'a>(
+        &'a self,
+        workspace: &'a str,
+        client: &'a str,
+    ) -> impl Iterator<Item = &'a Mutation> {
+        self.mutations
+            .iter()
+            .filter(move |mutation| mutation.workspace == workspace && mutation.client == client)
     }
 
     /// The `seq` of the client's next new mutation.
     #[must_use]
     pub fn next(&self, workspace: &str, client: &str) -> u64 {
-        let last = self.of_client(workspace, client).filter(|mutation| mutation.possible()).max_by_key(|mutation| mutation.seq);
+        let last = self
+            .of_client(workspace, client)
+            .filter(|mutation| mutation.possible())
+            .max_by_key(|mutation| mutation.seq);
         last.map_or(1, |mutation| mutation.seq + 1)
     }
 
     /// The `opId` of the client's mutation with this `seq`: the decided one, else one that may be.
     #[must_use]
     pub fn op_id<'a>(&'a self, workspace: &'a str, client: &'a str, seq: u64) -> Option<&'a str> {
-        let of_seq = || self.of_client(workspace, client).filter(|mutation| mutation.seq == seq);
+        let of_seq = || {
+            self.of_client(workspace, client)
+                .filter(|mutation| mutation.seq == seq)
+        };
         let decided = of_seq().find(|mutation| !mutation.outcomes.is_empty());
-        decided.or_else(|| of_seq().filter(|mutation| mutation.possible()).last()).map(|mutation| mutation.op_id.as_str())
+        decided
+            .or_else(|| of_seq().filter(|mutation| mutation.possible()).last())
+            .map(|mutation| mutation.op_id.as_str())
     }
 
     /// Up to which `seq` all outcomes of a client were told.
@@ -166,7 +200,10 @@ impl Ledger {
             .filter(|mutation| !mutation.outcomes.is_empty())
             .map(|mutation| mutation.seq)
             .collect();
-        (1..).take_while(|seq| known.contains(seq)).last().unwrap_or(0)
+        (1..)
+            .take_while(|seq| known.contains(seq))
+            .last()
+            .unwrap_or(0)
     }
 
     fn named(&mut self, session: &Conn, seq: u64, op_id: &str) -> Option<&mut Mutation> {
@@ -175,7 +212,14 @@ impl Ledger {
         let index = *self.by_name.entry(name).or_insert(self.mutations.len());
         if index == self.mutations.len() {
             let (sends, outcomes) = (Vec::new(), Vec::new());
-            self.mutations.push(Mutation { workspace, client, seq, op_id: op_id.to_owned(), sends, outcomes });
+            self.mutations.push(Mutation {
+                workspace,
+                client,
+                seq,
+                op_id: op_id.to_owned(),
+                sends,
+                outcomes,
+            });
         }
         Some(&mut self.mutations[index])
     }
@@ -183,26 +227,53 @@ impl Ledger {
     pub(super) fn pushed(&mut self, at: usize, conn: ConnIx, session: &Conn, push: &Frame) {
         let epoch = push.string("epoch").unwrap_or_default();
         let ordinal = session.sent.len() as u64;
-        for mutation in push.member("mutations").and_then(Value::as_array).into_iter().flatten() {
-            let Some((seq, op_id)) = link(mutation) else { continue };
-            let Some(ops) = mutation.get("ops").filter(|ops| ops.is_array()) else { continue };
+        for mutation in push
+            .member("mutations")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let Some((seq, op_id)) = link(mutation) else {
+                continue;
+            };
+            let Some(ops) = mutation.get("ops").filter(|ops| ops.is_array()) else {
+                continue;
+            };
             if let Some(known) = self.named(session, seq, op_id) {
                 let (epoch, ops) = (epoch.to_owned(), ops.clone());
-                known.sends.push(Send { at, conn, ordinal, epoch, ops, answer: Answer::Pending });
+                known.sends.push(Send {
+                    at,
+                    conn,
+                    ordinal,
+                    epoch,
+                    ops,
+                    answer: Answer::Pending,
+                });
             }
         }
     }
 
     pub(super) fn acked(&mut self, at: usize, conn: ConnIx, session: &Conn, ack: &Frame) {
-        let results = ack.member("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let results = ack
+            .member("results")
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
         for result in results {
             self.told(at, conn, session, result);
         }
-        let Some(ordinal) = ack.number("re") else { return };
+        let Some(ordinal) = ack.number("re") else {
+            return;
+        };
         let ends = results.last().filter(|last| !is_outcome(last));
         for mutation in &mut self.mutations {
-            for send in mutation.sends.iter_mut().filter(|send| send.conn == conn && send.ordinal == ordinal) {
-                let result = results.iter().find(|result| link(result) == Some((mutation.seq, &mutation.op_id)));
+            for send in mutation
+                .sends
+                .iter_mut()
+                .filter(|send| send.conn == conn && send.ordinal == ordinal)
+            {
+                let result = results
+                    .iter()
+                    .find(|result| link(result) == Some((mutation.seq, &mutation.op_id)));
                 match (result, ends) {
                     (Some(result), _) if is_outcome(result) => send.answer = Answer::Decided,
                     (Some(result), _) => send.answer = Answer::Not(code(result)),
@@ -214,7 +285,12 @@ impl Ledger {
     }
 
     pub(super) fn learned(&mut self, at: usize, conn: ConnIx, session: &Conn, welcome: &Frame) {
-        for result in welcome.member("results").and_then(Value::as_array).into_iter().flatten() {
+        for result in welcome
+            .member("results")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             self.told(at, conn, session, result);
         }
     }
@@ -223,7 +299,10 @@ impl Ledger {
     pub(super) fn errored(&mut self, conn: ConnIx, ordinal: u64, error: &Frame) {
         let code = error.string("code").unwrap_or_default();
         if errors::find(code).is_some_and(|def| def.definite) {
-            let sends = self.mutations.iter_mut().flat_map(|mutation| &mut mutation.sends);
+            let sends = self
+                .mutations
+                .iter_mut()
+                .flat_map(|mutation| &mut mutation.sends);
             for send in sends.filter(|send| send.conn == conn && send.ordinal == ordinal) {
                 send.answer = Answer::Not(code.to_owned());
             }
@@ -231,14 +310,31 @@ impl Ledger {
     }
 
     fn told(&mut self, at: usize, conn: ConnIx, session: &Conn, result: &Value) {
-        let (true, Some((seq, op_id)), Some(version)) = (is_outcome(result), link(result), result.get("version").and_then(whole)) else {
+        let (true, Some((seq, op_id)), Some(version)) = (
+            is_outcome(result),
+            link(result),
+            result.get("version").and_then(whole),
+        ) else {
             return;
         };
         let epoch = session.epoch.clone().unwrap_or_default();
-        let Some(known) = self.named(session, seq, op_id) else { return };
+        let Some(known) = self.named(session, seq, op_id) else {
+            return;
+        };
         let status = result["status"].as_str().unwrap_or_default().to_owned();
-        let code = result.get("code").and_then(Value::as_str).map(ToOwned::to_owned);
-        known.outcomes.push(Outcome { at, conn, epoch, status, version, code, result: result.clone() });
+        let code = result
+            .get("code")
+            .and_then(Value::as_str)
+            .map(ToOwned::to_owned);
+        known.outcomes.push(Outcome {
+            at,
+            conn,
+            epoch,
+            status,
+            version,
+            code,
+            result: result.clone(),
+        });
     }
 }
 
@@ -249,9 +345,16 @@ fn link(of: &Value) -> Option<(u64, &str)> {
 /// Whether a result is an outcome.
 #[must_use]
 pub fn is_outcome(result: &Value) -> bool {
-    matches!(result.get("status").and_then(Value::as_str), Some("applied" | "rejected"))
+    matches!(
+        result.get("status").and_then(Value::as_str),
+        Some("applied" | "rejected")
+    )
 }
 
 fn code(result: &Value) -> String {
-    result.get("code").and_then(Value::as_str).unwrap_or_default().to_owned()
+    result
+        .get("code")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }

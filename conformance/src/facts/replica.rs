@@ -52,31 +52,51 @@ impl Replica {
     /// A replica that stands at a cursor with these rows.
     #[must_use]
     pub fn at(cursor: (String, u64), rows: BTreeMap<RowKey, Row>) -> Replica {
-        Replica { rows, cursor: Some(cursor), staged: None }
+        Replica {
+            rows,
+            cursor: Some(cursor),
+            staged: None,
+        }
     }
 
     /// The same replica on another connection: what was staged is dropped.
     #[must_use]
     pub fn resumed(&self) -> Replica {
-        Replica { staged: None, ..self.clone() }
+        Replica {
+            staged: None,
+            ..self.clone()
+        }
     }
 
     /// The cursor's version within this epoch; 0 if it is of another.
     #[must_use]
     pub fn version(&self, epoch: &str) -> u64 {
-        self.cursor.as_ref().filter(|(of, _)| of == epoch).map_or(0, |(_, version)| *version)
+        self.cursor
+            .as_ref()
+            .filter(|(of, _)| of == epoch)
+            .map_or(0, |(_, version)| *version)
     }
 
     /// Takes one frame.
     pub fn take(&mut self, epoch: &str, update: &Frame) -> Taken {
         if update.member("replace") == Some(&Value::Bool(true)) {
-            self.staged = Some(Staged { replace: true, ..Staged::default() });
+            self.staged = Some(Staged {
+                replace: true,
+                ..Staged::default()
+            });
         }
         let staged = self.staged.get_or_insert_default();
-        for change in update.member("changes").and_then(Value::as_array).into_iter().flatten() {
+        for change in update
+            .member("changes")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             staged.change(change);
         }
-        let Some(to) = update.number("to") else { return Taken::Staged };
+        let Some(to) = update.number("to") else {
+            return Taken::Staged;
+        };
         let Staged { replace, changes } = self.staged.take().unwrap_or_default();
         let cursor = self.version(epoch);
         if !replace && update.number("from").unwrap_or(0) > cursor {
@@ -85,7 +105,9 @@ impl Replica {
         if replace {
             self.rows.clear();
         }
-        let news = changes.into_iter().filter(|(_, (version, _))| replace || *version > cursor);
+        let news = changes
+            .into_iter()
+            .filter(|(_, (version, _))| replace || *version > cursor);
         for (key, (version, value)) in news {
             match value {
                 Some(value) => self.rows.insert(key, Row { value, version }),
@@ -95,17 +117,28 @@ impl Replica {
         if replace || to > cursor {
             self.cursor = Some((epoch.to_owned(), to));
         }
-        Taken::Complete { replacement: replace }
+        Taken::Complete {
+            replacement: replace,
+        }
     }
 }
 
 impl Staged {
     /// Of several changes of one row the highest version wins.
     fn change(&mut self, change: &Value) {
-        let text = |name: &str| change.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |name: &str| {
+            change
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let version = change.get("version").and_then(whole).unwrap_or(0);
         let value = (text("op") == "set").then(|| change.get("value").cloned().unwrap_or_default());
-        let held = self.changes.entry((text("table"), text("key"))).or_insert((version, value.clone()));
+        let held = self
+            .changes
+            .entry((text("table"), text("key")))
+            .or_insert((version, value.clone()));
         if version >= held.0 {
             *held = (version, value);
         }
@@ -118,10 +151,25 @@ mod tests {
 
     fn replica(frames: &[&str]) -> (Vec<Taken>, String) {
         let mut replica = Replica::default();
-        let frame = |text: &&str| Frame::text(format!(r#"{{"type": "update", "shape": "s", {text}}}"#));
-        let taken = frames.iter().map(|text| replica.take("e", &frame(text))).collect();
-        let rows: Vec<_> = replica.rows.iter().map(|((_, key), row)| format!("{key}={}@{}", row.value, row.version)).collect();
-        (taken, format!("{} at {:?}", rows.join(" "), replica.cursor.map(|(_, version)| version)))
+        let frame =
+            |text: &&str| Frame::text(format!(r#"{{"type": "update", "shape": "s", {text}}}"#));
+        let taken = frames
+            .iter()
+            .map(|text| replica.take("e", &frame(text)))
+            .collect();
+        let rows: Vec<_> = replica
+            .rows
+            .iter()
+            .map(|((_, key), row)| format!("{key}={}@{}", row.value, row.version))
+            .collect();
+        (
+            taken,
+            format!(
+                "{} at {:?}",
+                rows.join(" "),
+                replica.cursor.map(|(_, version)| version)
+            ),
+        )
     }
 
     const SET: &str = r#"{"op": "set", "table": "t", "key": "k", "version": 3, "value": 1}"#;
@@ -130,7 +178,10 @@ mod tests {
     #[test]
     fn parts_are_seen_at_the_last() {
         let first = format!(r#""from": 0, "replace": true, "more": true, "changes": [{SET}]"#);
-        assert_eq!(replica(&[&first]), (vec![Taken::Staged], " at None".to_owned()));
+        assert_eq!(
+            replica(&[&first]),
+            (vec![Taken::Staged], " at None".to_owned())
+        );
         let last = r#""from": 0, "to": 4, "changes": []"#;
         assert_eq!(replica(&[&first, last]).1, "k=1@3 at Some(4)");
     }
@@ -145,7 +196,13 @@ mod tests {
     fn a_gap_is_not_taken_and_what_is_known_is_skipped() {
         let whole = format!(r#""from": 0, "replace": true, "to": 4, "changes": [{SET}]"#);
         let gap = format!(r#""from": 6, "to": 7, "changes": [{DELETE}]"#);
-        assert_eq!(replica(&[&whole, &gap]), (vec![Taken::Complete { replacement: true }, Taken::Gap], "k=1@3 at Some(4)".to_owned()));
+        assert_eq!(
+            replica(&[&whole, &gap]),
+            (
+                vec![Taken::Complete { replacement: true }, Taken::Gap],
+                "k=1@3 at Some(4)".to_owned()
+            )
+        );
         let old = r#""from": 0, "to": 4, "changes": [{"op": "delete", "table": "t", "key": "k", "version": 3}]"#;
         assert_eq!(replica(&[&whole, old]).1, "k=1@3 at Some(4)");
     }

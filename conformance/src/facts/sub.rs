@@ -92,15 +92,36 @@ pub struct Complete {
 impl Asked {
     pub(super) fn read(at: usize, frame: &Frame, resumes: Option<usize>) -> Option<Asked> {
         let cursor = frame.member("cursor").and_then(|cursor| {
-            Some((cursor.get("epoch")?.as_str()?.to_owned(), cursor.get("version").and_then(whole)?))
+            Some((
+                cursor.get("epoch")?.as_str()?.to_owned(),
+                cursor.get("version").and_then(whole)?,
+            ))
         });
-        let tables = frame.member("tables")?.as_object()?.keys().cloned().collect();
-        Some(Asked { at, id: frame.string("id")?.to_owned(), tables, cursor, resumes })
+        let tables = frame
+            .member("tables")?
+            .as_object()?
+            .keys()
+            .cloned()
+            .collect();
+        Some(Asked {
+            at,
+            id: frame.string("id")?.to_owned(),
+            tables,
+            cursor,
+            resumes,
+        })
     }
 }
 
 impl Sub {
-    pub(super) fn new(conn: ConnIx, asked: Asked, shape: &str, at: usize, epoch: String, replica: Replica) -> Sub {
+    pub(super) fn new(
+        conn: ConnIx,
+        asked: Asked,
+        shape: &str,
+        at: usize,
+        epoch: String,
+        replica: Replica,
+    ) -> Sub {
         Sub {
             conn,
             asked_at: asked.at,
@@ -133,10 +154,23 @@ impl Sub {
         let taken = self.replica.take(&self.epoch, frame);
         if let (Some(to), true) = (part.to, taken != Taken::Staged) {
             let last = self.parts.len() - 1;
-            let open = self.completes.last().map_or(0, |complete| complete.last + 1);
-            let first = (open..=last).rev().find(|index| self.parts[*index].replace).unwrap_or(open);
+            let open = self
+                .completes
+                .last()
+                .map_or(0, |complete| complete.last + 1);
+            let first = (open..=last)
+                .rev()
+                .find(|index| self.parts[*index].replace)
+                .unwrap_or(open);
             let replacement = self.parts[first].replace;
-            self.completes.push(Complete { first, last, from: part.from, to, replacement, taken });
+            self.completes.push(Complete {
+                first,
+                last,
+                from: part.from,
+                to,
+                replacement,
+                taken,
+            });
         }
     }
 
@@ -144,8 +178,16 @@ impl Sub {
     /// first, then the highest `to`. A cursor of another epoch is none.
     #[must_use]
     pub fn cursor_before(&self, complete: usize) -> u64 {
-        let asked = self.cursor.as_ref().filter(|(epoch, _)| *epoch == self.epoch).map_or(0, |(_, version)| *version);
-        self.completes[..complete].iter().map(|complete| complete.to).max().unwrap_or(asked)
+        let asked = self
+            .cursor
+            .as_ref()
+            .filter(|(epoch, _)| *epoch == self.epoch)
+            .map_or(0, |(_, version)| *version);
+        self.completes[..complete]
+            .iter()
+            .map(|complete| complete.to)
+            .max()
+            .unwrap_or(asked)
     }
 
     /// Whether it is live, as far as the client knows.

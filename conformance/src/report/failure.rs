@@ -21,12 +21,21 @@ impl Repeat {
     /// The command for this scenario.
     #[must_use]
     pub fn command(&self, scenario: &str) -> String {
-        let of_scenario = |file: &&String| std::path::Path::new(file).file_stem().is_some_and(|stem| stem == scenario);
+        let of_scenario = |file: &&String| {
+            std::path::Path::new(file)
+                .file_stem()
+                .is_some_and(|stem| stem == scenario)
+        };
         let what = match self.files.iter().find(of_scenario) {
             Some(file) => format!("--file {file}"),
             None => format!("--select {scenario}"),
         };
-        ["syncline-conformance run".to_owned()].into_iter().chain(self.flags.iter().cloned()).chain([what]).collect::<Vec<_>>().join(" ")
+        ["syncline-conformance run".to_owned()]
+            .into_iter()
+            .chain(self.flags.iter().cloned())
+            .chain([what])
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 }
 
@@ -43,25 +52,45 @@ pub(super) fn head(judgement: &Judgement, style: Style) -> String {
     };
     let scenario = &judgement.scenario;
     let title = wrapped(&scenario.title, "      ", text_columns());
-    format!("\n{verdict}  {}\n{title}", style.strong(&format!("{}/{}", scenario.chapter, scenario.id)))
+    format!(
+        "\n{verdict}  {}\n{title}",
+        style.strong(&format!("{}/{}", scenario.chapter, scenario.id))
+    )
 }
 
 /// All that is told of a failure.
-pub(super) fn render(judgement: &Judgement, failures: &[Failure], repeat: &Repeat, style: Style) -> String {
+pub(super) fn render(
+    judgement: &Judgement,
+    failures: &[Failure],
+    repeat: &Repeat,
+    style: Style,
+) -> String {
     let mut text = head(judgement, style) + "\n";
     let mut told = BTreeSet::new();
-    let different: Vec<_> = failures.iter().filter(|failure| told.insert(&failure.requirements)).collect();
+    let different: Vec<_> = failures
+        .iter()
+        .filter(|failure| told.insert(&failure.requirements))
+        .collect();
     for failure in different.iter().take(TOLD_MAX) {
         text += &one(failure, style);
     }
     let more = failures.len() - different.len().min(TOLD_MAX);
     if more > 0 {
-        text += &style.faint(&format!("\n      and {more} more of the kind, or that follow from these\n"));
+        text += &style.faint(&format!(
+            "\n      and {more} more of the kind, or that follow from these\n"
+        ));
     }
     if let Some(first) = failures.first() {
-        text += &format!("\n{}", transcript::excerpt(&judgement.facts, &first.at, style));
+        text += &format!(
+            "\n{}",
+            transcript::excerpt(&judgement.facts, &first.at, style)
+        );
     }
-    text + &format!("\n      {}  {}", style.faint("repeat:"), repeat.command(&judgement.scenario.id))
+    text + &format!(
+        "\n      {}  {}",
+        style.faint("repeat:"),
+        repeat.command(&judgement.scenario.id)
+    )
 }
 
 fn one(failure: &Failure, style: Style) -> String {
@@ -69,13 +98,25 @@ fn one(failure: &Failure, style: Style) -> String {
     let mut text = "\n".to_owned();
     for id in &failure.requirements {
         let says = requirements::find(id).map_or("", |requirement| &requirement.text);
-        text += &wrapped(&format!("{id}: {says}"), "      ", columns).replacen(id.as_str(), &style.strong(id), 1);
+        text += &wrapped(&format!("{id}: {says}"), "      ", columns).replacen(
+            id.as_str(),
+            &style.strong(id),
+            1,
+        );
         text += "\n";
     }
-    for (label, said) in [("expected", Some(&failure.expected)), ("actual", Some(&failure.actual)), ("at", failure.step.as_ref())] {
+    for (label, said) in [
+        ("expected", Some(&failure.expected)),
+        ("actual", Some(&failure.actual)),
+        ("at", failure.step.as_ref()),
+    ] {
         if let Some(said) = said {
             let set = wrapped(said, "                ", columns);
-            text += &format!("      {}{}\n", style.faint(&format!("{label:<10}")), set.trim_start());
+            text += &format!(
+                "      {}{}\n",
+                style.faint(&format!("{label:<10}")),
+                set.trim_start()
+            );
         }
     }
     text
@@ -87,8 +128,15 @@ pub(super) fn unknown(judgements: &[Judgement], repeat: &Repeat, style: Style) -
     for judgement in judgements {
         if let Verdict::Unknown(why) = &judgement.verdict {
             text += &head(judgement, style);
-            text += &format!("\n{}\n", wrapped(&format!("why: {why}"), "      ", text_columns()));
-            text += &format!("      {}  {}\n", style.faint("repeat:"), repeat.command(&judgement.scenario.id));
+            text += &format!(
+                "\n{}\n",
+                wrapped(&format!("why: {why}"), "      ", text_columns())
+            );
+            text += &format!(
+                "      {}  {}\n",
+                style.faint("repeat:"),
+                repeat.command(&judgement.scenario.id)
+            );
         }
     }
     text
@@ -104,7 +152,11 @@ pub(super) fn not_judged(judgements: &[Judgement], style: Style) -> String {
     }
     let mut text = String::new();
     for (why, scenarios) in lacking {
-        text += &format!("\n{} {why}\n{}\n", style.doubtful("not judged:"), wrapped(&scenarios.join(", "), "      ", text_columns()));
+        text += &format!(
+            "\n{} {why}\n{}\n",
+            style.doubtful("not judged:"),
+            wrapped(&scenarios.join(", "), "      ", text_columns())
+        );
     }
     text
 }

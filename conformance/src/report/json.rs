@@ -140,16 +140,29 @@ pub struct Line {
 impl Report {
     /// The report of these judgements.
     #[must_use]
-    pub fn of(target: &str, judgements: &[Judgement], summary: &Summary, repeat: &Repeat) -> Report {
+    pub fn of(
+        target: &str,
+        judgements: &[Judgement],
+        summary: &Summary,
+        repeat: &Repeat,
+    ) -> Report {
         let total = &summary.total;
         Report {
             runner: env!("CARGO_PKG_VERSION").to_owned(),
             target: target.to_owned(),
             took_ms: ms(summary.took),
             exit_code: summary.exit_code(),
-            totals: Totals { pass: total.passed, fail: total.failed, unknown: total.unknown, not_judged: total.not_judged },
+            totals: Totals {
+                pass: total.passed,
+                fail: total.failed,
+                unknown: total.unknown,
+                not_judged: total.not_judged,
+            },
             requirements: found(judgements),
-            scenarios: judgements.iter().map(|judgement| scenario(judgement, repeat)).collect(),
+            scenarios: judgements
+                .iter()
+                .map(|judgement| scenario(judgement, repeat))
+                .collect(),
         }
     }
 
@@ -162,7 +175,8 @@ impl Report {
     /// The JSON Schema of a report, as text.
     #[must_use]
     pub fn schema() -> String {
-        serde_json::to_string_pretty(&schemars::schema_for!(Report)).expect("a schema is JSON") + "\n"
+        serde_json::to_string_pretty(&schemars::schema_for!(Report)).expect("a schema is JSON")
+            + "\n"
     }
 }
 
@@ -178,8 +192,16 @@ fn found(judgements: &[Judgement]) -> Vec<Requirement> {
         Level::Should => "SHOULD",
         Level::May => "MAY",
     };
-    let servers = requirements::ALL.iter().filter(|requirement| requirement.binds == Binds::Server);
-    servers.map(|of| Requirement { id: of.id.clone(), level: level(of.level).to_owned(), found: found(&of.id) }).collect()
+    let servers = requirements::ALL
+        .iter()
+        .filter(|requirement| requirement.binds == Binds::Server);
+    servers
+        .map(|of| Requirement {
+            id: of.id.clone(),
+            level: level(of.level).to_owned(),
+            found: found(&of.id),
+        })
+        .collect()
 }
 
 fn scenario(judgement: &Judgement, repeat: &Repeat) -> Scenario {
@@ -197,7 +219,12 @@ fn scenario(judgement: &Judgement, repeat: &Repeat) -> Scenario {
         actual: failure.actual.clone(),
         lines: failure.at.clone(),
     };
-    let entries = judgement.facts.entries.iter().enumerate().filter(|_| !failures.is_empty());
+    let entries = judgement
+        .facts
+        .entries
+        .iter()
+        .enumerate()
+        .filter(|_| !failures.is_empty());
     Scenario {
         id: of.id.clone(),
         chapter: of.chapter.clone(),
@@ -206,7 +233,12 @@ fn scenario(judgement: &Judgement, repeat: &Repeat) -> Scenario {
         verdict,
         reason,
         failures: failures.iter().map(failure).collect(),
-        transcript: entries.map(|(at, entry)| Line { at_us: entry.at_us, text: transcript::told(&judgement.facts, at) }).collect(),
+        transcript: entries
+            .map(|(at, entry)| Line {
+                at_us: entry.at_us,
+                text: transcript::told(&judgement.facts, at),
+            })
+            .collect(),
         repeat: repeat.command(&of.id),
         took_ms: ms(judgement.took),
     }

@@ -17,7 +17,13 @@ pub use summary::{Chapter, Summary};
 use crate::judge::{Judgement, Verdict};
 
 /// Prints the whole report.
-pub fn print(judgements: &[Judgement], summary: &Summary, repeat: &Repeat, verbose: bool, style: Style) {
+pub fn print(
+    judgements: &[Judgement],
+    summary: &Summary,
+    repeat: &Repeat,
+    verbose: bool,
+    style: Style,
+) {
     if verbose {
         for judgement in judgements {
             println!("{}", failure::head(judgement, style));

@@ -19,14 +19,20 @@ impl Progress {
     #[must_use]
     pub fn new(all: u64, verbose: bool) -> Progress {
         let bar = (std::io::stderr().is_terminal() && !verbose).then(|| {
-            let style = ProgressStyle::with_template("{bar:30} {pos} of {len}{msg}").expect("the template is right");
+            let style = ProgressStyle::with_template("{bar:30} {pos} of {len}{msg}")
+                .expect("the template is right");
             ProgressBar::new(all).with_style(style.progress_chars("━╸─"))
         });
         if let Some(bar) = &bar {
             // A bar that is not ticked is first drawn when the first scenario is done.
             bar.tick();
         }
-        Progress { bar, failed: 0, done: 0, all }
+        Progress {
+            bar,
+            failed: 0,
+            done: 0,
+            all,
+        }
     }
 
     /// A scenario is done.
@@ -41,7 +47,10 @@ impl Progress {
                 }
                 bar.inc(1);
             }
-            None if failed => eprintln!("[{}/{}] FAIL {}/{}", self.done, self.all, judgement.scenario.chapter, judgement.scenario.id),
+            None if failed => eprintln!(
+                "[{}/{}] FAIL {}/{}",
+                self.done, self.all, judgement.scenario.chapter, judgement.scenario.id
+            ),
             None if self.done.is_multiple_of(50) => eprintln!("[{}/{}]", self.done, self.all),
             None => {}
         }

@@ -16,7 +16,11 @@ impl Style {
     #[must_use]
     pub fn of(stream: &impl IsTerminal) -> Style {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        if wanted && stream.is_terminal() { Style::Coloured } else { Style::Plain }
+        if wanted && stream.is_terminal() {
+            Style::Coloured
+        } else {
+            Style::Plain
+        }
     }
 
     fn code(self, code: &str, text: &str) -> String {
@@ -63,7 +67,9 @@ const COLUMNS_MAX: usize = 110;
 /// How many columns text is set in: the terminal's, or 80 where there is none.
 #[must_use]
 pub fn text_columns() -> usize {
-    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let asked = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
     let terminal = || usize::from(console::Term::stdout().size().1);
     asked.unwrap_or_else(terminal).clamp(40, COLUMNS_MAX)
 }
@@ -91,6 +97,9 @@ mod tests {
     #[test]
     fn text_is_wrapped() {
         assert_eq!(wrapped("one two  three", "  ", 10), "  one two\n  three");
-        assert_eq!(wrapped("averyveryverylongword x", "", 10), "averyveryverylongword\nx");
+        assert_eq!(
+            wrapped("averyveryverylongword x", "", 10),
+            "averyveryverylongword\nx"
+        );
     }
 }

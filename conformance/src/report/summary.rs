@@ -53,21 +53,39 @@ impl Summary {
             } += 1;
         }
         let (judged, broken) = (judged(judgements), broken(judgements));
-        for requirement in requirements::ALL.iter().filter(|requirement| requirement.binds == Binds::Server) {
+        for requirement in requirements::ALL
+            .iter()
+            .filter(|requirement| requirement.binds == Binds::Server)
+        {
             let chapter = chapters.entry(&requirement.chapter).or_default();
             chapter.requirements += 1;
-            chapter.judged += usize::from(judged.contains(&requirement.id) || broken.contains(&requirement.id));
+            chapter.judged +=
+                usize::from(judged.contains(&requirement.id) || broken.contains(&requirement.id));
             chapter.broken += usize::from(broken.contains(&requirement.id));
         }
-        let mut total = Chapter { name: "all".to_owned(), ..Chapter::default() };
+        let mut total = Chapter {
+            name: "all".to_owned(),
+            ..Chapter::default()
+        };
         for chapter in chapters.values() {
             total.add(chapter);
         }
         let named = |name: &&str| {
             let chapter = chapters.get(*name)?.clone();
-            Some(Chapter { name: (*name).to_owned(), ..chapter })
+            Some(Chapter {
+                name: (*name).to_owned(),
+                ..chapter
+            })
         };
-        Summary { chapters: CHAPTERS.iter().filter_map(named).filter(Chapter::has_any).collect(), total, took }
+        Summary {
+            chapters: CHAPTERS
+                .iter()
+                .filter_map(named)
+                .filter(Chapter::has_any)
+                .collect(),
+            total,
+            took,
+        }
     }
 
     /// 0: all that was judged passed. 1: the server failed. 2: it cannot be said.
@@ -105,14 +123,22 @@ impl Chapter {
 
 /// The requirements that some history gave occasion to judge.
 pub(super) fn judged(judgements: &[Judgement]) -> BTreeSet<String> {
-    judgements.iter().flat_map(|judgement| judgement.judged.iter().cloned()).collect()
+    judgements
+        .iter()
+        .flat_map(|judgement| judgement.judged.iter().cloned())
+        .collect()
 }
 
 /// The requirements that were found broken.
 pub(super) fn broken(judgements: &[Judgement]) -> BTreeSet<String> {
-    let failures = judgements.iter().filter_map(|judgement| match &judgement.verdict {
-        Verdict::Fail(failures) => Some(failures),
-        _ => None,
-    });
-    failures.flatten().flat_map(|failure| failure.requirements.iter().cloned()).collect()
+    let failures = judgements
+        .iter()
+        .filter_map(|judgement| match &judgement.verdict {
+            Verdict::Fail(failures) => Some(failures),
+            _ => None,
+        });
+    failures
+        .flatten()
+        .flat_map(|failure| failure.requirements.iter().cloned())
+        .collect()
 }

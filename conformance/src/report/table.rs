@@ -2,18 +2,42 @@
 
 use super::{Chapter, Style, Summary};
 
-const HEAD: [&str; 7] = ["chapter", "scenarios", "pass", "fail", "unknown", "not judged", "requirements"];
+const HEAD: [&str; 7] = [
+    "chapter",
+    "scenarios",
+    "pass",
+    "fail",
+    "unknown",
+    "not judged",
+    "requirements",
+];
 
 /// The table.
 #[must_use]
 pub fn render(summary: &Summary, style: Style) -> String {
-    let rows: Vec<_> = summary.chapters.iter().chain([&summary.total]).map(cells).collect();
-    let widths: Vec<usize> =
-        (0..HEAD.len()).map(|column| rows.iter().map(|row| row[column].len()).chain([HEAD[column].len()]).max().unwrap_or(0)).collect();
-    let mut text = format!("\n{}\n", style.faint(&line(&HEAD.map(ToOwned::to_owned), &widths, |_, cell| cell)));
+    let rows: Vec<_> = summary
+        .chapters
+        .iter()
+        .chain([&summary.total])
+        .map(cells)
+        .collect();
+    let widths: Vec<usize> = (0..HEAD.len())
+        .map(|column| {
+            rows.iter()
+                .map(|row| row[column].len())
+                .chain([HEAD[column].len()])
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let mut text = format!(
+        "\n{}\n",
+        style.faint(&line(&HEAD.map(ToOwned::to_owned), &widths, |_, cell| cell))
+    );
     for (index, row) in rows.iter().enumerate() {
         if index + 1 == rows.len() {
-            text += &style.faint(&"─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1)));
+            text +=
+                &style.faint(&"─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1)));
             text += "\n";
         }
         text += &line(row, &widths, |column, cell| coloured(column, cell, style));
@@ -23,7 +47,13 @@ pub fn render(summary: &Summary, style: Style) -> String {
 }
 
 fn cells(chapter: &Chapter) -> [String; 7] {
-    let count = |count: usize| if count == 0 { "·".to_owned() } else { count.to_string() };
+    let count = |count: usize| {
+        if count == 0 {
+            "·".to_owned()
+        } else {
+            count.to_string()
+        }
+    };
     [
         chapter.name.clone(),
         chapter.scenarios().to_string(),
@@ -40,9 +70,20 @@ fn line(cells: &[String; 7], widths: &[usize], paint: impl Fn(usize, String) -> 
     let cell = |(column, cell): (usize, &String)| {
         let blanks = " ".repeat(widths[column].saturating_sub(cell.chars().count()));
         let painted = paint(column, cell.clone());
-        if column == 0 { painted + &blanks } else { blanks + &painted }
+        if column == 0 {
+            painted + &blanks
+        } else {
+            blanks + &painted
+        }
     };
-    cells.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    cells
+        .iter()
+        .enumerate()
+        .map(cell)
+        .collect::<Vec<_>>()
+        .join("  ")
+        .trim_end()
+        .to_owned()
 }
 
 fn coloured(column: usize, cell: String, style: Style) -> String {
@@ -59,15 +100,40 @@ fn sentence(summary: &Summary, style: Style) -> String {
     let total = &summary.total;
     let seconds = summary.took.as_secs_f64();
     let verdict = match total {
-        Chapter { failed: 0, unknown: 0, passed: 1.., .. } if total.not_judged == 0 => style.good("Everything holds."),
-        Chapter { failed: 0, unknown: 0, passed: 1.., .. } => style.good("Everything that could be judged holds."),
-        Chapter { failed: 1.., broken: 1, .. } => style.bad("1 requirement is broken."),
-        Chapter { failed: 1.., broken, .. } => style.bad(&format!("{broken} requirements are broken.")),
+        Chapter {
+            failed: 0,
+            unknown: 0,
+            passed: 1..,
+            ..
+        } if total.not_judged == 0 => style.good("Everything holds."),
+        Chapter {
+            failed: 0,
+            unknown: 0,
+            passed: 1..,
+            ..
+        } => style.good("Everything that could be judged holds."),
+        Chapter {
+            failed: 1..,
+            broken: 1,
+            ..
+        } => style.bad("1 requirement is broken."),
+        Chapter {
+            failed: 1..,
+            broken,
+            ..
+        } => style.bad(&format!("{broken} requirements are broken.")),
         Chapter { passed: 0, .. } => style.doubtful("Nothing could be judged."),
         _ => style.doubtful("Nothing failed, but not everything could be judged."),
     };
-    let scenarios = if total.scenarios() == 1 { "scenario" } else { "scenarios" };
-    format!("{verdict} {} {scenarios} in {seconds:.1} s.", total.scenarios())
+    let scenarios = if total.scenarios() == 1 {
+        "scenario"
+    } else {
+        "scenarios"
+    };
+    format!(
+        "{verdict} {} {scenarios} in {seconds:.1} s.",
+        total.scenarios()
+    )
 }
 
 #[cfg(test)]
@@ -87,7 +153,11 @@ mod tests {
             requirements: 15,
         };
         let chapters = vec![chapter("notation", 35, 0), chapter("mutations", 60, failed)];
-        Summary { chapters, total: chapter("all", 95, failed), took: Duration::from_millis(4320) }
+        Summary {
+            chapters,
+            total: chapter("all", 95, failed),
+            took: Duration::from_millis(4320),
+        }
     }
 
     #[test]

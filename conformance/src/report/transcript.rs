@@ -10,12 +10,18 @@ const LAST: usize = 10;
 
 /// All of a history.
 pub(super) fn whole(facts: &Facts, style: Style) -> String {
-    (0..facts.entries.len()).map(|at| line(facts, at, false, style)).collect()
+    (0..facts.entries.len())
+        .map(|at| line(facts, at, false, style))
+        .collect()
 }
 
 /// The entries that show a failure, and the last before them.
 pub(super) fn excerpt(facts: &Facts, marked: &[usize], style: Style) -> String {
-    let end = marked.iter().max().map_or(facts.entries.len(), |last| last + 1).min(facts.entries.len());
+    let end = marked
+        .iter()
+        .max()
+        .map_or(facts.entries.len(), |last| last + 1)
+        .min(facts.entries.len());
     let mut text = String::new();
     let mut previous = None;
     for at in (0..end).filter(|at| marked.contains(at) || at + LAST >= end) {
@@ -31,15 +37,32 @@ pub(super) fn excerpt(facts: &Facts, marked: &[usize], style: Style) -> String {
 /// An entry as a line: `>` sent, `<` received.
 fn line(facts: &Facts, at: usize, marked: bool, style: Style) -> String {
     let entry = &facts.entries[at];
-    let name = entry.event.conn().map_or("", |conn| facts.conns[conn].name.as_str());
-    let mark = if marked { style.bad("*") } else { " ".to_owned() };
-    format!("  {mark} {} {}\n", style.faint(&format!("{:>9.3}", seconds(entry))), style_event(name, &entry.event, style))
+    let name = entry
+        .event
+        .conn()
+        .map_or("", |conn| facts.conns[conn].name.as_str());
+    let mark = if marked {
+        style.bad("*")
+    } else {
+        " ".to_owned()
+    };
+    format!(
+        "  {mark} {} {}\n",
+        style.faint(&format!("{:>9.3}", seconds(entry))),
+        style_event(name, &entry.event, style)
+    )
 }
 
 /// What happened, in words.
 pub(super) fn told(facts: &Facts, at: usize) -> String {
     let event = &facts.entries[at].event;
-    style_event(event.conn().map_or("", |conn| facts.conns[conn].name.as_str()), event, Style::Plain)
+    style_event(
+        event
+            .conn()
+            .map_or("", |conn| facts.conns[conn].name.as_str()),
+        event,
+        Style::Plain,
+    )
 }
 
 fn style_event(name: &str, event: &Event, style: Style) -> String {
@@ -48,15 +71,25 @@ fn style_event(name: &str, event: &Event, style: Style) -> String {
         Event::Sent { frame, .. } => format!("{name} {} {frame}", style.strong(">")),
         Event::Received { frame, .. } => format!("{name} {} {frame}", style.strong("<")),
         Event::Heard { .. } => format!("{name} {}", style.faint("< WebSocket ping or pong")),
-        Event::Closed { code: Some(code), .. } => format!("{name} {}", style.doubtful(&format!("closed by the server with {code}"))),
-        Event::Closed { code: None, .. } => format!("{name} {}", style.doubtful("broken off by the server")),
+        Event::Closed {
+            code: Some(code), ..
+        } => format!(
+            "{name} {}",
+            style.doubtful(&format!("closed by the server with {code}"))
+        ),
+        Event::Closed { code: None, .. } => {
+            format!("{name} {}", style.doubtful("broken off by the server"))
+        }
         Event::Left { .. } => format!("{name} {}", style.faint("left by the runner")),
         Event::HookBegun { hook } => style.doubtful(&format!("hook {} begins", hook.name())),
         Event::HookDone { hook } => style.doubtful(&format!("hook {} is done", hook.name())),
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a scenario does not take 285 years")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a scenario does not take 285 years"
+)]
 fn seconds(entry: &Entry) -> f64 {
     entry.at_us as f64 / 1e6
 }

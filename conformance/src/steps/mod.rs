@@ -98,7 +98,10 @@ pub struct Step {
 pub(crate) async fn run_all(cx: &Cx, steps: &[Step]) -> Result<(), Stop> {
     for (index, step) in steps.iter().enumerate() {
         let cx = cx.at(&index.to_string());
-        step.verb.run(&cx).await.map_err(|stop| step.blamed(stop, &cx.place))?;
+        step.verb
+            .run(&cx)
+            .await
+            .map_err(|stop| step.blamed(stop, &cx.place))?;
     }
     Ok(())
 }
@@ -108,8 +111,17 @@ impl Step {
     #[must_use]
     pub fn asserts(&self) -> bool {
         match &self.verb {
-            Verb::Expect(_) | Verb::ExpectError(_) | Verb::ExpectNone(_) | Verb::ExpectClose(_) | Verb::ExpectRefused(_) => true,
-            Verb::Rows(_) | Verb::Snapshot(_) | Verb::Assert(_) | Verb::Hear(_) | Verb::Reach(_) | Verb::Converge(_) => true,
+            Verb::Expect(_)
+            | Verb::ExpectError(_)
+            | Verb::ExpectNone(_)
+            | Verb::ExpectClose(_)
+            | Verb::ExpectRefused(_) => true,
+            Verb::Rows(_)
+            | Verb::Snapshot(_)
+            | Verb::Assert(_)
+            | Verb::Hear(_)
+            | Verb::Reach(_)
+            | Verb::Converge(_) => true,
             Verb::Connect(connect) => connect.expect.is_some(),
             Verb::Hello(hello) => hello.expect.is_some(),
             Verb::Push(push) => push.results.is_some(),
@@ -123,7 +135,9 @@ impl Step {
 
     /// Says of a failure where it was, and whom the step blames.
     fn blamed(&self, stop: Stop, place: &str) -> Stop {
-        let Stop::Fail(mut failure) = stop else { return stop };
+        let Stop::Fail(mut failure) = stop else {
+            return stop;
+        };
         failure.step.get_or_insert_with(|| place.to_owned());
         if failure.requirements.is_empty() {
             failure.requirements.clone_from(&self.blames);

@@ -43,15 +43,23 @@ impl Target for Embedded {
         true
     }
 
-    fn provide<'a>(&'a self, scenario: &'a Scenario) -> BoxFuture<'a, Result<Arc<dyn Instance>, String>> {
+    fn provide<'a>(
+        &'a self,
+        scenario: &'a Scenario,
+    ) -> BoxFuture<'a, Result<Arc<dyn Instance>, String>> {
         Box::pin(async move {
             let ends = |hook: &Hook| matches!(hook, Hook::Restart | Hook::Kill);
             let limits = &scenario.prefers.limits;
-            let own: Arc<dyn Instance> = if limits.is_empty() && !scenario.needs.hooks.iter().any(ends) {
-                Arc::clone(self.shared.get_or_try_init(|| async { Own::start(&BTreeMap::new()).await }).await?) as _
-            } else {
-                Own::start(limits).await? as _
-            };
+            let own: Arc<dyn Instance> =
+                if limits.is_empty() && !scenario.needs.hooks.iter().any(ends) {
+                    Arc::clone(
+                        self.shared
+                            .get_or_try_init(|| async { Own::start(&BTreeMap::new()).await })
+                            .await?,
+                    ) as _
+                } else {
+                    Own::start(limits).await? as _
+                };
             Ok(own)
         })
     }
@@ -81,13 +89,21 @@ impl Own {
         if !limits.is_empty() {
             let mut value = serde_json::to_value(&config.limits).map_err(text)?;
             for (name, limit) in limits {
-                let known = value.get_mut(name).ok_or_else(|| format!("there is no limit {name}"))?;
+                let known = value
+                    .get_mut(name)
+                    .ok_or_else(|| format!("there is no limit {name}"))?;
                 *known = Value::from(*limit);
             }
             config.limits = serde_json::from_value(value).map_err(text)?;
         }
         let data = tempfile::tempdir().map_err(text)?;
-        let own = Own { data, config, running: tokio::sync::Mutex::default(), url: Mutex::default(), backups: Mutex::default() };
+        let own = Own {
+            data,
+            config,
+            running: tokio::sync::Mutex::default(),
+            url: Mutex::default(),
+            backups: Mutex::default(),
+        };
         let running = own.run().await?;
         *own.running.lock().await = Some(running);
         Ok(Arc::new(own))
@@ -101,7 +117,11 @@ impl Own {
         let address = listener.local_addr().map_err(text)?;
         let listener = listener.into_std().map_err(text)?;
         let (server, control) = Server::new(log.clone(), self.config.clone()).map_err(text)?;
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(text)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(text)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let served = runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).map_err(text)?;
@@ -109,8 +129,15 @@ impl Own {
             let run = server.run(listener, async { stopped.await.unwrap_or_default() });
             run.await.map_err(text)
         });
-        *self.url.lock().unwrap_or_else(PoisonError::into_inner) = format!("ws://{address}{}", self.config.path);
-        Ok(Running { runtime, log, control, stop, served })
+        *self.url.lock().unwrap_or_else(PoisonError::into_inner) =
+            format!("ws://{address}{}", self.config.path);
+        Ok(Running {
+            runtime,
+            log,
+            control,
+            stop,
+            served,
+        })
     }
 
     async fn again(&self, in_order: bool) -> Result<(), String> {
@@ -124,13 +151,22 @@ impl Own {
 
     async fn control(&self) -> Result<Control, String> {
         let running = self.running.lock().await;
-        running.as_ref().map(|running| running.control.clone()).ok_or_else(|| "the server is not running".to_owned())
+        running
+            .as_ref()
+            .map(|running| running.control.clone())
+            .ok_or_else(|| "the server is not running".to_owned())
     }
 }
 
 /// Ends a server, and closes its file.
 async fn end(running: Running, in_order: bool) -> Result<(), String> {
-    let Running { runtime, log, control, stop, served } = running;
+    let Running {
+        runtime,
+        log,
+        control,
+        stop,
+        served,
+    } = running;
     drop(control);
     if in_order {
         // The server may have ended by itself: then there is nobody to tell.
@@ -156,7 +192,10 @@ impl Drop for Own {
 
 impl Instance for Own {
     fn url(&self) -> String {
-        self.url.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.url
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn hook<'a>(&'a self, hook: Hook, workspace: &'a str) -> BoxFuture<'a, Result<(), String>> {
@@ -165,22 +204,41 @@ impl Instance for Own {
             match hook {
                 Hook::Restart => self.again(true).await,
                 Hook::Kill => self.again(false).await,
-                Hook::Truncate => self.control().await?.truncate(workspace).await.map_err(text),
+                Hook::Truncate => self
+                    .control()
+                    .await?
+                    .truncate(workspace)
+                    .await
+                    .map_err(text),
                 Hook::Backup => {
-                    let backup = self.control().await?.backup(workspace).await.map_err(text)?;
+                    let backup = self
+                        .control()
+                        .await?
+                        .backup(workspace)
+                        .await
+                        .map_err(text)?;
                     backups().insert(workspace.to_owned(), backup);
                     Ok(())
                 }
                 Hook::Restore => {
-                    let backup = backups().get(workspace).cloned().ok_or("there is no backup")?;
-                    self.control().await?.restore(workspace, backup).await.map_err(text)
+                    let backup = backups()
+                        .get(workspace)
+                        .cloned()
+                        .ok_or("there is no backup")?;
+                    self.control()
+                        .await?
+                        .restore(workspace, backup)
+                        .await
+                        .map_err(text)
                 }
             }
         })
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
     tokio::task::spawn_blocking(work).await.map_err(text)?
 }
 

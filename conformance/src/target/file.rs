@@ -36,7 +36,8 @@ struct Contents {
 /// # Errors
 /// A sentence: what is wrong with the file.
 pub fn load(path: &Path) -> Result<File, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
     parse(&text).map_err(|why| format!("{}: {why}", path.display()))
 }
 
@@ -72,7 +73,11 @@ impl Instance for File {
 
     fn hook<'a>(&'a self, hook: Hook, workspace: &'a str) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            let command = self.0.hooks.get(&hook).ok_or("the target file names no command for it")?;
+            let command = self
+                .0
+                .hooks
+                .get(&hook)
+                .ok_or("the target file names no command for it")?;
             run(command.replace("{workspace}", workspace)).await
         })
     }
@@ -81,14 +86,26 @@ impl Instance for File {
 /// Runs a command to its end, away from the runner's own threads.
 async fn run(command: String) -> Result<(), String> {
     let shown = command.clone();
-    let run = move || std::process::Command::new("sh").arg("-c").arg(command).stdin(Stdio::null()).output();
-    let output = tokio::task::spawn_blocking(run).await.map_err(|error| error.to_string())?;
+    let run = move || {
+        std::process::Command::new("sh")
+            .arg("-c")
+            .arg(command)
+            .stdin(Stdio::null())
+            .output()
+    };
+    let output = tokio::task::spawn_blocking(run)
+        .await
+        .map_err(|error| error.to_string())?;
     let output = output.map_err(|error| format!("{shown}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{shown}: {}: {}", output.status, said.lines().last().unwrap_or("it said nothing")))
+    Err(format!(
+        "{shown}: {}: {}",
+        output.status,
+        said.lines().last().unwrap_or("it said nothing")
+    ))
 }
 
 #[cfg(test)]
@@ -97,21 +114,36 @@ mod tests {
 
     #[test]
     fn a_target_file_is_read() {
-        let file = parse("server = \"ws://h:1/\"\n[hooks]\nkill = \"x {workspace}\"\n").expect("it is right");
+        let file = parse("server = \"ws://h:1/\"\n[hooks]\nkill = \"x {workspace}\"\n")
+            .expect("it is right");
         assert_eq!(file.hooks(), [Hook::Kill].into());
     }
 
     #[test]
     fn a_wrong_one_is_refused_with_a_reason() {
-        assert!(parse("server = \"ws://h:1/\"\n[hooks]\ndance = \"x\"\n").expect_err("no such hook").contains("dance"));
-        assert!(parse("server = \"http://h:1/\"\n").expect_err("no WebSocket").contains("ws://h:1/"));
-        assert!(parse("sever = \"ws://h\"\n").expect_err("a typing error").contains("sever"));
+        assert!(
+            parse("server = \"ws://h:1/\"\n[hooks]\ndance = \"x\"\n")
+                .expect_err("no such hook")
+                .contains("dance")
+        );
+        assert!(
+            parse("server = \"http://h:1/\"\n")
+                .expect_err("no WebSocket")
+                .contains("ws://h:1/")
+        );
+        assert!(
+            parse("sever = \"ws://h\"\n")
+                .expect_err("a typing error")
+                .contains("sever")
+        );
     }
 
     #[tokio::test]
     async fn a_command_that_fails_says_so() {
         assert_eq!(run("true".to_owned()).await, Ok(()));
-        let why = run("echo no way >&2; exit 3".to_owned()).await.expect_err("it failed");
+        let why = run("echo no way >&2; exit 3".to_owned())
+            .await
+            .expect_err("it failed");
         assert!(why.contains("no way") && why.contains('3'), "{why}");
     }
 }

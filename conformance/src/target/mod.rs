@@ -23,7 +23,10 @@ pub trait Target: Send + Sync {
     fn isolates(&self) -> bool;
 
     /// A server to run this scenario against.
-    fn provide<'a>(&'a self, scenario: &'a Scenario) -> BoxFuture<'a, Result<Arc<dyn Instance>, String>>;
+    fn provide<'a>(
+        &'a self,
+        scenario: &'a Scenario,
+    ) -> BoxFuture<'a, Result<Arc<dyn Instance>, String>>;
 }
 
 /// A server that is running.

@@ -21,10 +21,12 @@ impl Url {
         let example = "it should look like ws://127.0.0.1:8081/sync";
         match url.split_once("://") {
             Some(("ws", rest)) if !rest.is_empty() => Ok(Url(url.to_owned())),
-            Some(("wss", _)) => Err(format!("{url}: this runner speaks no TLS: name the server behind the TLS proxy; {example}")),
-            Some((scheme @ ("http" | "https"), rest)) => {
-                Err(format!("{url}: {scheme} is not WebSocket; {example}, perhaps ws://{rest}"))
-            }
+            Some(("wss", _)) => Err(format!(
+                "{url}: this runner speaks no TLS: name the server behind the TLS proxy; {example}"
+            )),
+            Some((scheme @ ("http" | "https"), rest)) => Err(format!(
+                "{url}: {scheme} is not WebSocket; {example}, perhaps ws://{rest}"
+            )),
             _ => Err(format!("{url}: no WebSocket URL; {example}")),
         }
     }
@@ -55,6 +57,9 @@ impl Instance for Url {
     }
 
     fn hook<'a>(&'a self, hook: Hook, _: &'a str) -> BoxFuture<'a, Result<(), String>> {
-        Box::pin(std::future::ready(Err(format!("a URL alone offers no hook `{}`", hook.name()))))
+        Box::pin(std::future::ready(Err(format!(
+            "a URL alone offers no hook `{}`",
+            hook.name()
+        ))))
     }
 }

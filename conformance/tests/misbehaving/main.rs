@@ -26,7 +26,15 @@ const RETRY: &str = r#"{
 async fn judged(url: String, deadline: Duration) -> Judgement {
     let scenario = scenario::parse("mutations/retry.json", RETRY).unwrap();
     let target = Arc::new(Url::parse(&url).unwrap());
-    judge(Arc::new(scenario), target, Settings { deadline, ..Settings::default() }).await
+    judge(
+        Arc::new(scenario),
+        target,
+        Settings {
+            deadline,
+            ..Settings::default()
+        },
+    )
+    .await
 }
 
 /// What must come needs time on a slow machine; what never comes need not be waited for long.
@@ -35,7 +43,10 @@ const SHORT: Duration = Duration::from_secs(1);
 
 async fn broken(fault: Fault, deadline: Duration) -> Vec<String> {
     match judged(server::start(fault).await, deadline).await.verdict {
-        Verdict::Fail(failures) => failures.into_iter().flat_map(|failure| failure.requirements).collect(),
+        Verdict::Fail(failures) => failures
+            .into_iter()
+            .flat_map(|failure| failure.requirements)
+            .collect(),
         other => panic!("{fault:?}: {other:?}"),
     }
 }
@@ -50,25 +61,44 @@ async fn unknown(url: String, deadline: Duration) -> String {
 #[tokio::test]
 async fn an_honest_server_passes() {
     let judgement = judged(server::start(Fault::None).await, LONG).await;
-    assert!(matches!(judgement.verdict, Verdict::Pass), "{:?}", judgement.verdict);
+    assert!(
+        matches!(judgement.verdict, Verdict::Pass),
+        "{:?}",
+        judgement.verdict
+    );
     for id in ["PUSH-ONCE", "UPD-ROW-VERSION", "CONN-ANSWER-ORDER"] {
-        assert!(judgement.judged.iter().any(|judged| judged == id), "no occasion to judge {id}");
+        assert!(
+            judgement.judged.iter().any(|judged| judged == id),
+            "no occasion to judge {id}"
+        );
     }
 }
 
 #[tokio::test]
 async fn two_acks_of_a_push_are_seen() {
-    assert!(broken(Fault::AcksTwice, LONG).await.contains(&"PUSH-ONE-ACK".to_owned()));
+    assert!(
+        broken(Fault::AcksTwice, LONG)
+            .await
+            .contains(&"PUSH-ONE-ACK".to_owned())
+    );
 }
 
 #[tokio::test]
 async fn a_retry_that_is_applied_again_is_seen() {
-    assert!(broken(Fault::AppliesTwice, LONG).await.contains(&"PUSH-ONCE".to_owned()));
+    assert!(
+        broken(Fault::AppliesTwice, LONG)
+            .await
+            .contains(&"PUSH-ONCE".to_owned())
+    );
 }
 
 #[tokio::test]
 async fn a_torn_mutation_is_seen() {
-    assert!(broken(Fault::Tears, LONG).await.contains(&"UPD-ATOMIC".to_owned()));
+    assert!(
+        broken(Fault::Tears, LONG)
+            .await
+            .contains(&"UPD-ATOMIC".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -79,12 +109,18 @@ async fn a_push_that_is_never_answered_is_a_failure_if_a_later_ping_is() {
 
 #[tokio::test]
 async fn a_connection_that_is_closed_without_need_is_a_failure() {
-    assert_eq!(broken(Fault::Closes, LONG).await, ["PUSH-RETRY-SAME", "PUSH-ONCE"]);
+    assert_eq!(
+        broken(Fault::Closes, LONG).await,
+        ["PUSH-RETRY-SAME", "PUSH-ONCE"]
+    );
 }
 
 #[tokio::test]
 async fn a_server_that_selects_no_subprotocol_is_wrong() {
-    assert_eq!(broken(Fault::NoSubprotocol, LONG).await, ["CONN-SUBPROTOCOL"]);
+    assert_eq!(
+        broken(Fault::NoSubprotocol, LONG).await,
+        ["CONN-SUBPROTOCOL"]
+    );
 }
 
 #[tokio::test]
@@ -96,7 +132,9 @@ async fn of_a_silent_server_nothing_is_known() {
 #[tokio::test]
 async fn of_what_is_no_server_nothing_is_known() {
     unknown(server::start(Fault::HangsUp).await, SHORT).await;
-    let nobody = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let nobody = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap();
     let url = format!("ws://{}/", nobody.local_addr().unwrap());
     drop(nobody);
     let why = unknown(url, SHORT).await;

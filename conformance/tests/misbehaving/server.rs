@@ -64,15 +64,21 @@ async fn serve(socket: TcpStream, fault: Fault, state: Arc<Mutex<State>>) {
     let select = |_: &Request, mut response: Response| {
         if fault != Fault::NoSubprotocol {
             let name = HeaderValue::from_static("syncline.v1");
-            response.headers_mut().insert("Sec-WebSocket-Protocol", name);
+            response
+                .headers_mut()
+                .insert("Sec-WebSocket-Protocol", name);
         }
         Ok(response)
     };
-    let Ok(mut socket) = tokio_tungstenite::accept_hdr_async(socket, select).await else { return };
+    let Ok(mut socket) = tokio_tungstenite::accept_hdr_async(socket, select).await else {
+        return;
+    };
     let mut client = None;
     let mut ordinal = 0;
     while let Some(Ok(message)) = socket.next().await {
-        let Message::Text(text) = message else { continue };
+        let Message::Text(text) = message else {
+            continue;
+        };
         ordinal += 1;
         let frame: Value = serde_json::from_str(&text).unwrap_or_default();
         if frame["type"] == "hello" {
@@ -81,7 +87,11 @@ async fn serve(socket: TcpStream, fault: Fault, state: Arc<Mutex<State>>) {
         if fault == Fault::Closes {
             return;
         }
-        let answers = if fault == Fault::Mute { Vec::new() } else { answers(&state, fault, client.as_deref(), ordinal, &frame) };
+        let answers = if fault == Fault::Mute {
+            Vec::new()
+        } else {
+            answers(&state, fault, client.as_deref(), ordinal, &frame)
+        };
         if !say(&mut socket, answers).await {
             return;
         }
@@ -97,10 +107,20 @@ async fn say(socket: &mut WebSocketStream<TcpStream>, frames: Vec<Value>) -> boo
     true
 }
 
-fn answers(state: &Mutex<State>, fault: Fault, client: Option<&str>, ordinal: u64, frame: &Value) -> Vec<Value> {
+fn answers(
+    state: &Mutex<State>,
+    fault: Fault,
+    client: Option<&str>,
+    ordinal: u64,
+    frame: &Value,
+) -> Vec<Value> {
     let mut state = state.lock().unwrap();
     match frame["type"].as_str() {
-        Some("hello") => vec![welcome(&state, client, frame["ackedSeq"].as_u64().unwrap_or(0))],
+        Some("hello") => vec![welcome(
+            &state,
+            client,
+            frame["ackedSeq"].as_u64().unwrap_or(0),
+        )],
         Some("ping") => vec![json!({ "type": "pong", "t": frame["t"], "serverTime": 0 })],
         Some("subscribe") => {
             let changes: Vec<_> = state
@@ -116,17 +136,32 @@ fn answers(state: &Mutex<State>, fault: Fault, client: Option<&str>, ordinal: u6
         }
         Some("push") if fault != Fault::NeverAcks => {
             let mutations = frame["mutations"].as_array().cloned().unwrap_or_default();
-            let results: Vec<_> = mutations.iter().map(|mutation| state.decide(fault, client.unwrap_or_default(), mutation)).collect();
+            let results: Vec<_> = mutations
+                .iter()
+                .map(|mutation| state.decide(fault, client.unwrap_or_default(), mutation))
+                .collect();
             let ack = json!({ "type": "ack", "re": ordinal, "results": results });
-            if fault == Fault::AcksTwice { vec![ack.clone(), ack] } else { vec![ack] }
+            if fault == Fault::AcksTwice {
+                vec![ack.clone(), ack]
+            } else {
+                vec![ack]
+            }
         }
         _ => Vec::new(),
     }
 }
 
 fn welcome(state: &State, client: Option<&str>, acked: u64) -> Value {
-    let own = || state.outcomes.iter().filter(|((of, _), _)| Some(of.as_str()) == client);
-    let results: Vec<_> = own().filter(|((_, seq), _)| *seq > acked).map(|(_, outcome)| outcome).collect();
+    let own = || {
+        state
+            .outcomes
+            .iter()
+            .filter(|((of, _), _)| Some(of.as_str()) == client)
+    };
+    let results: Vec<_> = own()
+        .filter(|((_, seq), _)| *seq > acked)
+        .map(|(_, outcome)| outcome)
+        .collect();
     json!({
         "type": "welcome", "epoch": "e", "version": state.version, "lastSeq": own().map(|((_, seq), _)| *seq).max().unwrap_or(0),
         "results": results, "session": format!("s{}", state.version), "capabilities": [], "serverTime": 0,
@@ -145,7 +180,10 @@ impl State {
         let applied = if fault == Fault::Tears { 1 } else { ops.len() };
         for op in ops.iter().take(applied) {
             let text = |name: &str| op[name].as_str().unwrap_or_default().to_owned();
-            self.rows.insert((text("table"), text("key")), (op["value"].clone(), self.version));
+            self.rows.insert(
+                (text("table"), text("key")),
+                (op["value"].clone(), self.version),
+            );
         }
         // The outcome as first told, also where the mutation is applied again.
         let fresh = json!({ "status": "applied", "seq": mutation["seq"], "opId": mutation["opId"], "version": self.version });
