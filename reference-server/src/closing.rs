@@ -4,6 +4,8 @@ use axum::extract::ws::{Utf8Bytes, close_code};
 use syncline_schemas::errors::{self, ErrorDef, Fault};
 use syncline_schemas::{ErrorMessage, Goaway, ServerMessage};
 
+use crate::Config;
+
 /// When a slow consumer may come again: not at once, it has trouble enough.
 const SLOW_RETRY_MS: u64 = 1000;
 
@@ -19,13 +21,48 @@ pub(crate) struct Closing {
 }
 
 impl Closing {
-    /// What is to be said has been said in the frames before.
+    /// The engine has said why in the frames before.
     pub(crate) fn said(code: u16) -> Closing {
+        let why = match code {
+            close_code::AWAY => errors::SESSION_REPLACED.code,
+            close_code::SIZE => errors::FRAME_TOO_LARGE.code,
+            _ => "an error of scope connection",
+        };
         Closing {
-            why: "said",
+            why,
             last: None,
             code,
         }
+    }
+
+    /// The peer has gone first, or nothing can be said to it.
+    pub(crate) fn silent(why: &'static str, code: u16) -> Closing {
+        Closing {
+            why,
+            last: None,
+            code,
+        }
+    }
+
+    /// The server ends (`CONN-GOAWAY`).
+    pub(crate) fn shutdown(config: &Config) -> Closing {
+        Closing::goaway(&errors::SHUTDOWN, config.timeouts.retry_after_ms())
+    }
+
+    /// The workspace has another history now (`MODEL-EPOCH-NEW`).
+    pub(crate) fn history_replaced(config: &Config) -> Closing {
+        Closing::goaway(&errors::HISTORY_REPLACED, config.timeouts.retry_after_ms())
+    }
+
+    /// There is no room for one more.
+    pub(crate) fn overloaded(config: &Config, message: &str) -> Closing {
+        let def = &errors::OVERLOADED;
+        let retry_after_ms = Some(config.timeouts.retry_after_ms());
+        let error = ErrorMessage {
+            retry_after_ms,
+            ..ErrorMessage::new(def, message)
+        };
+        Closing::error(def, error)
     }
 
     /// An `error` of scope connection.

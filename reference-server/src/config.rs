@@ -34,6 +34,8 @@ pub struct Config {
     pub inbox_bytes_max: usize,
     /// Connections open at once; one more is answered with `overloaded`.
     pub connections_max: usize,
+    /// Workspaces in memory at once; a `hello` to one more is answered with `overloaded`.
+    pub workspaces_max: usize,
     /// Bytes of log after a checkpoint that make the next one due, or twice the bytes of the last checkpoint, if that is more.
     pub checkpoint_bytes_min: u64,
     /// How long things may take.
@@ -63,11 +65,19 @@ impl Default for Config {
             retention: Retention::default(),
             part_bytes: 64 * 1024,
             outbox_bytes_max: 1024 * 1024,
-            inbox_bytes_max: 1024 * 1024,
+            inbox_bytes_max: 256 * 1024,
             connections_max: 100_000,
+            workspaces_max: 100_000,
             checkpoint_bytes_min: 16 * 1024 * 1024,
             timeouts: Timeouts::default(),
         }
+    }
+}
+
+impl Timeouts {
+    /// As frames say it.
+    pub(crate) fn retry_after_ms(&self) -> u64 {
+        self.retry_after.as_millis() as u64
     }
 }
 

@@ -19,6 +19,14 @@ use crate::closing::Closing;
 /// How many times its bound an outbox may hold of what no update is.
 const HARD_BOUND: usize = 2;
 
+/// What a frame costs beside its bytes, so that very many small ones are bounded too.
+const FRAME_COST: usize = 64;
+
+/// What a frame counts for in an outbox.
+pub(crate) fn cost(frame: &Utf8Bytes) -> usize {
+    frame.len() + FRAME_COST
+}
+
 /// What a connection's task and its workspace's task share.
 pub(crate) struct Link {
     outbox: Mutex<Outbox>,
@@ -36,7 +44,7 @@ pub(crate) struct Link {
 #[derive(Default)]
 struct Outbox {
     frames: VecDeque<Utf8Bytes>,
-    /// Bytes of the frames, those included that the writer has taken and not yet written.
+    /// What the frames cost, those included that the writer has taken and not yet written.
     bytes: usize,
     closing: Option<Closing>,
     /// The workspace wants to know when there is room again.
@@ -88,7 +96,7 @@ impl Link {
             self.abort(Closing::slow_consumer());
             return false;
         }
-        outbox.bytes += frame.len();
+        outbox.bytes += cost(&frame);
         outbox.frames.push_back(frame);
         if outbox.frames.len() == 1 {
             self.to_write.notify_one();
@@ -188,7 +196,7 @@ impl Link {
         self.aborted.notified().await;
     }
 
-    /// So many bytes are written. `true`: the workspace waited for this and wants to be told.
+    /// A frame of this cost is written. `true`: the workspace waited for this and wants to be told.
     pub(crate) fn written(&self, bytes: usize) -> bool {
         let mut outbox = self.outbox();
         let was_full = outbox.bytes >= self.outbox_bytes_max;
@@ -208,16 +216,17 @@ impl Link {
 mod tests {
     use super::*;
 
-    fn frame(bytes: usize) -> Utf8Bytes {
-        "x".repeat(bytes).into()
+    /// A frame of this cost.
+    fn frame(cost: usize) -> Utf8Bytes {
+        "x".repeat(cost - FRAME_COST).into()
     }
 
     #[tokio::test]
     async fn frames_come_before_the_close() {
-        let link = Link::new(100, 100);
-        assert!(link.send(frame(3)));
+        let link = Link::new(1000, 100);
+        assert!(link.send(frame(65)));
         link.close(Closing::slow_consumer());
-        assert!(link.send(frame(5)), "after the close a frame goes nowhere");
+        assert!(link.send(frame(65)), "after the close a frame goes nowhere");
         assert!(matches!(link.next().await, Next::Frames(frames) if frames.len() == 1));
         assert!(matches!(link.next().await, Next::Close(_)));
         link.closed().await;
@@ -225,11 +234,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_outbox_beyond_its_hard_bound_is_given_up() {
-        let link = Link::new(10, 100);
-        let taken = (0..100).take_while(|_| link.send(frame(4))).count();
+        let link = Link::new(1000, 100);
+        let taken = (0..100).take_while(|_| link.send(frame(400))).count();
         assert_eq!(
             taken, 6,
-            "20 bytes are the bound, and the frame that passes it is still taken"
+            "2000 are the bound, and the frame that passes it is still taken"
         );
         assert!(matches!(link.next().await, Next::Close(_)));
         link.aborted().await;
@@ -237,14 +246,14 @@ mod tests {
 
     #[tokio::test]
     async fn room_comes_back_with_writing() {
-        let link = Link::new(10, 100);
+        let link = Link::new(1000, 100);
         assert!(link.starve(), "an empty outbox has room");
-        assert!(link.send(frame(10)));
+        assert!(link.send(frame(1000)));
         assert_eq!(link.room(), 0);
         assert!(!link.starve());
-        assert!(!link.written(4), "6 of 10 wait still");
-        assert!(link.written(1), "5 of 10 is half");
-        assert!(!link.written(1), "said once");
+        assert!(!link.written(400), "600 of 1000 wait still");
+        assert!(link.written(100), "500 of 1000 is half");
+        assert!(!link.written(100), "said once");
         link.readable().await;
     }
 

@@ -10,6 +10,7 @@
 //!   append(at, records) ──▶ Done | Conflict                        durable when it answers (MODEL-DURABLE)
 //!   tail(after) ──▶ Records | Gone                                 what others appended since
 //!   checkpoint(c), truncate(v)                                     the prefix up to c.version may be forgotten
+//!   announce_window(n) ──▶ the widest ever                         before anyone is served
 //!   replace(epoch, c)                                              another history: whoever holds the old one gets Conflict, Gone
 //! ```
 //!
@@ -79,6 +80,10 @@ pub enum Tail {
 pub trait Log: Clone + Send + Sync + 'static {
     /// Whether servers other than this one may append too. Where it is `false`, a server need not look for what others did.
     const SHARED: bool;
+
+    /// Notes durably that a window of so many outcomes is announced to clients, and returns the widest that ever was: an
+    /// announced window must never shrink (`CONN-LIMITS`).
+    fn announce_window(&self, outcomes: u64) -> impl Future<Output = Result<u64, LogError>> + Send;
 
     /// The workspace's log; if there is none it is created first, durably, with `fresh_epoch` (`CONN-WORKSPACE-CREATED`).
     fn open(

@@ -73,9 +73,7 @@ async fn serve<L: Log>(listen: &str, log: L, config: Config) -> Result<(), Strin
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| format!("{listen}: {error}"))?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
     let stopped = stopped()?;
-    tracing::info!("serving ws://{address}{}", config.path);
     run(listener, log, config, stopped)
         .await
         .map_err(|error| error.to_string())

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::Config;
-use crate::log::Log;
+use crate::log::{Log, LogError};
 use crate::tasks::Tasks;
 use crate::transport::{Endpoint, router};
 use crate::workspace::{Backup, Command, Operation, Refusal, Registry};
@@ -36,6 +37,8 @@ pub async fn run<L: Log>(
 pub enum ServerError {
     /// The configuration contradicts itself; the sentence names the values.
     Config(String),
+    /// The log failed.
+    Log(LogError),
     /// The listener failed.
     Listener(std::io::Error),
 }
@@ -44,6 +47,7 @@ impl fmt::Display for ServerError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ServerError::Config(reason) => out.write_str(reason),
+            ServerError::Log(error) => write!(out, "the log failed: {error}"),
             ServerError::Listener(error) => write!(out, "the listener failed: {error}"),
         }
     }
@@ -56,7 +60,11 @@ pub struct Server {
     config: Arc<Config>,
     registry: Arc<Registry>,
     running: Running,
+    announced: Announced,
 }
+
+/// Notes in the log that the window is announced; gives the widest that ever was.
+type Announced = Pin<Box<dyn Future<Output = Result<u64, LogError>> + Send>>;
 
 /// The server's tasks. When this is dropped, they end where they are, as if the process had crashed.
 struct Running {
@@ -83,6 +91,8 @@ impl Server {
             connections: Tasks::new(),
             workspaces: Tasks::new(),
         };
+        let (announcing, window) = (log.clone(), config.limits.in_flight_max);
+        let announced = Box::pin(async move { announcing.announce_window(window).await });
         let registry = Registry::new(log, Arc::clone(&config), running.workspaces.clone());
         let control = Control(Arc::clone(&registry));
         Ok((
@@ -90,6 +100,7 @@ impl Server {
                 config,
                 registry,
                 running,
+                announced,
             },
             control,
         ))
@@ -100,7 +111,7 @@ impl Server {
     /// other end: dropping this future ends everything where it is, which is no worse than a crash of the process.
     ///
     /// # Errors
-    /// The listener fails.
+    /// The listener or the log fails, or `limits.inFlightMax` is lower than it was once announced over this log (`CONN-LIMITS`).
     pub async fn run(
         self,
         listener: TcpListener,
@@ -110,7 +121,11 @@ impl Server {
             config,
             registry,
             running,
+            announced,
         } = self;
+        check_window(&config, announced.await.map_err(ServerError::Log)?)?;
+        let address = listener.local_addr().map_err(ServerError::Listener)?;
+        tracing::info!("serving ws://{address}{}", config.path);
         let connections = running.connections.clone();
         let endpoint = Endpoint {
             config: Arc::clone(&config),
@@ -154,6 +169,16 @@ impl Server {
         tracing::info!("the server has ended");
         Ok(())
     }
+}
+
+fn check_window(config: &Config, widest: u64) -> Result<(), ServerError> {
+    let window = config.limits.in_flight_max;
+    if window < widest {
+        return Err(ServerError::Config(format!(
+            "limits.inFlightMax ({window}) must not be lower than {widest}, which was announced before over the same data"
+        )));
+    }
+    Ok(())
 }
 
 /// Operates the workspaces of a server that runs. Cheap to clone; its operations fail once the server has ended.

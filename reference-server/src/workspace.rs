@@ -27,6 +27,7 @@ pub(crate) type Inbox = UnboundedSender<Command>;
 /// All workspaces that are open.
 pub(crate) struct Registry {
     open: Mutex<HashMap<String, Inbox>>,
+    open_max: usize,
     start: Box<Start>,
 }
 
@@ -36,6 +37,7 @@ type Start = dyn Fn(Arc<Registry>, String, UnboundedReceiver<Command>) + Send + 
 impl Registry {
     /// An empty registry, whose workspaces live in this log and run among these tasks.
     pub(crate) fn new<L: Log>(log: L, config: Arc<Config>, tasks: Tasks) -> Arc<Registry> {
+        let open_max = config.workspaces_max;
         let start = move |registry, name, inbox| {
             tasks.spawn(task::run(
                 registry,
@@ -48,6 +50,7 @@ impl Registry {
         };
         Arc::new(Registry {
             open: Mutex::default(),
+            open_max,
             start: Box::new(start),
         })
     }
@@ -55,7 +58,7 @@ impl Registry {
     /// Sends a command to a workspace, opening it if need be; returns the way to it.
     ///
     /// # Errors
-    /// The server has ended.
+    /// The server has ended, or there are too many workspaces.
     pub(crate) fn send(
         self: &Arc<Registry>,
         name: &str,
@@ -68,6 +71,7 @@ impl Registry {
                 Ok(()) => return Ok(inbox.clone()),
                 Err(back) => back.0,
             },
+            None if open.len() >= self.open_max => return Err(Refusal::Full),
             None => command,
         };
         let (inbox, commands) = unbounded_channel();

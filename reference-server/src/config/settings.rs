@@ -178,6 +178,11 @@ fn fields() -> Vec<Setting> {
             config.connections_max
         ),
         count!(
+            "workspaces_max",
+            "Workspaces in memory at once.",
+            config.workspaces_max
+        ),
+        count!(
             "checkpoint_bytes_min",
             "Bytes of log that make a checkpoint due.",
             config.checkpoint_bytes_min

@@ -4,6 +4,7 @@
 //! of one store: two servers on it meet real conflicts, and a server that is started again finds its data.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use syncline_server_core::{Checkpoint, Record};
@@ -13,7 +14,13 @@ use super::{Append, Log, LogError, Opened, Position, Tail, check_order, lines};
 
 /// A log in memory, shared by its clones.
 #[derive(Clone, Default)]
-pub struct MemoryLog(Arc<Mutex<HashMap<String, Stored>>>);
+pub struct MemoryLog(Arc<Store>);
+
+#[derive(Default)]
+struct Store {
+    workspaces: Mutex<HashMap<String, Stored>>,
+    window: AtomicU64,
+}
 
 struct Stored {
     checkpoint: Option<Checkpoint>,
@@ -38,7 +45,10 @@ impl MemoryLog {
     }
 
     fn stored(&self) -> MutexGuard<'_, HashMap<String, Stored>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .workspaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does something with a workspace that must be there.
@@ -102,6 +112,11 @@ impl Stored {
 
 impl Log for MemoryLog {
     const SHARED: bool = true;
+
+    async fn announce_window(&self, outcomes: u64) -> Result<u64, LogError> {
+        let before = self.0.window.fetch_max(outcomes, Relaxed);
+        Ok(before.max(outcomes))
+    }
 
     async fn open(&self, workspace: &str, fresh_epoch: &str) -> Result<Opened, LogError> {
         let mut stored = self.stored();

@@ -80,6 +80,13 @@ impl Drop for Shared {
 impl Log for SqliteLog {
     const SHARED: bool = false;
 
+    async fn announce_window(&self, outcomes: u64) -> Result<u64, LogError> {
+        self.0
+            .writer
+            .run(move |store| store.announce_window(outcomes))
+            .await
+    }
+
     async fn open(&self, workspace: &str, fresh_epoch: &str) -> Result<Opened, LogError> {
         let (name, epoch) = (workspace.to_owned(), fresh_epoch.to_owned());
         let header = self

@@ -9,6 +9,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
@@ -16,12 +17,12 @@ use futures_util::{SinkExt, StreamExt};
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{ErrorMessage, Hello};
 use syncline_server_core::{SessionKey, read_hello};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::closing::Closing;
 use crate::link::Link;
 use crate::random;
-use crate::workspace::{Command, Entry, Inbox};
+use crate::workspace::{Command, Entry, Inbox, Refusal};
 
 use super::http::Endpoint;
 use super::reader::{self, Ended};
@@ -36,6 +37,8 @@ static SESSIONS: AtomicU64 = AtomicU64::new(1);
 /// One session, as its connection's task sees it.
 pub(super) struct Session {
     pub(super) key: SessionKey,
+    /// The workspace's name.
+    name: String,
     pub(super) link: Arc<Link>,
     pub(super) workspace: Inbox,
 }
@@ -43,55 +46,52 @@ pub(super) struct Session {
 /// Serves a connection until it is over.
 pub(super) async fn serve(socket: WebSocket, peer: SocketAddr, endpoint: Arc<Endpoint>) {
     let (mut sink, mut stream) = socket.split();
-    let opened = match open(&mut stream, &endpoint).await {
+    let session = match open(&mut stream, &endpoint).await {
         Ok(session) => session,
         Err(closing) => {
-            tracing::debug!(%peer, why = closing.as_ref().map_or("gone", |closing| closing.why), "connection refused");
-            if let Some(closing) = closing {
-                finish(&mut sink, &mut stream, closing, &endpoint).await;
-            }
+            tracing::info!(%peer, why = closing.why, "connection refused");
+            finish(&mut sink, &mut stream, closing, &endpoint).await;
             return;
         }
     };
-    let session = opened.key.0;
-    tracing::debug!(%peer, session, "session opened");
-    let why = converse(&mut sink, &mut stream, &opened, &endpoint).await;
-    tracing::debug!(%peer, session, why, "session closed");
+    let (key, workspace) = (session.key.0, &session.name);
+    tracing::info!(%peer, session = key, workspace, "session opened");
+    let why = converse(&mut sink, &mut stream, &session, &endpoint).await;
+    tracing::info!(%peer, session = key, workspace, why, "session closed");
 }
 
-/// From the first frame to a session; without one, how to close, if there is anyone left to close on.
-async fn open(stream: &mut Stream, endpoint: &Endpoint) -> Result<Session, Option<Closing>> {
-    if endpoint.connections.live() > endpoint.config.connections_max {
-        return Err(Some(overloaded(endpoint)));
-    }
-    let deadline = std::time::Duration::from_millis(endpoint.config.limits.hello_timeout_ms);
-    let hello = match timeout(deadline, first_frame(stream)).await {
-        Ok(Some(frame)) => hello(frame, endpoint).map_err(Some)?,
-        Ok(None) => return Err(None),
-        Err(_) => {
-            return Err(Some(refusal(
-                &errors::HELLO_TIMEOUT,
-                "no hello came in time",
-            )));
-        }
-    };
+/// From the first frame to a session; without one, how to close.
+async fn open(stream: &mut Stream, endpoint: &Endpoint) -> Result<Session, Closing> {
     let config = &endpoint.config;
+    if endpoint.connections.live() > config.connections_max {
+        return Err(Closing::overloaded(config, "connections enough"));
+    }
+    let mut draining = endpoint.connections.draining();
+    let patience = Duration::from_millis(config.limits.hello_timeout_ms);
+    let hello = tokio::select! {
+        frame = first_frame(stream) => hello(frame, endpoint)?,
+        () = draining.begun() => return Err(Closing::shutdown(config)),
+        () = sleep(patience) => return Err(refusal(&errors::HELLO_TIMEOUT, "no hello came in time")),
+    };
     let link = Arc::new(Link::new(config.outbox_bytes_max, config.inbox_bytes_max));
     let key = SessionKey(SESSIONS.fetch_add(1, Relaxed));
-    let workspace = hello.workspace.clone();
+    let name = hello.workspace.clone();
     let entry = Entry {
         session: key,
         name: random::name(),
         hello,
         link: Arc::clone(&link),
     };
-    let sent = endpoint.registry.send(&workspace, Command::Enter(entry));
-    let workspace = sent.map_err(|_| Some(Closing::internal()))?;
-    Ok(Session {
-        key,
-        link,
-        workspace,
-    })
+    match endpoint.registry.send(&name, Command::Enter(entry)) {
+        Ok(workspace) => Ok(Session {
+            key,
+            name,
+            link,
+            workspace,
+        }),
+        Err(Refusal::Full) => Err(Closing::overloaded(config, "workspaces enough")),
+        Err(_) => Err(Closing::internal()),
+    }
 }
 
 /// The first data frame, or the failure to read one.
@@ -99,31 +99,34 @@ async fn first_frame(stream: &mut Stream) -> Option<Result<Message, axum::Error>
     loop {
         match stream.next().await? {
             Ok(Message::Ping(_) | Message::Pong(_)) => {}
-            Ok(Message::Close(_)) => return None,
             frame => return Some(frame),
         }
     }
 }
 
 /// Reads the first frame as `hello` (`CONN-HELLO-FIRST`).
-fn hello(frame: Result<Message, axum::Error>, endpoint: &Endpoint) -> Result<Hello, Closing> {
+fn hello(
+    frame: Option<Result<Message, axum::Error>>,
+    endpoint: &Endpoint,
+) -> Result<Hello, Closing> {
     let limits = &endpoint.config.limits;
     match frame {
-        Ok(Message::Text(text)) if text.len() as u64 <= limits.frame_bytes_max => {
+        Some(Ok(Message::Text(text))) if text.len() as u64 <= limits.frame_bytes_max => {
             read_hello(&text, limits)
                 .map_err(|error| Closing::error(&errors::HELLO_REQUIRED, error))
         }
-        Ok(Message::Text(_)) => Err(refusal_of(
+        Some(Ok(Message::Text(_))) => Err(refusal_of(
             &errors::FRAME_TOO_LARGE,
             "the frame is larger than limits.frameBytesMax",
             1,
         )),
-        Ok(_) => Err(refusal_of(
+        None | Some(Ok(Message::Close(_))) => Err(reader::gone()),
+        Some(Ok(_)) => Err(refusal_of(
             &errors::HELLO_REQUIRED,
             "the first frame must be a hello, not binary",
             1,
         )),
-        Err(error) => Err(reader::failure(&error, 1)),
+        Some(Err(error)) => Err(reader::failure(&error, 1)),
     }
 }
 
@@ -142,18 +145,6 @@ pub(super) fn refusal_of(def: &'static ErrorDef, message: &str, re: u64) -> Clos
     )
 }
 
-fn overloaded(endpoint: &Endpoint) -> Closing {
-    let def = &errors::OVERLOADED;
-    let retry_after_ms = Some(endpoint.config.timeouts.retry_after.as_millis() as u64);
-    Closing::error(
-        def,
-        ErrorMessage {
-            retry_after_ms,
-            ..ErrorMessage::new(def, "the server has connections enough")
-        },
-    )
-}
-
 /// Reads and writes until the session is over; returns why it was.
 async fn converse(
     sink: &mut Sink,
@@ -168,7 +159,7 @@ async fn converse(
         tokio::pin!(reading, writing);
         tokio::select! {
             ended = &mut reading => match ended {
-                Ended::Gone => Err("the peer is gone"),
+                Ended::Gone => Err(reader::GONE),
                 Ended::Closing => writing.await,
             },
             written = &mut writing => written,

@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use axum::extract::ws::Message;
+use axum::extract::ws::{Message, close_code};
 use futures_util::StreamExt;
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{ErrorMessage, Limits};
@@ -18,6 +18,9 @@ use crate::tasks::Tasks;
 use crate::workspace::Command;
 
 use super::connection::{Session, Stream, refusal_of};
+
+/// Why a connection is over that nobody has closed from here.
+pub(super) const GONE: &str = "the peer is gone";
 
 /// What every frame costs beside its bytes, so that a flood of small ones is bounded too.
 const FRAME_COST: usize = 256;
@@ -130,8 +133,7 @@ impl Patience {
 
 /// The workspace answers what was received before, then says goodbye (`CONN-GOAWAY`).
 fn leave(session: &Session, config: &Config) -> Ended {
-    let retry_after_ms = config.timeouts.retry_after.as_millis() as u64;
-    let closing = Closing::goaway(&errors::SHUTDOWN, retry_after_ms);
+    let closing = Closing::shutdown(config);
     if session
         .workspace
         .send(Command::Leave {
@@ -198,20 +200,13 @@ pub(super) fn failure(error: &axum::Error, re: u64) -> Closing {
             let (def, message) = oversize();
             refusal_of(def, message, re)
         }
-        Some(Error::Utf8(_)) => Closing {
-            why: "not UTF-8",
-            last: None,
-            code: axum::extract::ws::close_code::INVALID,
-        },
-        Some(Error::Protocol(_)) => Closing {
-            why: "not WebSocket",
-            last: None,
-            code: axum::extract::ws::close_code::PROTOCOL,
-        },
-        _ => Closing {
-            why: "the peer is gone",
-            last: None,
-            code: axum::extract::ws::close_code::ABNORMAL,
-        },
+        Some(Error::Utf8(_)) => Closing::silent("not UTF-8", close_code::INVALID),
+        Some(Error::Protocol(_)) => Closing::silent("not WebSocket", close_code::PROTOCOL),
+        _ => gone(),
     }
+}
+
+/// There is nobody left; the code is for the log's sake.
+pub(super) fn gone() -> Closing {
+    Closing::silent(GONE, close_code::NORMAL)
 }

@@ -11,10 +11,11 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep};
 
 use crate::Config;
 use crate::closing::Closing;
-use crate::link::Next;
+use crate::link::{self, Next};
 use crate::workspace::Command;
 
 use super::connection::{Session, Sink};
+use super::reader;
 
 /// Ticks of the heart in one heartbeat. Silence is noticed at a tick and broken at the next, so two must fit into one heartbeat.
 const TICKS: f64 = 2.5;
@@ -46,7 +47,7 @@ pub(super) async fn write(
         spoke = true;
         let progress = AtomicU64::new(0);
         tokio::select! {
-            written = carry_out(sink, session, work, &progress) => written.map_err(|_| "the peer is gone")?,
+            written = carry_out(sink, session, work, &progress) => written.map_err(|_| reader::GONE)?,
             () = link.aborted() => {}
             () = stalled(&progress, config.timeouts.write) => return Ok(slow(session)),
         }
@@ -67,10 +68,10 @@ async fn carry_out(
     match work {
         Work::Frames(frames) => {
             for frame in frames {
-                let bytes = frame.len();
+                let cost = link::cost(&frame);
                 sink.feed(Message::Text(frame)).await?;
                 progress.fetch_add(1, Relaxed);
-                if session.link.written(bytes) {
+                if session.link.written(cost) {
                     // If the workspace is gone, it has nothing more to give.
                     let _ = session.workspace.send(Command::Drained);
                 }

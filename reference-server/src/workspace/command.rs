@@ -55,6 +55,8 @@ pub(crate) enum Operation {
 pub enum Refusal {
     /// The server has ended.
     Stopped,
+    /// There are `workspaces_max` workspaces in memory.
+    Full,
     /// The log failed; it says why.
     Failed(String),
 }
@@ -63,6 +65,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::Stopped => out.write_str("the server has ended"),
+            Refusal::Full => out.write_str("too many workspaces are open"),
             Refusal::Failed(reason) => out.write_str(reason),
         }
     }

@@ -15,7 +15,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use syncline_schemas::errors;
 use syncline_server_core::{Engine, Input, Output, SessionKey};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
@@ -346,9 +345,8 @@ impl<L: Log> Workspace<L> {
                     workspace = self.name,
                     "the history was replaced; sessions are closed"
                 );
-                let retry_after = self.config.timeouts.retry_after.as_millis() as u64;
                 self.sessions
-                    .close_all(&Closing::goaway(&errors::HISTORY_REPLACED, retry_after));
+                    .close_all(&Closing::history_replaced(&self.config));
                 Refusal::Failed("the history was replaced".to_owned())
             }
         }

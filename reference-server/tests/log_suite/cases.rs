@@ -78,6 +78,16 @@ fn versions(records: &[Record]) -> Vec<u64> {
     records.iter().map(|record| record.version).collect()
 }
 
+pub(crate) async fn an_announced_window_never_shrinks(place: &impl Place) {
+    for (announced, widest) in [(5, 5), (9, 9), (3, 9), (9, 9), (10, 10)] {
+        assert_eq!(
+            place.open().announce_window(announced).await.unwrap(),
+            widest,
+            "{announced}"
+        );
+    }
+}
+
 pub(crate) async fn a_workspace_is_created_once(place: &impl Place) {
     let log = place.open();
     let first = log.open(WORKSPACE, "e").await.unwrap();

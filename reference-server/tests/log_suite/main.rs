@@ -66,6 +66,7 @@ macro_rules! suite {
 macro_rules! suites {
     ($($log:ident: $place:ty;)*) => {
         $(suite! { $log, $place:
+            an_announced_window_never_shrinks
             a_workspace_is_created_once
             what_is_appended_is_there
             appending_elsewhere_than_at_the_end_conflicts

@@ -163,3 +163,21 @@ fn a_second_server() {
     let again = Serving::start(program(place.path(), ANY_PORT));
     assert!(again.end("-INT").0.success());
 }
+
+#[test]
+fn a_window_that_shrinks() {
+    let place = tempfile::tempdir().unwrap();
+    let flags = [ANY_PORT, &["--limits-in-flight-max", "300"]].concat();
+    assert!(
+        Serving::start(program(place.path(), &flags))
+            .end("-TERM")
+            .0
+            .success()
+    );
+    check(
+        place.path(),
+        &[],
+        &[],
+        "limits.inFlightMax (256) must not be lower than 300",
+    );
+}

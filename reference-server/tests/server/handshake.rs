@@ -126,3 +126,36 @@ async fn one_connection_too_many_is_told_when_to_return() {
     server.reader("w").await.ping().await;
     server.stop().await;
 }
+
+#[tokio::test]
+async fn one_workspace_too_many_is_refused_until_another_has_left() {
+    let mut config = Config {
+        workspaces_max: 1,
+        ..config()
+    };
+    config.timeouts.workspace_idle = std::time::Duration::from_millis(10);
+    let server = Running::start(MemoryLog::new(), config).await;
+    let first = server.reader("first").await;
+    let mut second = server.connect().await;
+    second
+        .send(json!({"type": "hello", "workspace": "second"}))
+        .await;
+    second.refused("overloaded").await;
+    assert_eq!(second.closed().await, Ending::Code(1013));
+    server.reader("first").await.ping().await;
+    drop(first);
+    server.until_health("workspaces", 0).await;
+    server.reader("second").await.ping().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_not_said_hello_is_told_of_the_end_too() {
+    let mut server = Running::plain().await;
+    let mut client = server.connect().await;
+    server.until_health("connections", 1).await;
+    server.begin_stop();
+    assert_eq!(client.next_of("goaway").await["reason"], "shutdown");
+    assert_eq!(client.closed().await, Ending::Code(1001));
+    server.ended().await;
+}

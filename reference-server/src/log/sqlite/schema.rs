@@ -18,6 +18,12 @@ const PAGE_BYTES: u32 = 16 * 1024;
 
 /// A workspace's rows in the other tables are found by its `id`.
 const TABLES: &str = "
+    -- What concerns the whole file, in its one row.
+    CREATE TABLE file (
+        window INTEGER NOT NULL  -- the widest that was ever announced (limits.inFlightMax)
+    ) STRICT;
+    INSERT INTO file VALUES (0);
+
     -- A workspace and its history. Its log ends at the highest segment.last, or at the checkpoint.
     CREATE TABLE workspace (
         id           INTEGER PRIMARY KEY,

@@ -55,6 +55,14 @@ impl Store {
         self.known.clear();
     }
 
+    pub(super) fn announce_window(&mut self, outcomes: u64) -> Result<u64, LogError> {
+        let widest = self
+            .connection
+            .prepare_cached("UPDATE file SET window = max(window, ?1) RETURNING window")?
+            .query_row([outcomes], |row| row.get(0))?;
+        Ok(widest)
+    }
+
     pub(super) fn open(&mut self, name: &str, fresh_epoch: &str) -> Result<Header, LogError> {
         if let Some(header) = self.find(name)? {
             return Ok(header);
