@@ -160,6 +160,25 @@ fn a_gap_is_not_applied() {
     assert_eq!(driver.sent().len(), 1, "the next gap is another one");
 }
 
+/// CLIENT-GAP, CLIENT-STAGED: nothing of the parts of the old subscription is taken over by the new one.
+#[test]
+fn a_gap_drops_its_parts() {
+    let mut driver = holding();
+    driver.receive(&part(4, None, &[change("a", "x", 6, "6")], false));
+    let subscribe = driver.sent().pop().unwrap();
+    driver.receive(&json!({"type": "subscribed", "id": subscribe["id"], "shape": "ab", "tables": {"a": {}, "b": {}}}));
+    driver.receive(&part(3, None, &[change("a", "y", 4, "4")], false));
+    driver.receive(&part(3, Some(7), &[change("a", "x", 5, "5")], false));
+    assert_eq!(
+        (
+            driver.view("a", "x"),
+            driver.view("a", "y"),
+            cursor(&driver)
+        ),
+        (Some("5"), Some("4"), 7)
+    );
+}
+
 #[test]
 fn a_server_that_always_leaves_a_gap_is_left() {
     let mut driver = holding();
