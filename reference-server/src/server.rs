@@ -58,7 +58,6 @@ impl std::error::Error for ServerError {}
 /// A server that is ready to run.
 pub struct Server {
     config: Arc<Config>,
-    registry: Arc<Registry>,
     running: Running,
     announced: Announced,
 }
@@ -70,12 +69,15 @@ type Announced = Pin<Box<dyn Future<Output = Result<u64, LogError>> + Send>>;
 struct Running {
     connections: Tasks,
     workspaces: Tasks,
+    registry: Arc<Registry>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.connections.kill();
         self.workspaces.kill();
+        // A `Control` may outlive the server; the log must not be kept by it.
+        self.registry.close();
     }
 }
 
@@ -87,28 +89,28 @@ impl Server {
     pub fn new<L: Log>(log: L, config: Config) -> Result<(Server, Control), ServerError> {
         config.check().map_err(ServerError::Config)?;
         let config = Arc::new(config);
-        let running = Running {
-            connections: Tasks::new(),
-            workspaces: Tasks::new(),
-        };
         let (announcing, window) = (log.clone(), config.limits.in_flight_max);
         let announced = Box::pin(async move { announcing.announce_window(window).await });
-        let registry = Registry::new(log, Arc::clone(&config), running.workspaces.clone());
+        let (connections, workspaces) = (Tasks::new(), Tasks::new());
+        let registry = Registry::new(log, Arc::clone(&config), workspaces.clone());
         let control = Control(Arc::clone(&registry));
-        Ok((
-            Server {
-                config,
-                registry,
-                running,
-                announced,
-            },
-            control,
-        ))
+        let running = Running {
+            connections,
+            workspaces,
+            registry,
+        };
+        let server = Server {
+            config,
+            running,
+            announced,
+        };
+        Ok((server, control))
     }
 
     /// Serves until `shutdown` is over. Then it stops accepting, decides and acknowledges what was received, says `goaway` on every
     /// connection (`CONN-GOAWAY`), and returns, within `timeouts.shutdown` in all. Nothing that was acknowledged is lost by then or by any
-    /// other end: dropping this future ends everything where it is, which is no worse than a crash of the process.
+    /// other end: dropping this future ends everything where it is, which is no worse than a crash of the process. The tasks then end one by
+    /// one; whoever wants to open a file again at once calls [`SqliteLog::close`](crate::log::SqliteLog::close).
     ///
     /// # Errors
     /// The listener or the log fails, or `limits.inFlightMax` is lower than it was once announced over this log (`CONN-LIMITS`).
@@ -119,7 +121,6 @@ impl Server {
     ) -> Result<(), ServerError> {
         let Server {
             config,
-            registry,
             running,
             announced,
         } = self;
@@ -129,45 +130,61 @@ impl Server {
         let connections = running.connections.clone();
         let endpoint = Endpoint {
             config: Arc::clone(&config),
-            registry: Arc::clone(&registry),
+            registry: Arc::clone(&running.registry),
             connections: connections.clone(),
             started: Instant::now(),
         };
-        let service =
-            router(Arc::new(endpoint)).into_make_service_with_connect_info::<SocketAddr>();
-        let listener = listener.tap_io(|socket| {
-            if let Err(error) = socket.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY could not be set");
-            }
-        });
         let mut draining = connections.draining();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        let serving = serve(listener, endpoint, async move {
             shutdown.await;
             tracing::info!(connections = connections.live(), "shutting down");
             connections.drain();
         });
-        let mut serving = std::pin::pin!(serving.into_future());
-        let accepting = tokio::select! {
+        let mut serving = std::pin::pin!(serving);
+        let rest = tokio::select! {
             biased;
-            () = draining.begun() => true,
+            () = draining.begun() => Some(serving),
             served = &mut serving => {
                 served.map_err(ServerError::Listener)?;
-                false
+                None
             }
         };
-        let ended = timeout(config.timeouts.shutdown, async {
-            running.connections.finished().await;
-            registry.close();
-            running.workspaces.finished().await;
-            // What is left are handshakes that were never finished.
-            if accepting { serving.await } else { Ok(()) }
-        });
-        match ended.await {
-            Ok(served) => served.map_err(ServerError::Listener)?,
-            Err(_) => tracing::warn!("not everything ended in time"),
+        let ended = timeout(config.timeouts.shutdown, running.end());
+        if ended.await.is_err() {
+            tracing::warn!("not everything ended in time");
+        } else if let Some(handshakes) = rest {
+            // They end at once, unless they were never finished.
+            let _ = timeout(config.timeouts.close, handshakes).await;
         }
         tracing::info!("the server has ended");
         Ok(())
+    }
+}
+
+/// Accepts connections until it is told to stop.
+async fn serve(
+    listener: TcpListener,
+    endpoint: Endpoint,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let router = router(Arc::new(endpoint));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let listener = listener.tap_io(|socket| {
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+    });
+    axum::serve(listener, service)
+        .with_graceful_shutdown(stopped)
+        .await
+}
+
+impl Running {
+    /// Waits for everyone's last frames, then for the workspaces that gave them.
+    async fn end(&self) {
+        self.connections.finished().await;
+        self.registry.close();
+        self.workspaces.finished().await;
     }
 }
 

@@ -26,13 +26,18 @@ pub(crate) type Inbox = UnboundedSender<Command>;
 
 /// All workspaces that are open.
 pub(crate) struct Registry {
-    open: Mutex<HashMap<String, Inbox>>,
+    state: Mutex<State>,
     open_max: usize,
-    start: Box<Start>,
+}
+
+struct State {
+    open: HashMap<String, Inbox>,
+    /// None: the server ends, and nothing is opened any more.
+    start: Option<Box<Start>>,
 }
 
 /// Starts the task of a workspace. It hides which log there is: nobody else needs to know.
-type Start = dyn Fn(Arc<Registry>, String, UnboundedReceiver<Command>) + Send + Sync;
+type Start = dyn Fn(Arc<Registry>, String, UnboundedReceiver<Command>) + Send;
 
 impl Registry {
     /// An empty registry, whose workspaces live in this log and run among these tasks.
@@ -48,60 +53,66 @@ impl Registry {
                 inbox,
             ));
         };
+        let state = State {
+            open: HashMap::new(),
+            start: Some(Box::new(start)),
+        };
         Arc::new(Registry {
-            open: Mutex::default(),
+            state: Mutex::new(state),
             open_max,
-            start: Box::new(start),
         })
     }
 
     /// Sends a command to a workspace, opening it if need be; returns the way to it.
     ///
     /// # Errors
-    /// The server has ended, or there are too many workspaces.
+    /// The server ends, or there are too many workspaces.
     pub(crate) fn send(
         self: &Arc<Registry>,
         name: &str,
         command: Command,
     ) -> Result<Inbox, Refusal> {
-        let mut open = self.open();
-        let command = match open.get(name) {
+        let mut state = self.state();
+        let start = state.start.as_ref().ok_or(Refusal::Stopped)?;
+        let command = match state.open.get(name) {
             // Sent under the lock: a workspace that leaves looks into its inbox under the same lock.
             Some(inbox) => match inbox.send(command) {
                 Ok(()) => return Ok(inbox.clone()),
                 Err(back) => back.0,
             },
-            None if open.len() >= self.open_max => return Err(Refusal::Full),
+            None if state.open.len() >= self.open_max => return Err(Refusal::Full),
             None => command,
         };
         let (inbox, commands) = unbounded_channel();
-        (self.start)(Arc::clone(self), name.to_owned(), commands);
+        start(Arc::clone(self), name.to_owned(), commands);
         inbox.send(command).map_err(|_| Refusal::Stopped)?;
-        open.insert(name.to_owned(), inbox.clone());
+        state.open.insert(name.to_owned(), inbox.clone());
         Ok(inbox)
     }
 
-    /// Lets go of all workspaces: they end as soon as their last session has.
+    /// Lets go of all workspaces, which end as soon as their last session has, and of the log.
     pub(crate) fn close(&self) {
-        self.open().clear();
+        let mut state = self.state();
+        state.open.clear();
+        state.start = None;
     }
 
     /// How many workspaces are open.
     pub(crate) fn len(&self) -> usize {
-        self.open().len()
+        self.state().open.len()
     }
 
     /// Takes a workspace out, if nothing waits for it. `false`: something does.
     fn leave(&self, name: &str, commands: &UnboundedReceiver<Command>) -> bool {
-        let mut open = self.open();
+        let mut state = self.state();
         let idle = commands.is_empty();
         if idle {
-            open.remove(name);
+            state.open.remove(name);
         }
         idle
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<String, Inbox>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -159,3 +159,16 @@ async fn a_newer_connection_replaces_the_older() {
     newer.ping().await;
     server.stop().await;
 }
+
+/// A handle that outlives its server does not keep the file.
+#[tokio::test]
+async fn a_control_does_not_keep_the_file() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("data.db");
+    let server = Running::start(SqliteLog::open(&path).unwrap(), config()).await;
+    let control = server.control.clone();
+    control.backup("w").await.unwrap();
+    server.stop().await;
+    SqliteLog::open(&path).unwrap();
+    assert!(control.backup("w").await.is_err());
+}
