@@ -165,7 +165,7 @@ impl Frame {
 pub fn whole(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| {
         let number = value.as_f64()?;
-        (number >= 0.0 && number <= 9_007_199_254_740_991.0 && number.fract() == 0.0)
+        ((0.0..=9_007_199_254_740_991.0).contains(&number) && number.fract() == 0.0)
             .then_some(number as u64)
     })
 }

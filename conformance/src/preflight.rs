@@ -14,13 +14,13 @@ use crate::vars::Vars;
 
 /// What a server says of itself.
 #[derive(Clone, Debug, Default)]
-pub struct Welcome {
+pub(crate) struct Welcome {
     /// The program's name.
-    pub name: String,
+    pub(crate) name: String,
     /// The program's version.
-    pub version: String,
+    pub(crate) version: String,
     /// Its capabilities.
-    pub capabilities: Vec<String>,
+    pub(crate) capabilities: Vec<String>,
 }
 
 /// At most so long is waited for the first answer.
@@ -30,7 +30,7 @@ const PATIENCE_MAX: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// A sentence for people: why nothing can be judged.
-pub async fn ask(target: &dyn Target, deadline: Duration) -> Result<Welcome, String> {
+pub(crate) async fn ask(target: &dyn Target, deadline: Duration) -> Result<Welcome, String> {
     let deadline = deadline.min(PATIENCE_MAX);
     let named = |why: String| format!("{}: {why}\nNothing was judged.", target.describe());
     let server = target.provide(&Scenario::default()).await.map_err(named)?;

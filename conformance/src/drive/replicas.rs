@@ -6,16 +6,37 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Cx, State, Stop};
-use crate::facts::{Log, Row, RowKey, Sub};
+use crate::facts::{Log, Mutation, Row, RowKey, Sub};
 use crate::history::ConnIx;
 use crate::matcher::{Others, equal, short};
 
 impl State {
-    /// The version that a subscription must reach to have all that was acknowledged so far.
-    pub(crate) fn owed(&self, sub: usize) -> u64 {
+    /// What a subscription must reach to have all that was acknowledged so far.
+    pub(crate) fn owed(&self, sub: usize) -> Owed {
         let sub = &self.facts.subs[sub];
         let workspace = self.facts.conns[sub.conn].workspace();
-        Log::of(&self.facts, workspace, &sub.epoch).last_change(&sub.tables)
+        let changed = Log::of(&self.facts, workspace, &sub.epoch).last_change(&sub.tables);
+        let touches = |mutation: &&Mutation| {
+            mutation
+                .rows()
+                .iter()
+                .any(|(table, _)| sub.tables.contains(table))
+        };
+        let told = self.facts.ledger.mutations.iter().filter(touches);
+        let told = told.flat_map(|mutation| &mutation.outcomes);
+        let own = told.filter(|told| {
+            told.conn == sub.conn && told.status == "applied" && told.at > sub.subscribed_at
+        });
+        match own.map(|told| told.version).max() {
+            Some(version) if version > changed => Owed {
+                version,
+                requirement: "UPD-LEVEL",
+            },
+            _ => Owed {
+                version: changed,
+                requirement: "UPD-DELIVERED",
+            },
+        }
     }
 
     /// Whether a subscription has a complete update, and its cursor is at this version at least.
@@ -38,28 +59,30 @@ impl Cx {
     /// Awaits that a subscription has all that was acknowledged so far of its tables.
     pub(crate) async fn caught_up(&self, sub: usize) -> Result<(), Stop> {
         let (conn, live, owed) = self.with(|state| {
-            (
-                state.facts.subs[sub].conn,
-                state.live_subs().contains(&sub),
-                state.owed(sub),
-            )
+            let live = state.live_subs().contains(&sub);
+            (state.facts.subs[sub].conn, live, state.owed(sub))
         });
         if !live {
             return Ok(());
         }
         let wanted = format!(
-            "an update of the subscription on {} to version {owed} or above",
-            self.name(conn)
+            "an update of the subscription on {} to version {} or above",
+            self.name(conn),
+            owed.version
         );
-        let reached = self.until(conn, &wanted, Duration::ZERO, |state| {
-            state.has_reached(sub, owed).then_some(Ok(()))
+        let level_ms = self.with(|state| state.facts.limit(conn, "levelMs"));
+        let patience = Duration::from_millis(level_ms.unwrap_or(0));
+        let reached = self.until(conn, &wanted, patience, |state| {
+            state.has_reached(sub, owed.version).then_some(Ok(()))
         });
-        reached.await.map_err(|stop| match stop {
-            Stop::Fail(mut failure) => {
-                failure.requirements = vec!["UPD-DELIVERED".to_owned()];
+        let reached = reached.await;
+        let open = self.with(|state| state.is_open(conn));
+        reached.map_err(|stop| match stop {
+            Stop::Fail(mut failure) if open => {
+                failure.requirements = vec![owed.requirement.to_owned()];
                 Stop::Fail(failure)
             }
-            unknown => unknown,
+            other => other,
         })
     }
 
@@ -76,9 +99,10 @@ impl Cx {
         let mut late = None;
         for sub in &subs {
             match self.caught_up(*sub).await {
-                Err(Stop::Unknown(why)) => return Err(Stop::Unknown(why)),
-                Err(failure) => late = Some(failure),
-                Ok(()) => {}
+                Err(Stop::Fail(failure)) if failure.requirements == ["UPD-DELIVERED"] => {
+                    late = Some(Stop::Fail(failure));
+                }
+                other => other?,
             }
         }
         let mut same = |state: &mut State| differing(state, &subs).is_none().then_some(Ok(()));
@@ -87,20 +111,16 @@ impl Cx {
         } else {
             self.deadline
         };
-        if self.poll(None, "", time, &mut same).await?.is_none() {
-            let (what, at) = self
-                .with(|state| differing(state, &subs))
-                .unwrap_or_default();
-            return Err(Stop::broken(
-                "UPD-COMPLETE",
-                "replicas that are level hold the same",
-                what,
-            )
-            .at(at));
-        }
-        // Alone, a replica that was not brought up to date has nobody to be compared with.
+        let same = self.poll(None, "", time, &mut same).await?.is_some();
         match late {
-            Some(failure) if subs.len() == 1 => Err(failure),
+            // Nobody owes a version that changed nothing: it is the rows that count. Alone, there is nobody to compare with.
+            Some(failure) if !same || subs.len() == 1 => Err(failure),
+            None if !same => {
+                let differing = self.with(|state| differing(state, &subs));
+                let (what, at) = differing.unwrap_or_default();
+                let expected = "replicas that are level hold the same";
+                Err(Stop::broken("UPD-COMPLETE", expected, what).at(at))
+            }
             _ => Ok(()),
         }
     }
@@ -174,6 +194,15 @@ fn differing(state: &State, subs: &[usize]) -> Option<(String, Vec<usize>)> {
         }
     }
     None
+}
+
+/// How far a subscription must come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owed {
+    /// The version.
+    pub(crate) version: u64,
+    /// Why.
+    pub(crate) requirement: &'static str,
 }
 
 /// Compares rows with what is expected of them: rows that must be there, rows that must not, and whether there may be others.

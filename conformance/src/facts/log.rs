@@ -175,7 +175,8 @@ impl Log {
                 .filter(|(key, _)| tables.contains(&key.0))
             {
                 let changed = if value.is_some() {
-                    present.insert(key) || true
+                    present.insert(key);
+                    true
                 } else {
                     present.remove(key)
                 };

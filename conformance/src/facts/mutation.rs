@@ -344,7 +344,7 @@ fn link(of: &Value) -> Option<(u64, &str)> {
 
 /// Whether a result is an outcome.
 #[must_use]
-pub fn is_outcome(result: &Value) -> bool {
+fn is_outcome(result: &Value) -> bool {
     matches!(
         result.get("status").and_then(Value::as_str),
         Some("applied" | "rejected")

@@ -14,7 +14,7 @@ const HEAD: [&str; 7] = [
 
 /// The table.
 #[must_use]
-pub fn render(summary: &Summary, style: Style) -> String {
+pub(super) fn render(summary: &Summary, style: Style) -> String {
     let rows: Vec<_> = summary
         .chapters
         .iter()

@@ -111,7 +111,8 @@ impl Step {
     #[must_use]
     pub fn asserts(&self) -> bool {
         match &self.verb {
-            Verb::Expect(_)
+            Verb::Open(_)
+            | Verb::Expect(_)
             | Verb::ExpectError(_)
             | Verb::ExpectNone(_)
             | Verb::ExpectClose(_)

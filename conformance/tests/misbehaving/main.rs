@@ -1,4 +1,5 @@
 //! The runner against small servers that are wrong in one way each: it must say so, and say what; and pass the honest one.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod server;
 
@@ -23,8 +24,34 @@ const RETRY: &str = r#"{
   ]
 }"#;
 
+/// A reader that is there when another writes.
+const LIVE: &str = r#"{
+  "id": "live", "title": "t", "checks": ["UPD-DELIVERED"],
+  "steps": [
+    { "do": "connect", "conn": "a", "client": "${alice}" },
+    { "do": "connect", "conn": "b" },
+    { "do": "subscribe", "conn": "b", "tables": ["${notes}"] },
+    { "do": "push", "conn": "a", "mutations": [{ "ops": [{ "op": "set", "table": "${notes}", "key": "k", "value": 1 }] }] },
+    { "do": "converge" }
+  ]
+}"#;
+
+/// An author whose mutation changes nothing.
+const LEVEL: &str = r#"{
+  "id": "level", "title": "t", "checks": ["UPD-LEVEL"],
+  "steps": [
+    { "do": "connect", "conn": "a", "client": "${alice}" },
+    { "do": "subscribe", "conn": "a", "tables": ["${notes}"] },
+    { "do": "push", "conn": "a", "mutations": [{ "ops": [{ "op": "delete", "table": "${notes}", "key": "k" }] }] }
+  ]
+}"#;
+
 async fn judged(url: String, deadline: Duration) -> Judgement {
-    let scenario = scenario::parse("mutations/retry.json", RETRY).unwrap();
+    run("mutations/retry.json", RETRY, url, deadline).await
+}
+
+async fn run(path: &str, text: &str, url: String, deadline: Duration) -> Judgement {
+    let scenario = scenario::parse(path, text).unwrap();
     let target = Arc::new(Url::parse(&url).unwrap());
     judge(
         Arc::new(scenario),
@@ -42,12 +69,16 @@ const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_secs(1);
 
 async fn broken(fault: Fault, deadline: Duration) -> Vec<String> {
-    match judged(server::start(fault).await, deadline).await.verdict {
+    broken_in(judged(server::start(fault).await, deadline).await)
+}
+
+fn broken_in(judgement: Judgement) -> Vec<String> {
+    match judgement.verdict {
         Verdict::Fail(failures) => failures
             .into_iter()
             .flat_map(|failure| failure.requirements)
             .collect(),
-        other => panic!("{fault:?}: {other:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -139,4 +170,18 @@ async fn of_what_is_no_server_nothing_is_known() {
     drop(nobody);
     let why = unknown(url, SHORT).await;
     assert!(why.contains("cannot be reached"), "{why}");
+}
+
+#[tokio::test]
+async fn a_change_that_does_not_reach_a_subscriber_is_seen() {
+    let url = server::start(Fault::None).await;
+    let broken = broken_in(run("updates/live.json", LIVE, url, SHORT).await);
+    assert_eq!(broken, ["UPD-DELIVERED"]);
+}
+
+#[tokio::test]
+async fn an_author_whose_shape_is_not_brought_past_his_write_is_seen() {
+    let url = server::start(Fault::None).await;
+    let broken = broken_in(run("updates/level.json", LEVEL, url, SHORT).await);
+    assert!(broken.contains(&"UPD-LEVEL".to_owned()), "{broken:?}");
 }

@@ -1,6 +1,6 @@
 //! A small server of its own for the tests of the runner: honest, or wrong in one way.
 //!
-//! It knows one workspace in memory, and only what the tests' scenarios need. It shares nothing with the reference server: what it gets wrong is wrong
+//! It knows one workspace in memory, and only what the tests' scenarios need: it sends snapshots, and no live updates. It shares nothing with the reference server: what it gets wrong is wrong
 //! on purpose.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 /// In which way the server is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// In none.
     None,
     /// It answers each push with two acks.
@@ -45,7 +45,7 @@ struct State {
 }
 
 /// Starts a server; gives its URL. It ends with the test's runtime.
-pub async fn start(fault: Fault) -> String {
+pub(crate) async fn start(fault: Fault) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let state = Arc::new(Mutex::new(State::default()));
@@ -152,6 +152,11 @@ fn answers(
 }
 
 fn welcome(state: &State, client: Option<&str>, acked: u64) -> Value {
+    // It never levels: it need not be waited for long.
+    let limits = syncline_schemas::Limits {
+        level_ms: 1,
+        ..syncline_schemas::Limits::default()
+    };
     let own = || {
         state
             .outcomes
@@ -165,7 +170,7 @@ fn welcome(state: &State, client: Option<&str>, acked: u64) -> Value {
     json!({
         "type": "welcome", "epoch": "e", "version": state.version, "lastSeq": own().map(|((_, seq), _)| *seq).max().unwrap_or(0),
         "results": results, "session": format!("s{}", state.version), "capabilities": [], "serverTime": 0,
-        "limits": syncline_schemas::Limits::default(), "server": { "name": "small", "version": "0" },
+        "limits": limits, "server": { "name": "small", "version": "0" },
     })
 }
 
