@@ -94,8 +94,14 @@ fn stopped() -> Result<impl Future<Output = ()>, String> {
     })
 }
 
+/// Client ids are secrets (`SEC-CLIENT-ID-SECRET`), and libraries that trace whole frames do not know it: they stay silent.
+const SECRETIVE: [&str; 2] = ["tungstenite=info", "tokio_tungstenite=info"];
+
 fn log_to_stderr(filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| format!("log: {error}"))?;
+    let mut filter = EnvFilter::try_new(filter).map_err(|error| format!("log: {error}"))?;
+    for directive in SECRETIVE {
+        filter = filter.add_directive(directive.parse().map_err(|_| directive)?);
+    }
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

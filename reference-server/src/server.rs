@@ -2,12 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -15,7 +13,7 @@ use tokio::time::timeout;
 use crate::Config;
 use crate::log::{Log, LogError};
 use crate::tasks::Tasks;
-use crate::transport::{Endpoint, router};
+use crate::transport::{Endpoint, Peer, Watching, router};
 use crate::workspace::{Backup, Command, Operation, Refusal, Registry};
 
 /// Serves until `shutdown` is over, then ends in order. The same as [`Server::new`] and [`Server::run`], for whoever needs no [`Control`].
@@ -167,13 +165,10 @@ async fn serve(
     endpoint: Endpoint,
     stopped: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let patience = Duration::from_millis(endpoint.config.limits.hello_timeout_ms);
+    let listener = Watching::new(listener, patience);
     let router = router(Arc::new(endpoint));
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let listener = listener.tap_io(|socket| {
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
+    let service = router.into_make_service_with_connect_info::<Peer>();
     axum::serve(listener, service)
         .with_graceful_shutdown(stopped)
         .await

@@ -3,6 +3,8 @@
 mod connection;
 mod http;
 mod reader;
+mod socket;
 mod writer;
 
 pub(crate) use http::{Endpoint, router};
+pub(crate) use socket::{Peer, Watching};

@@ -6,7 +6,6 @@
 //!      └── no hello ──────┴────────────┘
 //! ```
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -26,6 +25,7 @@ use crate::workspace::{Command, Entry, Inbox, Refusal};
 
 use super::http::Endpoint;
 use super::reader::{self, Ended};
+use super::socket::{Peer, Watch};
 use super::writer;
 
 pub(super) type Sink = SplitSink<WebSocket, Message>;
@@ -39,29 +39,30 @@ pub(super) struct Session {
     pub(super) key: SessionKey,
     /// The workspace's name.
     name: String,
+    pub(super) watch: Arc<Watch>,
     pub(super) link: Arc<Link>,
     pub(super) workspace: Inbox,
 }
 
 /// Serves a connection until it is over.
-pub(super) async fn serve(socket: WebSocket, peer: SocketAddr, endpoint: Arc<Endpoint>) {
+pub(super) async fn serve(socket: WebSocket, peer: Peer, endpoint: Arc<Endpoint>) {
     let (mut sink, mut stream) = socket.split();
-    let session = match open(&mut stream, &endpoint).await {
+    let session = match open(&mut stream, &peer, &endpoint).await {
         Ok(session) => session,
         Err(closing) => {
-            tracing::info!(%peer, why = closing.why, "connection refused");
+            tracing::info!(peer = %peer.address, why = closing.why, "connection refused");
             finish(&mut sink, &mut stream, closing, &endpoint).await;
             return;
         }
     };
     let (key, workspace) = (session.key.0, &session.name);
-    tracing::info!(%peer, session = key, workspace, "session opened");
+    tracing::info!(peer = %peer.address, session = key, workspace, "session opened");
     let why = converse(&mut sink, &mut stream, &session, &endpoint).await;
-    tracing::info!(%peer, session = key, workspace, why, "session closed");
+    tracing::info!(peer = %peer.address, session = key, workspace, why, "session closed");
 }
 
 /// From the first frame to a session; without one, how to close.
-async fn open(stream: &mut Stream, endpoint: &Endpoint) -> Result<Session, Closing> {
+async fn open(stream: &mut Stream, peer: &Peer, endpoint: &Endpoint) -> Result<Session, Closing> {
     let config = &endpoint.config;
     if endpoint.connections.live() > config.connections_max {
         return Err(Closing::overloaded(config, "connections enough"));
@@ -86,6 +87,7 @@ async fn open(stream: &mut Stream, endpoint: &Endpoint) -> Result<Session, Closi
         Ok(workspace) => Ok(Session {
             key,
             name,
+            watch: Arc::clone(&peer.watch),
             link,
             workspace,
         }),

@@ -1,6 +1,5 @@
 //! The HTTP side: the handshake, which settles the protocol's version, and `GET /health`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,6 +19,7 @@ use crate::tasks::Tasks;
 use crate::workspace::Registry;
 
 use super::connection;
+use super::socket::Peer;
 
 /// Bytes of a read buffer, which every connection has. Larger frames get their own.
 const READ_BUFFER: usize = 4 * 1024;
@@ -50,7 +50,7 @@ pub(crate) fn router(endpoint: Arc<Endpoint>) -> Router {
 /// The handshake (`CONN-SUBPROTOCOL`, `CONN-SUBPROTOCOL-MISSING`).
 async fn sync(
     State(endpoint): State<Arc<Endpoint>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let upgrade = match upgrade {
@@ -80,6 +80,7 @@ async fn sync(
         .max_message_size(bytes_max)
         .max_frame_size(bytes_max)
         .on_upgrade(move |socket| async move {
+            peer.watch.upgraded();
             let connections = endpoint.connections.clone();
             connections.spawn(connection::serve(socket, peer, endpoint));
         })

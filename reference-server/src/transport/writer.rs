@@ -1,7 +1,6 @@
 //! Writes what the workspace has for a connection: everything that waits is fed, then flushed once, which is worth an order of magnitude.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::extract::ws::{Message, Utf8Bytes};
@@ -16,6 +15,7 @@ use crate::workspace::Command;
 
 use super::connection::{Session, Sink};
 use super::reader;
+use super::socket::Watch;
 
 /// Ticks of the heart in one heartbeat. Silence is noticed at a tick and broken at the next, so two must fit into one heartbeat.
 const TICKS: f64 = 2.5;
@@ -45,11 +45,10 @@ pub(super) async fn write(
             }
         };
         spoke = true;
-        let progress = AtomicU64::new(0);
         tokio::select! {
-            written = carry_out(sink, session, work, &progress) => written.map_err(|_| reader::GONE)?,
+            written = carry_out(sink, session, work) => written.map_err(|_| reader::GONE)?,
             () = link.aborted() => {}
-            () = stalled(&progress, config.timeouts.write) => return Ok(slow(session)),
+            () = stalled(&session.watch, config.timeouts.write) => return Ok(slow(session)),
         }
     }
 }
@@ -59,18 +58,12 @@ enum Work {
     Ping,
 }
 
-async fn carry_out(
-    sink: &mut Sink,
-    session: &Session,
-    work: Work,
-    progress: &AtomicU64,
-) -> Result<(), axum::Error> {
+async fn carry_out(sink: &mut Sink, session: &Session, work: Work) -> Result<(), axum::Error> {
     match work {
         Work::Frames(frames) => {
             for frame in frames {
                 let cost = link::cost(&frame);
                 sink.feed(Message::Text(frame)).await?;
-                progress.fetch_add(1, Relaxed);
                 if session.link.written(cost) {
                     // If the workspace is gone, it has nothing more to give.
                     let _ = session.workspace.send(Command::Drained);
@@ -82,12 +75,12 @@ async fn carry_out(
     sink.flush().await
 }
 
-/// Returns when nothing has been taken for so long.
-async fn stalled(progress: &AtomicU64, patience: Duration) {
-    let mut before = 0;
+/// Returns when the peer has taken not one byte for so long.
+async fn stalled(watch: &Watch, patience: Duration) {
+    let mut before = watch.written();
     loop {
         sleep(patience).await;
-        let now = progress.load(Relaxed);
+        let now = watch.written();
         if now == before {
             return;
         }

@@ -4,4 +4,5 @@
 
 mod faults;
 mod process;
+mod secrets;
 mod serving;

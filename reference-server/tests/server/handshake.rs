@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 use syncline_server::Config;
 use syncline_server::log::MemoryLog;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::harness::{Ending, Running, config, connect};
+use crate::harness::{Ending, Running, config, connect, within};
 
 #[tokio::test]
 async fn the_subprotocol_must_be_offered() {
@@ -158,4 +160,20 @@ async fn who_has_not_said_hello_is_told_of_the_end_too() {
     assert_eq!(client.next_of("goaway").await["reason"], "shutdown");
     assert_eq!(client.closed().await, Ending::Code(1001));
     server.ended().await;
+}
+
+/// Nobody holds a socket by saying nothing, or only half of something.
+#[tokio::test]
+async fn a_request_that_is_not_finished_is_cut_off() {
+    let mut config = config();
+    config.limits.hello_timeout_ms = 30;
+    let server = Running::start(MemoryLog::new(), config).await;
+    for beginning in ["", "GET /sync HTT", "GET /sync HTTP/1.1\r\nHost: x\r\n"] {
+        let mut socket = TcpStream::connect(&server.address).await.unwrap();
+        socket.write_all(beginning.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        // Cut off in whichever way.
+        let _ = within("the end", socket.read_to_end(&mut rest)).await;
+    }
+    server.stop().await;
 }

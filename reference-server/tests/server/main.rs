@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod endings;
+mod failures;
 mod frames;
 mod handshake;
 mod harness;
