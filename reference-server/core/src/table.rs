@@ -69,8 +69,15 @@ pub(crate) struct ChangeRef<'a> {
 pub(crate) struct Table {
     /// Hashed, and so never iterated: nothing that anyone sees may depend on the order.
     rows: HashMap<Arc<str>, Row>,
-    by_position: BTreeMap<Position, Arc<str>>,
+    by_position: BTreeMap<Position, Entry>,
     deletes: BTreeSet<Position>,
+}
+
+/// What the order of changes knows of a row: all that a subscriber is told, so that a snapshot looks nothing up.
+#[derive(Debug)]
+struct Entry {
+    key: Arc<str>,
+    value: Option<Json>,
 }
 
 impl Table {
@@ -92,7 +99,11 @@ impl Table {
         if row.value.is_none() {
             self.deletes.insert(row.position);
         }
-        self.by_position.insert(row.position, key.clone());
+        let entry = Entry {
+            key: key.clone(),
+            value: row.value.clone(),
+        };
+        self.by_position.insert(row.position, entry);
         let before = self.rows.insert(key, row);
         if let Some(before) = &before {
             self.forget_position(before);
@@ -121,7 +132,7 @@ impl Table {
         let keys = forgotten
             .iter()
             .filter_map(|position| self.by_position.remove(position));
-        keys.filter_map(|key| self.rows.remove_entry(&key))
+        keys.filter_map(|entry| self.rows.remove_entry(&entry.key))
             .collect()
     }
 
@@ -134,14 +145,11 @@ impl Table {
         let behind = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
         self.by_position
             .range(behind)
-            .filter_map(move |(position, key)| {
-                let value = self.rows.get(key)?.value.as_ref();
-                Some(ChangeRef {
-                    position: *position,
-                    table: name,
-                    key,
-                    value,
-                })
+            .map(move |(position, entry)| ChangeRef {
+                position: *position,
+                table: name,
+                key: &entry.key,
+                value: entry.value.as_ref(),
             })
     }
 
@@ -149,6 +157,6 @@ impl Table {
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&Arc<str>, &Row)> {
         self.by_position
             .values()
-            .filter_map(|key| self.rows.get_key_value(key))
+            .filter_map(|entry| self.rows.get_key_value(&entry.key))
     }
 }
