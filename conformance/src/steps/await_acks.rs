@@ -2,6 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use syncline_schemas::errors;
 
 use crate::drive::pushing::check_results;
 use crate::drive::{Cx, Spoken, Stop};
@@ -23,18 +25,44 @@ impl AwaitAcks {
         let open: Vec<Spoken> = cx.with(|state| {
             let facts = &state.facts;
             let sent = facts.conns[conn].sent.iter().enumerate();
-            let pushes = sent.filter(|(_, sent)| facts.frame(sent.at).is_some_and(|frame| frame.kind() == "push"));
-            let open = pushes.filter(|(_, sent)| sent.answer.is_none_or(|answer| !state.looked[conn].awaited.contains(&answer)));
-            open.map(|(index, sent)| Spoken { at: sent.at, ordinal: index as u64 + 1 }).collect()
+            let pushes = sent.filter(|(_, sent)| {
+                facts
+                    .frame(sent.at)
+                    .is_some_and(|frame| frame.kind() == "push")
+            });
+            let open = pushes.filter(|(_, sent)| {
+                sent.answer
+                    .is_none_or(|answer| !state.looked[conn].awaited.contains(&answer))
+            });
+            open.map(|(index, sent)| Spoken {
+                at: sent.at,
+                ordinal: index as u64 + 1,
+            })
+            .collect()
         });
         let mut all = Vec::new();
         for push in &open {
             all.extend(cx.ack(conn, *push).await?.1);
         }
-        let expected = self.results.as_ref().map(|results| cx.pattern(&results.0)).transpose()?;
+        let expected = self
+            .results
+            .as_ref()
+            .map(|results| cx.pattern(&results.0))
+            .transpose()?;
         match expected {
             None => Ok(()),
-            Some(expected) => check_results(cx, Some(&expected), &all, 0).map_err(|stop| stop.at(open.iter().map(|push| push.at))),
+            Some(expected) => check_results(cx, Some(&expected), &all, 0).map_err(|stop| {
+                // A server may be busy at any time; what was pipelined behind is then refused, and the expectation says nothing.
+                let busy = |result: &Value| result["code"] == errors::SERVER_BUSY.code;
+                let unknown = || {
+                    Stop::Unknown("the server was busy and deferred what was pipelined".to_owned())
+                };
+                if all.iter().any(busy) {
+                    unknown()
+                } else {
+                    stop.at(open.iter().map(|push| push.at))
+                }
+            }),
         }
     }
 }
