@@ -7,6 +7,7 @@ use crate::audit::audit;
 use crate::checkers::{self, Findings};
 use crate::drive::{Cx, Failure, Journal, Stop};
 use crate::facts::Facts;
+use crate::history::Event;
 use crate::scenario::Scenario;
 use crate::steps::{Step, run_all};
 use crate::target::{Instance, Target};
@@ -45,7 +46,7 @@ pub enum Verdict {
     Fail(Vec<Failure>),
     /// Nothing can be said: why.
     Unknown(String),
-    /// The target lacks what it needs: what.
+    /// The target lacks what it needs, or what it is about did not happen there: what.
     NotJudged(String),
 }
 
@@ -144,12 +145,40 @@ async fn run(
     if outcome.is_ok() && scenario.audit {
         outcome = audit(&cx).await;
     }
+    if let Some(at) = gone(&cx).await {
+        let entries = journal.with(|state| state.facts.entries[..at].to_vec());
+        let last = entries.iter().rev().find_map(|entry| match &entry.event {
+            Event::Sent { frame, .. } => Some(frame.to_string()),
+            _ => None,
+        });
+        let why = format!(
+            "the server went away and cannot be reached any more; it was last sent {}",
+            last.as_deref().unwrap_or("nothing")
+        );
+        return (Some(Stop::Unknown(why)), Facts::of(entries));
+    }
     cx.leave_all().await;
     (outcome.err(), journal.with(|state| state.facts.clone()))
 }
 
+/// The entry at which the server went away, if it broke a connection off without a word and nobody can reach it now. What came after says
+/// nothing of it: whether a frame was its end, or somebody stopped it, cannot be seen from outside.
+async fn gone(cx: &Cx) -> Option<usize> {
+    let broken_off = cx.with(|state| {
+        let ends = state.facts.conns.iter().filter_map(|conn| conn.ended);
+        let abrupt = ends.filter(|end| end.by_server && end.code.is_none());
+        abrupt.map(|end| end.at).min()
+    });
+    if broken_off.is_some() && !cx.is_reachable().await {
+        broken_off
+    } else {
+        None
+    }
+}
+
 fn verdict(scenario: &Scenario, stop: Option<Stop>, findings: Findings) -> Verdict {
     let mut failures: Vec<Failure> = Vec::new();
+    let mut did_not_happen = false;
     let mut unknown = findings
         .internal
         .first()
@@ -162,6 +191,7 @@ fn verdict(scenario: &Scenario, stop: Option<Stop>, findings: Findings) -> Verdi
             failures.push(failure);
         }
         Some(Stop::Unknown(why)) => unknown = Some(why),
+        Some(Stop::DidNotHappen(_)) => did_not_happen = true,
         None => {}
     }
     failures.extend(findings.violations.into_iter().map(|violation| Failure {
@@ -183,12 +213,16 @@ fn verdict(scenario: &Scenario, stop: Option<Stop>, findings: Findings) -> Verdi
     match (failures.is_empty(), unknown, vacuous) {
         (false, _, _) => Verdict::Fail(failures),
         (true, Some(why), _) => Verdict::Unknown(why),
+        (true, None, _) if did_not_happen => Verdict::NotJudged(DID_NOT_HAPPEN.to_owned()),
         (true, None, Some(id)) => Verdict::Unknown(format!(
             "nothing in the history gave occasion to judge {id}"
         )),
         (true, None, None) => Verdict::Pass,
     }
 }
+
+/// Why a scenario is not judged that went through, and found its matter missing.
+const DID_NOT_HAPPEN: &str = "with this target's limits, what they are about did not happen";
 
 /// The requirements that a scenario gave occasion to judge: what the checkers say, and what its steps went through.
 fn judged(scenario: &Scenario, findings: &Findings, went_through: bool) -> Vec<String> {

@@ -98,7 +98,7 @@ fn no_welcome(stop: &Stop) -> String {
             "it is no Syncline server: to a hello it says {}",
             failure.actual
         ),
-        Stop::Unknown(_) => {
+        Stop::Unknown(_) | Stop::DidNotHappen(_) => {
             "it took the hello, and never answered: no Syncline server, or one that hangs"
                 .to_owned()
         }

@@ -78,3 +78,24 @@ fn the_report_schema_is_that_of_the_types() {
         &syncline_conformance::report::Report::schema(),
     );
 }
+
+/// Whoever replays scenarios without this crate goes by their schema: it must hold for all of them.
+#[test]
+fn every_scenario_fits_the_schema() {
+    let schema: serde_json::Value = serde_json::from_str(&Scenario::schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let mut judged = 0;
+    for chapter in CHAPTERS {
+        let folder = root().join("conformance/scenarios").join(chapter);
+        for file in fs::read_dir(folder).into_iter().flatten() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let scenario = serde_json::from_str(&text).unwrap();
+            if let Some(error) = validator.iter_errors(&scenario).next() {
+                panic!("{}: at {}: {error}", path.display(), error.instance_path());
+            }
+            judged += 1;
+        }
+    }
+    assert!(judged > 0, "there are no scenarios");
+}

@@ -1,6 +1,8 @@
 //! `run`: judges a server, and reports.
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use crate::target::{Target, embedded::Embedded, file, url::Url};
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
     let scenarios = args.selection.scenarios()?;
     let target = args.target()?;
+    // Before anything is judged: nobody wants to wait for a report that cannot be written.
+    let report_file = args.json.as_deref().map(created).transpose()?;
     let settings = Settings {
         deadline: Duration::from_secs(args.deadline.into()),
         seed: args.seed,
@@ -54,10 +58,10 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
         args.verbose,
         Style::of(&std::io::stdout()),
     );
-    if let Some(path) = &args.json {
+    if let Some((mut file, path)) = report_file {
         let report = Report::of(&target.describe(), &judgements, &summary, &repeat);
-        std::fs::write(path, report.text())
-            .map_err(|error| Trouble(format!("{}: cannot be written: {error}", path.display())))?;
+        let written = file.write_all(report.text().as_bytes());
+        written.map_err(|error| cannot_write(path, &error))?;
     }
     Ok(ExitCode::from(summary.exit_code()))
 }
@@ -96,6 +100,15 @@ impl RunArgs {
             .collect();
         Repeat { flags, files }
     }
+}
+
+fn created(path: &Path) -> Result<(File, &Path), Trouble> {
+    let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
+    Ok((file, path))
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Trouble {
+    Trouble(format!("{}: cannot be written: {error}", path.display()))
 }
 
 fn announce(target: &dyn Target, welcome: &Welcome, scenarios: usize) {

@@ -8,12 +8,15 @@ use syncline_schemas::errors;
 use tokio::time::{Instant, sleep};
 
 use super::cx::Spoken;
-use super::{Cx, Link, OpenError, Stop};
+use super::{Cx, Journal, Link, OpenError, Stop};
 use crate::history::{ConnIx, Frame};
-use crate::vars::Bound;
+use crate::vars::{Bound, Vars};
 
 /// Between two attempts to reach a server that is being started.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a server that nothing was done to may be unreachable: a moment, for a busy machine.
+const UNREACHABLE_MAX: Duration = Duration::from_secs(2);
 
 /// What a `hello` says.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +41,15 @@ impl Cx {
         if still_open {
             return Err(Stop::misuse(format!("the connection {name} is still open")));
         }
+        // A server that something was done to is given the time to come back; another that is gone is gone.
+        let done_to = self.with(|state| !state.facts.hooks.is_empty());
+        let patience = if done_to {
+            self.deadline
+        } else {
+            self.deadline.min(UNREACHABLE_MAX)
+        };
         let deadline = Instant::now() + self.deadline;
+        let retry_until = Instant::now() + patience;
         loop {
             let url = self.server.url();
             match tokio::time::timeout_at(
@@ -52,7 +63,9 @@ impl Cx {
                     self.with(|state| state.vars.bind(name, Bound::Conn(conn)));
                     return Ok(conn);
                 }
-                Ok(Err(OpenError::Unreachable(_))) if Instant::now() + RETRY_PAUSE < deadline => {
+                Ok(Err(OpenError::Unreachable(_)))
+                    if Instant::now() + RETRY_PAUSE < retry_until =>
+                {
                     sleep(RETRY_PAUSE).await
                 }
                 Ok(Err(error)) => return Err(not_opened(&error)),
@@ -63,6 +76,16 @@ impl Cx {
                 }
             }
         }
+    }
+
+    /// Whether anybody answers where the server should be. Leaves nothing in the journal.
+    pub(crate) async fn is_reachable(&self) -> bool {
+        let elsewhere = Arc::new(Journal::new(Vars::new("", "")));
+        let offered = [syncline_schemas::SUBPROTOCOL.to_owned()];
+        let url = self.server.url();
+        let opening = Link::open(&elsewhere, &url, "reachable", &offered);
+        let opened = tokio::time::timeout(UNREACHABLE_MAX, opening).await;
+        !matches!(opened, Ok(Err(OpenError::Unreachable(_))))
     }
 
     /// Says `hello`; gives the frame that was sent.

@@ -7,6 +7,8 @@ pub enum Stop {
     Fail(Failure),
     /// Nothing can be said: why.
     Unknown(String),
+    /// What the scenario is about did not happen with this target, and need not: what.
+    DidNotHappen(String),
 }
 
 /// What a server did wrong.

@@ -122,41 +122,150 @@ fn one(failure: &Failure, style: Style) -> String {
     text
 }
 
-/// The scenarios of which nothing can be said, each with the reason.
+/// The scenarios of which nothing can be said, each with the reason; those that share one are told together.
 pub(super) fn unknown(judgements: &[Judgement], repeat: &Repeat, style: Style) -> String {
+    let reason = |judgement: &'_ Judgement| match &judgement.verdict {
+        Verdict::Unknown(why) => Some(why.clone()),
+        _ => None,
+    };
     let mut text = String::new();
-    for judgement in judgements {
-        if let Verdict::Unknown(why) = &judgement.verdict {
-            text += &head(judgement, style);
-            text += &format!(
-                "\n{}\n",
-                wrapped(&format!("why: {why}"), "      ", text_columns())
-            );
-            text += &format!(
-                "      {}  {}\n",
-                style.faint("repeat:"),
-                repeat.command(&judgement.scenario.id)
-            );
+    for (why, sharing) in by_reason(judgements, reason) {
+        match sharing.as_slice() {
+            [judgement] => {
+                let id = &judgement.scenario.id;
+                text += &head(judgement, style);
+                text += &format!(
+                    "\n{}\n      {}  {}\n",
+                    wrapped(&format!("why: {why}"), "      ", text_columns()),
+                    style.faint("repeat:"),
+                    repeat.command(id)
+                );
+            }
+            several => text += &together("unknown", &why, several, style),
         }
     }
     text
 }
 
-/// The scenarios for which the target lacks something, by what it lacks.
+/// The scenarios that were not judged, by what the target lacks.
 pub(super) fn not_judged(judgements: &[Judgement], style: Style) -> String {
-    let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let reason = |judgement: &'_ Judgement| match &judgement.verdict {
+        Verdict::NotJudged(why) => Some(why.clone()),
+        _ => None,
+    };
+    let lacking = by_reason(judgements, reason).into_iter();
+    lacking
+        .map(|(why, sharing)| together("not judged", &why, &sharing, style))
+        .collect()
+}
+
+fn by_reason(
+    judgements: &[Judgement],
+    reason: impl Fn(&Judgement) -> Option<String>,
+) -> BTreeMap<String, Vec<&Judgement>> {
+    let mut reasons: BTreeMap<String, Vec<&Judgement>> = BTreeMap::new();
     for judgement in judgements {
-        if let Verdict::NotJudged(why) = &judgement.verdict {
-            lacking.entry(why).or_default().push(&judgement.scenario.id);
+        if let Some(why) = reason(judgement) {
+            reasons.entry(why).or_default().push(judgement);
         }
     }
-    let mut text = String::new();
-    for (why, scenarios) in lacking {
-        text += &format!(
-            "\n{} {why}\n{}\n",
-            style.doubtful("not judged:"),
-            wrapped(&scenarios.join(", "), "      ", text_columns())
-        );
+    reasons
+}
+
+/// Several scenarios with one reason.
+fn together(verdict: &str, why: &str, sharing: &[&Judgement], style: Style) -> String {
+    let ids: Vec<_> = sharing
+        .iter()
+        .map(|judgement| judgement.scenario.id.as_str())
+        .collect();
+    let columns = text_columns();
+    format!(
+        "\n{}  {}\n{}\n",
+        style.doubtful(verdict),
+        wrapped(why, "            ", columns).trim_start(),
+        wrapped(&ids.join(", "), "      ", columns)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::facts::Facts;
+    use crate::history::{Entry, Event, Frame};
+    use crate::scenario::Scenario;
+
+    fn judgement(id: &str, verdict: Verdict) -> Judgement {
+        let scenario = Scenario {
+            id: id.to_owned(),
+            title: "What must hold, in a sentence".to_owned(),
+            chapter: "mutations".to_owned(),
+            ..Scenario::default()
+        };
+        let frame = |text: &str| Arc::new(Frame::text(text.to_owned()));
+        let events = [
+            Event::Opened {
+                conn: 0,
+                name: "a".to_owned(),
+            },
+            Event::Sent {
+                conn: 0,
+                frame: frame(r#"{"type":"ping","t":1}"#),
+                resumes: None,
+                own: true,
+            },
+            Event::Received {
+                conn: 0,
+                frame: frame(r#"{"type":"pong","t":2,"serverTime":0}"#),
+            },
+            Event::Closed {
+                conn: 0,
+                code: Some(1001),
+            },
+        ];
+        let timed = events.into_iter().zip([0, 1200, 3400, 2_000_000]);
+        Judgement {
+            scenario: Arc::new(scenario),
+            verdict,
+            facts: Facts::of(timed.map(|(event, at_us)| Entry { at_us, event })),
+            judged: Vec::new(),
+            took: Duration::ZERO,
+        }
     }
-    text
+
+    #[test]
+    fn a_failure_tells_all_that_is_needed() {
+        let failures = vec![Failure {
+            requirements: vec!["CONN-PING".to_owned()],
+            expected: "pong with t 1".to_owned(),
+            actual: "at /t: expected 1, it is 2".to_owned(),
+            step: Some("/steps/3".to_owned()),
+            at: vec![2],
+        }];
+        let judgement = judgement("ping", Verdict::Fail(failures.clone()));
+        let repeat = Repeat {
+            flags: vec!["--server ws://h:1/".to_owned()],
+            files: Vec::new(),
+        };
+        insta::assert_snapshot!(render(&judgement, &failures, &repeat, Style::Plain));
+    }
+
+    #[test]
+    fn those_who_share_a_reason_are_told_together() {
+        let unknown_for = |why: &str| Verdict::Unknown(why.to_owned());
+        let judgements = [
+            judgement("one", unknown_for("silent")),
+            judgement("two", unknown_for("the server cannot be reached")),
+            judgement("three", unknown_for("the server cannot be reached")),
+            judgement("four", Verdict::NotJudged("needs hook `kill`".to_owned())),
+        ];
+        let repeat = Repeat {
+            flags: Vec::new(),
+            files: vec!["x/one.json".to_owned()],
+        };
+        let told = unknown(&judgements, &repeat, Style::Plain);
+        insta::assert_snapshot!(told + &not_judged(&judgements, Style::Plain));
+    }
 }

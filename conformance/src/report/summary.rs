@@ -9,7 +9,7 @@ use crate::requirements::{self, Binds, CHAPTERS};
 /// All figures of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// By chapter, in the order of the specification; only those with scenarios or judged requirements.
+    /// By chapter, in the order of the specification; only those with scenarios.
     pub chapters: Vec<Chapter>,
     /// In all.
     pub total: Chapter,
@@ -107,7 +107,7 @@ impl Chapter {
     }
 
     fn has_any(&self) -> bool {
-        self.scenarios() > 0 || self.judged > 0
+        self.scenarios() > 0
     }
 
     fn add(&mut self, other: &Chapter) {

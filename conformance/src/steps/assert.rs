@@ -26,7 +26,7 @@ impl Assert {
         let Err(mismatch) = cx.matches(&pattern, Some(&value), Others::Allowed) else { return Ok(()) };
         match self.r#else {
             Otherwise::Fail => Err(Stop::fail(format!("{} is {}", short(&self.that.0), short(&pattern)), mismatch.to_string())),
-            Otherwise::Unknown => Err(Stop::Unknown(format!("what it is about did not happen: {mismatch}"))),
+            Otherwise::Unknown => Err(Stop::DidNotHappen(mismatch.to_string())),
         }
     }
 }
@@ -38,6 +38,6 @@ pub enum Otherwise {
     /// The server is wrong.
     #[default]
     Fail,
-    /// Nothing can be said: what the scenario is about did not happen, and need not.
+    /// The scenario is not judged: what it is about did not happen with this target, and need not.
     Unknown,
 }
