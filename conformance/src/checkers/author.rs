@@ -79,7 +79,7 @@ fn covering(facts: &Facts, sub: &Sub, version: u64) -> Option<usize> {
 }
 
 /// After the ack of an applied mutation, its author's shapes of the touched tables pass it within `limits.levelMs`. Only what never came
-/// is held against the server, and only where it had more than that time.
+/// is held against the server.
 fn level(facts: &Facts, sub: &Sub, mutation: &Mutation, findings: &mut Findings) {
     let Some(told) = mutation
         .outcomes
@@ -106,26 +106,24 @@ fn level(facts: &Facts, sub: &Sub, mutation: &Mutation, findings: &mut Findings)
     let Some(limit) = facts.limit(sub.conn, "levelMs") else {
         return;
     };
-    let until = sub
-        .ended_at
-        .or(sub.unsubscribed_at)
-        .or(facts.conns[sub.conn].received.last().copied())
-        .unwrap_or(told.at);
-    let had_ms = facts.entries[until]
+    // A reader that does not read sees nothing in time: what was sent later and is answered shows that all before was read.
+    let late = facts.entries[told.at]
         .at_us
-        .saturating_sub(facts.entries[told.at].at_us)
-        / 1000;
-    if had_ms > limit {
-        let expected = format!(
-            "an update to version {} within levelMs ({limit} ms) of its ack",
-            told.version
-        );
-        findings.broken(
-            "UPD-LEVEL",
-            [told.at, until],
-            expected,
-            format!("none in {had_ms} ms"),
-        );
+        .saturating_add(limit.saturating_mul(1000));
+    let later = facts.conns[sub.conn].sent.iter();
+    let fence = later
+        .filter(|sent| facts.entries[sent.at].at_us > late)
+        .find_map(|sent| sent.answer);
+    let live = |at: usize| {
+        let over = sub.ended_at.or(sub.unsubscribed_at);
+        over.is_none_or(|over| at < over)
+    };
+    if let Some(fence) = fence.filter(|at| live(*at)) {
+        let version = told.version;
+        let expected =
+            format!("an update to version {version} within {limit} ms (levelMs) of its ack");
+        let actual = "none before the answer to a frame that was sent after that time";
+        findings.broken("UPD-LEVEL", [told.at, fence], expected, actual);
     }
 }
 

@@ -62,7 +62,10 @@ fn replaced(facts: &Facts, older: &Conn, newer: &Conn, findings: &mut Findings) 
             "it answered what was sent after the newer welcome",
         );
     }
-    let Some(end) = older.ended.filter(|end| end.by_server) else {
+    let Some(end) = older
+        .ended
+        .filter(|end| end.by_server && end.code.is_some())
+    else {
         return;
     };
     let by_hook = facts

@@ -1,6 +1,6 @@
 //! The steps of a scenario: one file a verb, with what the file's JSON may say and what is done.
 //!
-//! A new verb is a new file here and a line in [`verbs!`]'s list; the scenario schema and the document's test follow from it.
+//! A new verb is a new file here and a line in `verbs!`; the scenario schema and the document's test follow from it.
 
 use std::borrow::Cow;
 
