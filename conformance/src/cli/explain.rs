@@ -138,14 +138,10 @@ fn tell(steps: &[Step], depth: usize) {
             .filter(plain)
             .map(|(name, value)| format!("{name} {}", crate::matcher::short(value)))
             .collect();
-        println!(
-            "{}",
-            wrapped(
-                &format!("{} {}", step.verb.name(), shown.join(", ")),
-                &indent,
-                text_columns()
-            )
-        );
+        let told = format!("{} {}", step.verb.name(), shown.join(", "));
+        let hanging = format!("{indent}    ");
+        let told = wrapped(&told, &hanging, text_columns());
+        println!("{indent}{}", told.trim_start());
         if let Some(note) = &step.note {
             println!(
                 "{}",

@@ -158,14 +158,18 @@ async fn undeferred(
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Mutation {
     /// Names it: `${m.seq}`, `${m.opId}`, and once its outcome is known `${m.status}`, `${m.version}`, `${m.code}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub r#as: Option<Text>,
     /// The ops: a list, as they are sent.
     pub ops: Template,
     /// Overrides the next `seq` of the client's chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<Template>,
     /// Overrides a fresh `opId`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub op_id: Option<Template>,
     /// How old the client says that the write is. Without it the member is not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub age_ms: Option<Number>,
 }
 

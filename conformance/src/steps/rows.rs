@@ -69,6 +69,7 @@ pub struct Row {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Template>,
     /// A pattern for its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Template>,
 }
 
