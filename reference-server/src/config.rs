@@ -113,9 +113,9 @@ impl Config {
                 self.outbox_bytes_max, limits.frame_bytes_max
             ));
         }
-        if !self.path.starts_with('/') || self.path == "/health" {
+        if !is_path(&self.path) || self.path == "/health" {
             return Err(format!(
-                "path ({:?}) must begin with / and differ from /health",
+                "path ({:?}) must begin with /, be of A-Z a-z 0-9 . _ ~ - and /, and differ from /health",
                 self.path
             ));
         }
@@ -134,6 +134,12 @@ impl Config {
             },
         }
     }
+}
+
+/// Whether a router takes this as the path that it is, and not as a pattern.
+fn is_path(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-/".contains(&byte);
+    path.starts_with('/') && path.bytes().all(plain)
 }
 
 #[cfg(test)]
@@ -164,5 +170,6 @@ mod tests {
         assert!(refused(|c| c.outbox_bytes_max = 1000).contains("outbox_bytes_max"));
         assert!(refused(|c| c.path = "sync".to_owned()).contains("path"));
         assert!(refused(|c| c.path = "/health".to_owned()).contains("path"));
+        assert!(refused(|c| c.path = "/{".to_owned()).contains("path"));
     }
 }

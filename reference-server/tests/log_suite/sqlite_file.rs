@@ -69,6 +69,13 @@ fn a_path_that_cannot_be_opened_is_explained() {
     refused(&place.path(), "Is a directory");
 }
 
+/// Names that SQLite takes for something else than a file.
+#[test]
+fn what_is_no_file_is_refused() {
+    refused(Path::new(":memory:"), "no place for a write-ahead log");
+    refused(Path::new(""), "no place for a write-ahead log");
+}
+
 #[tokio::test]
 async fn a_closed_log_fails_at_once() {
     let place = InFile::new();

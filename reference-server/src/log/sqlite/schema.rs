@@ -79,7 +79,11 @@ fn prepare(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
         return Ok(verdict);
     }
     connection.execute_batch("COMMIT")?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    let journal: String =
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if journal != "wal" {
+        return Ok(Err("is no place for a write-ahead log".to_owned()));
+    }
     connection.pragma_update(None, "synchronous", "full")?;
     Ok(Ok(()))
 }
