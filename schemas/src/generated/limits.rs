@@ -13,7 +13,7 @@ pub struct Limits {
     #[serde(deserialize_with = "required::<Integer<65536, 9007199254740991>, _>")]
     pub frame_bytes_max: u64,
     /// Mutations in one push.
-    #[serde(deserialize_with = "required::<Integer<8, 9007199254740991>, _>")]
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
     pub push_mutations_max: u64,
     /// Ops in one mutation.
     #[serde(deserialize_with = "required::<Integer<16, 9007199254740991>, _>")]
@@ -31,7 +31,7 @@ pub struct Limits {
     #[serde(deserialize_with = "required::<Integer<32, 512>, _>")]
     pub depth_max: u64,
     /// Undecided mutations that a client may have sent; outcomes that the server retains for each client. Never shrinks over a workspace's life.
-    #[serde(deserialize_with = "required::<Integer<8, 9007199254740991>, _>")]
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
     pub in_flight_max: u64,
     /// Shapes subscribed on one connection.
     #[serde(deserialize_with = "required::<Integer<4, 9007199254740991>, _>")]
@@ -46,7 +46,7 @@ pub struct Limits {
     #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
     pub mutations_per_second: u64,
     /// New mutations that a client may have decided at once, after a rest.
-    #[serde(deserialize_with = "required::<Integer<8, 9007199254740991>, _>")]
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
     pub mutation_burst: u64,
     /// After an ack: how long until the author's live shapes of the touched tables have passed it, or the connection is closed.
     #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
