@@ -5,8 +5,10 @@
 
 mod command;
 mod history;
+mod operations;
 mod sessions;
 mod task;
+mod turn;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use syncline_server_core::{Engine, Input, Output, SessionKey};
+use syncline_server_core::{Engine, Output, SessionKey};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
@@ -23,12 +23,12 @@ use crate::Config;
 use crate::closing::Closing;
 use crate::link::Link;
 use crate::log::{Log, LogError};
-use crate::random;
 use crate::tasks::Tasks;
 
 use super::history::{Appended, History};
 use super::sessions::Sessions;
-use super::{Backup, Command, Operation, Refusal, Registry};
+use super::turn::Turn;
+use super::{Command, Refusal, Registry};
 
 /// Commands that one step takes at most, so that the first of them is not answered too late.
 const STEP_COMMANDS_MAX: usize = 4096;
@@ -57,7 +57,8 @@ pub(super) async fn run<L: Log>(
             }
             Woken::Idle | Woken::Work | Woken::News => {}
         }
-        let mut turn = workspace.take(&mut commands, woken == Woken::News);
+        let mut turn = workspace.take(&mut commands);
+        turn.looks |= woken == Woken::News;
         if let Err(stop) = workspace.step(&mut turn).await {
             workspace.stop(&stop);
         }
@@ -79,7 +80,7 @@ enum Woken {
 }
 
 /// Why the engine cannot go on from where it is.
-enum Stop {
+pub(super) enum Stop {
     Failed(LogError),
     Replaced,
 }
@@ -90,30 +91,17 @@ impl From<LogError> for Stop {
     }
 }
 
-/// One step's commands, sorted by what is to be done with them.
-#[derive(Default)]
-struct Turn {
-    inputs: Vec<Input>,
-    /// The engine is needed, though it may have to be opened.
-    opens: bool,
-    /// The log's end must be looked at first (`CONN-WELCOME-FRESH`).
-    looks: bool,
-    /// Bytes of inbox to give back.
-    taken: Vec<(SessionKey, usize)>,
-    leaving: Vec<(SessionKey, Closing)>,
-    operations: Vec<Operation>,
-}
-
-struct Workspace<L> {
-    name: String,
-    log: L,
+/// A workspace, as its task has it.
+pub(super) struct Workspace<L> {
+    pub(super) name: String,
+    pub(super) log: L,
     config: Arc<Config>,
     tasks: Tasks,
     /// None: not opened yet, or failed since.
-    history: Option<History<L>>,
-    sessions: Sessions,
+    pub(super) history: Option<History<L>>,
+    pub(super) sessions: Sessions,
     /// Sessions that were closed from this side: the engine is told with the next step.
-    closed: Vec<SessionKey>,
+    pub(super) closed: Vec<SessionKey>,
     /// A starved session found room before it could be told to wait.
     pump_again: bool,
 }
@@ -161,51 +149,8 @@ impl<L: Log> Workspace<L> {
         }
     }
 
-    /// Sorts the commands; sessions are known from here on, whatever becomes of the step.
-    fn take(&mut self, commands: &mut Vec<Command>, news: bool) -> Turn {
-        let mut turn = Turn {
-            looks: news,
-            ..Turn::default()
-        };
-        turn.inputs.extend(
-            self.closed
-                .drain(..)
-                .map(|session| Input::Close { session }),
-        );
-        for command in commands.drain(..) {
-            match command {
-                Command::Enter(entry) => {
-                    self.sessions.add(entry.session, entry.link);
-                    turn.inputs.push(Input::Open {
-                        session: entry.session,
-                        name: entry.name,
-                        hello: entry.hello,
-                    });
-                    turn.opens = true;
-                    turn.looks = true;
-                }
-                Command::Frame {
-                    session,
-                    input,
-                    bytes,
-                } => {
-                    turn.inputs.push(input);
-                    turn.taken.push((session, bytes));
-                }
-                Command::Drained => {}
-                Command::Leave { session, closing } => turn.leaving.push((session, closing)),
-                Command::Gone { session } => {
-                    self.sessions.remove(session);
-                    turn.inputs.push(Input::Close { session });
-                }
-                Command::Operate(operation) => turn.operations.push(operation),
-            }
-        }
-        turn
-    }
-
     /// From inputs to delivered answers.
-    async fn step(&mut self, turn: &mut Turn) -> Result<(), Stop> {
+    pub(super) async fn step(&mut self, turn: &mut Turn) -> Result<(), Stop> {
         let inputs = std::mem::take(&mut turn.inputs);
         if self.history.is_none() && !turn.opens {
             return Ok(());
@@ -277,60 +222,8 @@ impl<L: Log> Workspace<L> {
         }
     }
 
-    async fn operate(&mut self, operation: Operation) {
-        // Whoever no longer waits for a reply does not care.
-        match operation {
-            Operation::Truncate(reply) => drop(reply.send(self.truncate().await)),
-            Operation::Backup(reply) => drop(reply.send(self.backup().await)),
-            Operation::Restore(backup, reply) => drop(reply.send(self.restore(&backup).await)),
-        }
-    }
-
-    async fn truncate(&mut self) -> Result<(), Refusal> {
-        let inputs = vec![Input::Truncate { keep_versions: 0 }];
-        let mut turn = Turn {
-            inputs,
-            opens: true,
-            looks: true,
-            ..Turn::default()
-        };
-        let done = self.step(&mut turn).await;
-        done.map_err(|stop| self.stop(&stop))
-    }
-
-    async fn backup(&mut self) -> Result<Backup, Refusal> {
-        let mut turn = Turn {
-            opens: true,
-            looks: true,
-            ..Turn::default()
-        };
-        if let Err(stop) = self.step(&mut turn).await {
-            return Err(self.stop(&stop));
-        }
-        self.history
-            .as_ref()
-            .map(History::backup)
-            .ok_or(Refusal::Stopped)
-    }
-
-    /// Replaces the history under a new epoch and closes everyone (`MODEL-EPOCH-NEW`).
-    async fn restore(&mut self, backup: &Backup) -> Result<(), Refusal> {
-        let epoch = random::name();
-        let replaced = match backup.under(&epoch) {
-            Ok(checkpoint) => self.log.replace(&self.name, &epoch, &checkpoint).await,
-            Err(error) => return Err(Refusal::Failed(error.to_string())),
-        };
-        match replaced {
-            Ok(()) => {
-                self.stop(&Stop::Replaced);
-                Ok(())
-            }
-            Err(error) => Err(self.stop(&Stop::Failed(error))),
-        }
-    }
-
     /// Drops the engine, telling everyone why.
-    fn stop(&mut self, stop: &Stop) -> Refusal {
+    pub(super) fn stop(&mut self, stop: &Stop) -> Refusal {
         self.history = None;
         self.closed.clear();
         self.pump_again = false;
@@ -379,7 +272,7 @@ async fn decide<L: Log>(history: &mut History<L>) -> Result<(), Stop> {
 }
 
 /// Milliseconds since 1970 by this machine's clock; the engine sees to it that the log's never run backwards.
-pub(crate) fn now_ms() -> u64 {
+fn now_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as u64)
