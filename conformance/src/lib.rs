@@ -4,6 +4,9 @@
 //! The crate shares the message schemas with the reference server and nothing else, so that both cannot have one misunderstanding.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod out;
+
 mod audit;
 pub mod checkers;
 pub mod cli;

@@ -40,19 +40,21 @@ fn explain_requirement(requirement: &Requirement, scenarios: &[Scenario]) {
     } else {
         "client"
     };
-    println!(
+    outln!(
         "{} ({binds}), chapter {}: spec/v1/{}.md\n",
-        requirement.id, requirement.chapter, requirement.chapter
+        requirement.id,
+        requirement.chapter,
+        requirement.chapter
     );
-    println!("{}\n", wrapped(&requirement.text, "  ", text_columns()));
+    outln!("{}\n", wrapped(&requirement.text, "  ", text_columns()));
     let own: Vec<_> = scenarios
         .iter()
         .filter(|scenario| scenario.checks.contains(&requirement.id))
         .collect();
     if !own.is_empty() {
-        println!("Scenarios that check it:");
+        outln!("Scenarios that check it:");
         for scenario in own {
-            println!(
+            outln!(
                 "  {}/{}\n{}",
                 scenario.chapter,
                 scenario.id,
@@ -64,24 +66,24 @@ fn explain_requirement(requirement: &Requirement, scenarios: &[Scenario]) {
         .iter()
         .filter(|checker| checker.requirements.contains(&requirement.id.as_str()))
     {
-        println!(
+        outln!(
             "The checker `{}` judges it in every scenario's history, where there is occasion.",
             checker.name
         );
     }
     if let Some(reason) = unjudged::reason(&requirement.id) {
-        println!(
+        outln!(
             "Nothing judges it:\n{}",
             wrapped(reason, "  ", text_columns())
         );
     }
     if requirement.binds == Binds::Client {
-        println!("It binds clients: this runner judges servers.");
+        outln!("It binds clients: this runner judges servers.");
     }
 }
 
 fn explain_scenario(scenario: &Scenario) {
-    println!(
+    outln!(
         "{}/{}\n{}",
         scenario.chapter,
         scenario.id,
@@ -89,16 +91,16 @@ fn explain_scenario(scenario: &Scenario) {
     );
     for (label, text) in [("Why", &scenario.why), ("Seen in", &scenario.seen)] {
         if let Some(text) = text {
-            println!("\n{label}\n{}", wrapped(text, "  ", text_columns()));
+            outln!("\n{label}\n{}", wrapped(text, "  ", text_columns()));
         }
     }
-    println!("\nChecks");
+    outln!("\nChecks");
     for requirement in scenario
         .checks
         .iter()
         .filter_map(|id| requirements::find(id))
     {
-        println!(
+        outln!(
             "{}",
             wrapped(
                 &format!("{}: {}", requirement.id, requirement.text),
@@ -107,9 +109,9 @@ fn explain_scenario(scenario: &Scenario) {
             )
         );
     }
-    println!("\nSteps");
+    outln!("\nSteps");
     tell(&scenario.steps, 1);
-    println!(
+    outln!(
         "{}",
         if scenario.audit {
             "  then the audit, and the checkers over all frames"
@@ -141,9 +143,9 @@ fn tell(steps: &[Step], depth: usize) {
         let told = format!("{} {}", step.verb.name(), shown.join(", "));
         let hanging = format!("{indent}    ");
         let told = wrapped(&told, &hanging, text_columns());
-        println!("{indent}{}", told.trim_start());
+        outln!("{indent}{}", told.trim_start());
         if let Some(note) = &step.note {
-            println!(
+            outln!(
                 "{}",
                 wrapped(
                     &format!("({note})"),
@@ -160,7 +162,7 @@ fn tell(steps: &[Step], depth: usize) {
                     .iter()
                     .enumerate()
                     .for_each(|(index, branch)| {
-                        println!("{indent}  branch {index}");
+                        outln!("{indent}  branch {index}");
                         tell(branch, depth + 2);
                     })
             }

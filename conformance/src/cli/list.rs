@@ -14,7 +14,7 @@ pub(super) fn list(selection: &Selection) -> Result<ExitCode, Trouble> {
     let mut chapter = "";
     for scenario in &scenarios {
         if scenario.chapter != chapter {
-            println!(
+            outln!(
                 "{}{}",
                 if chapter.is_empty() { "" } else { "\n" },
                 scenario.chapter
@@ -32,8 +32,8 @@ pub(super) fn list(selection: &Selection) -> Result<ExitCode, Trouble> {
         } else {
             format!(" (needs {})", hooks.join(", "))
         };
-        println!("  {:widest$}  {}{needs}", scenario.id, scenario.title);
+        outln!("  {:widest$}  {}{needs}", scenario.id, scenario.title);
     }
-    println!("\n{} scenarios", scenarios.len());
+    outln!("\n{} scenarios", scenarios.len());
     Ok(ExitCode::SUCCESS)
 }

@@ -26,16 +26,16 @@ pub fn print(
 ) {
     if verbose {
         for judgement in judgements {
-            println!("{}", failure::head(judgement, style));
-            print!("{}", transcript::whole(&judgement.facts, style));
+            outln!("{}", failure::head(judgement, style));
+            out!("{}", transcript::whole(&judgement.facts, style));
         }
     }
     for judgement in judgements {
         if let Verdict::Fail(failures) = &judgement.verdict {
-            println!("{}", failure::render(judgement, failures, repeat, style));
+            outln!("{}", failure::render(judgement, failures, repeat, style));
         }
     }
-    print!("{}", failure::unknown(judgements, repeat, style));
-    print!("{}", failure::not_judged(judgements, style));
-    print!("{}", table::render(summary, style));
+    out!("{}", failure::unknown(judgements, repeat, style));
+    out!("{}", failure::not_judged(judgements, style));
+    out!("{}", table::render(summary, style));
 }
