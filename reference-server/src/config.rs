@@ -68,7 +68,7 @@ impl Default for Config {
             inbox_bytes_max: 256 * 1024,
             connections_max: 100_000,
             workspaces_max: 100_000,
-            checkpoint_bytes_min: 16 * 1024 * 1024,
+            checkpoint_bytes_min: 64 * 1024 * 1024,
             timeouts: Timeouts::default(),
         }
     }
