@@ -368,7 +368,8 @@ impl World {
 
     /// Lets everything arrive until nothing happens any more.
     pub(crate) fn quiesce(&mut self) {
-        for _ in 0..400 {
+        // Two minutes: after many failures in a row a replica waits up to thirty seconds for its next attempt.
+        for _ in 0..2_000 {
             self.tick(60);
             for index in 0..self.clients.len() {
                 (0..30).for_each(|_| self.server_reads(index));
