@@ -26,12 +26,16 @@ impl Server {
             let (seq_before, ops_before) = self
                 .pushed
                 .entry((client_id.clone(), mutation.op_id.clone()))
-                .or_insert((seq, mutation.ops.clone()));
+                .or_insert((seq, vec![]));
             assert_eq!(
                 *seq_before, seq,
                 "CLIENT-IMMUTABLE: seq of {}",
                 mutation.op_id
             );
+            // Without ops it was given up, here or in a copy that came first under the same derived name.
+            if ops_before.is_empty() {
+                *ops_before = mutation.ops.clone();
+            }
             assert!(
                 mutation.ops.is_empty() || *ops_before == mutation.ops,
                 "CLIENT-IMMUTABLE: ops of {}",
