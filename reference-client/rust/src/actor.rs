@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::handshake::client::Request as Handshake;
 
 use crate::Error;
+use crate::client::Notice;
 use crate::clock::Clock;
 use crate::link::{Incoming, Link};
 use crate::store::Storage;
@@ -30,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) replica: Replica,
     /// Who watches which table.
     pub(crate) feeds: Vec<(String, Weak<Feed>)>,
+    /// Who wants to hear of writes that were not taken.
+    pub(crate) notified: Vec<mpsc::UnboundedSender<Notice>>,
     /// Whether the app wants the client closed.
     pub(crate) closing: bool,
 }
@@ -78,18 +81,14 @@ impl Actor {
 
     /// Takes the next input, and those that lie ready behind it. False: nobody holds the client any more.
     async fn next_inputs(&mut self, completions: &mut Vec<Completion>) -> bool {
-        let timeout = self
-            .core
-            .replica
-            .poll_timeout()
-            .map(|at| self.clock.instant(at));
+        let timeout = self.core.replica.poll_timeout();
         tokio::select! {
             request = self.requests.recv() => match request {
                 Some(request) => self.answer(request, completions),
                 None => return false,
             },
             incoming = next_of(&mut self.link) => self.take_in(incoming),
-            () = sleep_until(timeout) => self.core.replica.tick(self.clock.env()),
+            () = self.clock.reach(timeout) => self.core.replica.tick(self.clock.env()),
         }
         for _ in 0..INPUTS_MAX {
             let request = self.requests.try_recv().ok();
@@ -188,32 +187,31 @@ impl Core {
                         .for_each(|feed| feed.put(change, *origin));
                 }
             }
-            Event::Rejected(entry) => tracing::warn!(
-                op_id = entry.op_id,
-                code = entry.code,
-                "a write was rejected"
-            ),
-            Event::InDoubt(entry) => tracing::warn!(
-                op_id = entry.op_id,
-                "whether a write was applied cannot be known"
-            ),
+            Event::Rejected(entry) => {
+                let (op_id, code) = (&entry.op_id, &entry.code);
+                tracing::warn!(op_id, code, "a write was rejected");
+                self.notify(&Notice::Rejected(entry.clone()));
+            }
+            Event::InDoubt(entry) => {
+                let op_id = &entry.op_id;
+                tracing::warn!(op_id, "whether a write was applied cannot be known");
+                self.notify(&Notice::InDoubt(entry.clone()));
+            }
             Event::ShapeRefused { tables, trouble } => {
                 tracing::warn!(?tables, ?trouble, "a shape was refused")
             }
         }
+    }
+
+    fn notify(&mut self, notice: &Notice) {
+        self.notified
+            .retain(|listener| listener.send(notice.clone()).is_ok());
     }
 }
 
 async fn next_of(link: &mut Option<Link>) -> Incoming {
     match link {
         Some(link) => link.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(moment: Option<tokio::time::Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }

@@ -7,8 +7,7 @@ use syncline_schemas::{Pattern, patterns};
 use tokio::sync::{mpsc, watch};
 
 use crate::actor::{Actor, Core};
-use crate::clock::Clock;
-use crate::{Client, Error, Store, link};
+use crate::{Client, Clock, Error, Store, link};
 
 /// How a client is opened.
 #[derive(Debug)]
@@ -17,6 +16,7 @@ pub struct Builder {
     url: String,
     workspace: String,
     store: Store,
+    clock: Clock,
     offline: bool,
 }
 
@@ -26,6 +26,7 @@ impl Builder {
             url: url.to_owned(),
             workspace: workspace.to_owned(),
             store: Store::memory(),
+            clock: Clock::default(),
             offline: false,
         }
     }
@@ -33,6 +34,12 @@ impl Builder {
     /// Where the replica is kept. Without this: in memory, gone with the client.
     pub fn store(mut self, store: impl Into<Store>) -> Builder {
         self.store = store.into();
+        self
+    }
+
+    /// Goes by this clock instead of the system's.
+    pub fn clock(mut self, clock: Clock) -> Builder {
+        self.clock = clock;
         self
     }
 
@@ -55,7 +62,7 @@ impl Builder {
         let loaded =
             tokio::task::spawn_blocking(move || storage.load().map(|stored| (storage, stored)));
         let (storage, stored) = loaded.await.map_err(Error::store)??;
-        let clock = Clock::start();
+        let clock = self.clock;
         let mut replica = Replica::load(&self.workspace, stored, clock.env())?;
         if !self.offline {
             replica.go_online(clock.env());
@@ -66,6 +73,7 @@ impl Builder {
         let core = Core {
             replica,
             feeds: Vec::new(),
+            notified: Vec::new(),
             closing: false,
         };
         let actor = Actor {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline_client_core::{
-    Decision, DoubtEntry, Env, RejectedEntry, ResolveError, Status, Tables,
+    Decision, DoubtEntry, Env, RejectedEntry, ResolveError, Row, Status, Tables,
 };
 use syncline_schemas::Json;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -26,6 +26,24 @@ pub struct Client {
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) failure: Arc<OnceLock<Error>>,
     pub(crate) task: Arc<tokio::sync::Mutex<Option<JoinHandle<()>>>>,
+}
+
+/// A row as the server said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseRow<T> {
+    /// Its value.
+    pub value: T,
+    /// The version that last changed it.
+    pub version: u64,
+}
+
+/// A write that was not simply taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// It was rejected, and stays in the list until [`Client::confirm`].
+    Rejected(RejectedEntry),
+    /// Nobody can say whether it was applied: it waits for [`Client::resolve`].
+    InDoubt(DoubtEntry),
 }
 
 /// Opening and closing.
@@ -162,6 +180,26 @@ impl Client {
         .await
     }
 
+    /// A table's rows as the server last said them, by key: without what this client has written and not yet got back.
+    ///
+    /// # Errors
+    /// A value is not a `T`.
+    pub async fn base_all<T: DeserializeOwned>(
+        &self,
+        table: &str,
+    ) -> Result<BTreeMap<String, BaseRow<T>>, Error> {
+        let table = table.to_owned();
+        let rows = self
+            .ask(move |core, _| core.replica.stored().base.get(&table).cloned())
+            .await?;
+        let typed = |(key, row): (String, Row)| {
+            let value = serde_json::from_str(row.value.get())?;
+            let version = row.version;
+            Ok((key, BaseRow { value, version }))
+        };
+        rows.into_iter().flatten().map(typed).collect()
+    }
+
     /// The changes of a table from now on, others' and one's own.
     ///
     /// # Errors
@@ -253,6 +291,17 @@ impl Client {
 
 /// What the server did not take, and what nobody can know.
 impl Client {
+    /// Is told of every write that is rejected or in doubt from now on, once. Those of before are in the lists.
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub async fn notices(&self) -> Result<mpsc::UnboundedReceiver<Notice>, Error> {
+        let (listener, notices) = mpsc::unbounded_channel();
+        self.ask(move |core, _| core.notified.push(listener))
+            .await?;
+        Ok(notices)
+    }
+
     /// The writes that were rejected and not yet confirmed, the oldest first. Their effect has left the view.
     ///
     /// # Errors

@@ -36,7 +36,8 @@ mod store;
 mod watch;
 
 pub use builder::Builder;
-pub use client::Client;
+pub use client::{BaseRow, Client, Notice};
+pub use clock::Clock;
 pub use error::Error;
 pub use mutation::Mutation;
 pub use store::{MemoryStore, Storage, Store};

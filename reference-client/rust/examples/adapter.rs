@@ -1,0 +1,374 @@
+//! The adapter of this client for the conformance runner: JSON Lines on standard input and output, as `conformance/adapter.md` says.
+//!
+//! ```text
+//! syncline-conformance client --cmd "cargo run -q -p syncline-client --example adapter"
+//! ```
+//!
+//! It adds nothing to the client and leaves nothing out: each command is a call, each event is what the client tells its app.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use syncline_client::{Client, Clock, Decision, Error, Mutation, Notice, Origin, Status, Store};
+use tokio::sync::mpsc;
+
+/// What the runner asks.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+enum Command {
+    Open {
+        url: String,
+        workspace: String,
+        store: String,
+    },
+    GoOnline,
+    GoOffline,
+    Subscribe {
+        tables: BTreeSet<String>,
+    },
+    Unsubscribe {
+        tables: BTreeSet<String>,
+    },
+    Write(Op),
+    Delete(Op),
+    Mutate {
+        ops: Vec<Value>,
+    },
+    Read {
+        table: String,
+        key: String,
+    },
+    ReadAll {
+        table: String,
+    },
+    Status,
+    #[serde(rename_all = "camelCase")]
+    Confirm {
+        op_id: String,
+    },
+    #[serde(rename_all = "camelCase")]
+    Resolve {
+        op_id: String,
+        decision: String,
+    },
+    Watch {
+        table: String,
+    },
+    SetClock {
+        now: u64,
+    },
+    SkipTime {
+        ms: u64,
+    },
+    Close,
+}
+
+/// A change of one row. Without a value: a delete.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Op {
+    table: String,
+    key: String,
+    #[serde(default)]
+    value: Value,
+    if_version: Option<u64>,
+}
+
+/// Lines to write.
+type Out = mpsc::UnboundedSender<Value>;
+
+#[tokio::main]
+async fn main() {
+    let (out, mut lines) = mpsc::unbounded_channel::<Value>();
+    // Standard output is written by a thread of its own: the runner may be slow to read.
+    let writer = std::thread::spawn(move || {
+        while let Some(line) = lines.blocking_recv() {
+            println!("{line}");
+        }
+    });
+    let can = [
+        "mutate",
+        "if_version",
+        "unsubscribe",
+        "watch",
+        "set_clock",
+        "skip_time",
+    ];
+    let name = format!("syncline-client {}", env!("CARGO_PKG_VERSION"));
+    let _ = out.send(json!({ "ready": { "client": name, "can": can } }));
+    serve(out).await;
+    let _ = writer.join();
+}
+
+/// Reads on a thread of its own, and serves one command after the other.
+async fn serve(out: Out) {
+    let (to_server, mut commands) = mpsc::unbounded_channel::<String>();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if to_server.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    let mut app = App {
+        client: None,
+        clock: Clock::default(),
+        out: out.clone(),
+    };
+    while let Some(line) = commands.recv().await {
+        let id =
+            serde_json::from_str::<Value>(&line).map_or(Value::Null, |line| line["id"].clone());
+        let done = match serde_json::from_str(&line) {
+            Ok(command) => app.act(command).await,
+            Err(error) => Err(Refused::of(error)),
+        };
+        let closing = app.client.is_none() && done.is_ok();
+        let reply = match done {
+            Ok(ok) => json!({ "id": id, "ok": ok }),
+            Err(Refused {
+                code: Some(code),
+                message,
+            }) => {
+                json!({ "id": id, "error": { "code": code, "message": message } })
+            }
+            Err(Refused {
+                code: None,
+                message,
+            }) => json!({ "id": id, "error": { "message": message } }),
+        };
+        let _ = out.send(reply);
+        if closing {
+            break;
+        }
+    }
+    if let Some(client) = app.client.take() {
+        client.close().await;
+    }
+}
+
+/// Why a command was not done.
+struct Refused {
+    code: Option<String>,
+    message: String,
+}
+
+impl Refused {
+    fn of(error: impl std::fmt::Display) -> Refused {
+        Refused {
+            code: None,
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Refused {
+        let code = match &error {
+            Error::Refused(refusal) => Some(refusal.code.to_owned()),
+            _ => None,
+        };
+        Refused {
+            code,
+            message: error.to_string(),
+        }
+    }
+}
+
+/// The client with what it needs.
+struct App {
+    client: Option<Client>,
+    clock: Clock,
+    out: Out,
+}
+
+impl App {
+    async fn act(&mut self, command: Command) -> Result<Value, Refused> {
+        if let Command::Open {
+            url,
+            workspace,
+            store,
+        } = command
+        {
+            return self.open(&url, &workspace, &store).await;
+        }
+        let client = self
+            .client
+            .as_ref()
+            .ok_or_else(|| Refused::of("no client is open"))?;
+        match command {
+            Command::Open { .. } => {}
+            Command::GoOnline => client.go_online().await?,
+            Command::GoOffline => client.go_offline().await?,
+            Command::Subscribe { tables } => client.subscribe(tables).await?,
+            Command::Unsubscribe { tables } => drop(client.unsubscribe(tables).await?),
+            Command::Write(op) => return written(client, |mutation| op.set(mutation)).await,
+            Command::Delete(op) => return written(client, |mutation| op.delete(mutation)).await,
+            Command::Mutate { ops } => return mutate(client, &ops).await,
+            Command::Read { table, key } => {
+                let rows = read_all(client, &table).await?;
+                let view = rows["view"]
+                    .get(&key)
+                    .map(|value| json!({ "value": value }));
+                let base = rows["base"].get(&key).cloned();
+                let there = [("view", view), ("base", base)];
+                let there = there
+                    .into_iter()
+                    .filter_map(|(name, row)| Some((name.to_owned(), row?)));
+                return Ok(Value::Object(there.collect()));
+            }
+            Command::ReadAll { table } => return read_all(client, &table).await,
+            Command::Status => return status(client).await,
+            Command::Confirm { op_id } => client.confirm(&op_id).await?,
+            Command::Resolve { op_id, decision } => {
+                let decision = if decision == "again" {
+                    Decision::Again
+                } else {
+                    Decision::Drop
+                };
+                let again = client.resolve(&op_id, decision).await?;
+                return Ok(again.map_or_else(|| json!({}), |op_id| json!({ "opId": op_id })));
+            }
+            Command::Watch { table } => watch(client, &table, self.out.clone()).await?,
+            Command::SetClock { now } => self.clock.set_wall(now),
+            Command::SkipTime { ms } => self.clock.skip(Duration::from_millis(ms)),
+            Command::Close => {
+                if let Some(client) = self.client.take() {
+                    client.close().await;
+                }
+            }
+        }
+        Ok(json!({}))
+    }
+
+    async fn open(&mut self, url: &str, workspace: &str, store: &str) -> Result<Value, Refused> {
+        let store = Store::sqlite(Path::new(store).join("client.db"))?;
+        let builder = Client::builder(url, workspace).store(store);
+        let client = builder.clock(self.clock.clone()).offline().open().await?;
+        tell_notices(client.notices().await?, self.out.clone());
+        tell_status(&client, self.out.clone());
+        self.client = Some(client);
+        Ok(json!({}))
+    }
+}
+
+impl Op {
+    fn set(&self, mutation: &mut Mutation) {
+        match self.if_version {
+            Some(version) => mutation.set_if(&self.table, &self.key, &self.value, version),
+            None => mutation.set(&self.table, &self.key, &self.value),
+        };
+    }
+
+    fn delete(&self, mutation: &mut Mutation) {
+        match self.if_version {
+            Some(version) => mutation.delete_if(&self.table, &self.key, version),
+            None => mutation.delete(&self.table, &self.key),
+        };
+    }
+}
+
+async fn written(client: &Client, make: impl FnOnce(&mut Mutation)) -> Result<Value, Refused> {
+    Ok(json!({ "opId": client.mutate(make).await? }))
+}
+
+async fn mutate(client: &Client, ops: &[Value]) -> Result<Value, Refused> {
+    let read = |op: &Value| Ok((op["op"] == "set", Op::deserialize(op).map_err(Refused::of)?));
+    let ops = ops.iter().map(read).collect::<Result<Vec<_>, Refused>>()?;
+    let make = |mutation: &mut Mutation| {
+        for (is_set, op) in &ops {
+            if *is_set {
+                op.set(mutation)
+            } else {
+                op.delete(mutation)
+            }
+        }
+    };
+    written(client, make).await
+}
+
+async fn read_all(client: &Client, table: &str) -> Result<Value, Refused> {
+    let base = client.base_all::<Value>(table).await?.into_iter();
+    let base = base.map(|(key, row)| (key, json!({ "value": row.value, "version": row.version })));
+    let base: serde_json::Map<_, _> = base.collect();
+    Ok(json!({ "view": client.get_all::<Value>(table).await?, "base": base }))
+}
+
+async fn status(client: &Client) -> Result<Value, Refused> {
+    let rejected = client.rejected().await?.into_iter();
+    let rejected: Vec<_> = rejected
+        .map(|entry| json!({ "opId": entry.op_id, "code": entry.code }))
+        .collect();
+    let in_doubt = client.in_doubt().await?.into_iter();
+    let in_doubt: Vec<_> = in_doubt
+        .map(|entry| json!({ "opId": entry.op_id }))
+        .collect();
+    let Status {
+        online,
+        synced,
+        pending,
+        cursors,
+        ..
+    } = client.status();
+    let shapes = cursors.into_iter().map(|(tables, cursor)| match cursor {
+        Some(cursor) => json!({ "tables": tables, "cursor": { "epoch": cursor.epoch, "version": cursor.version } }),
+        None => json!({ "tables": tables }),
+    });
+    let shapes: Vec<_> = shapes.collect();
+    Ok(
+        json!({ "online": online, "synced": synced, "pending": pending, "shapes": shapes, "rejected": rejected, "inDoubt": in_doubt }),
+    )
+}
+
+async fn watch(client: &Client, table: &str, out: Out) -> Result<(), Refused> {
+    let mut changes = client.watch::<Value>(table).await?;
+    let table = table.to_owned();
+    tokio::spawn(async move {
+        while let Some(Ok(change)) = changes.next().await {
+            let origin = match change.origin {
+                Origin::Local => "local",
+                Origin::Server => "server",
+            };
+            let mut event =
+                json!({ "event": "change", "table": table, "key": change.key, "origin": origin });
+            if let Some(value) = change.value {
+                event["value"] = value;
+            }
+            let _ = out.send(event);
+        }
+    });
+    Ok(())
+}
+
+fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Out) {
+    tokio::spawn(async move {
+        while let Some(notice) = notices.recv().await {
+            let _ = out.send(match notice {
+                Notice::Rejected(entry) => {
+                    json!({ "event": "rejected", "opId": entry.op_id, "code": entry.code })
+                }
+                Notice::InDoubt(entry) => json!({ "event": "in_doubt", "opId": entry.op_id }),
+            });
+        }
+    });
+}
+
+fn tell_status(client: &Client, out: Out) {
+    let mut changes = client.status_changes();
+    tokio::spawn(async move {
+        let mut told = None;
+        while changes.changed().await.is_ok() {
+            let Status {
+                online,
+                synced,
+                pending,
+                ..
+            } = changes.borrow_and_update().clone();
+            if told.replace((online, synced, pending)) != Some((online, synced, pending)) {
+                let _ = out.send(json!({ "event": "sync", "online": online, "synced": synced, "pending": pending }));
+            }
+        }
+    });
+}
