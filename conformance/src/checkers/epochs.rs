@@ -1,4 +1,4 @@
-//! Epochs: kept while a history goes on, new when it does not.
+//! Epochs: kept while a history goes on, new when it does not, and no two workspaces' the same.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::scenario::Hook;
 
 pub(super) const CHECKER: Checker = Checker {
     name: "epochs",
-    requirements: &["MODEL-EPOCH-KEPT", "MODEL-EPOCH-NEW"],
+    requirements: &["MODEL-EPOCH-KEPT", "MODEL-EPOCH-NEW", "MODEL-EPOCH-RANDOM"],
     check,
 };
 
@@ -22,6 +22,7 @@ fn check(facts: &Facts, findings: &mut Findings) {
                 .push((epoch, hello, welcome));
         }
     }
+    apart(&sessions, findings);
     let restores: Vec<(usize, usize)> = facts
         .hooks
         .iter()
@@ -61,6 +62,23 @@ fn check(facts: &Facts, findings: &mut Findings) {
     }
 }
 
+/// Epochs are random: two workspaces never have the same.
+fn apart(sessions: &BTreeMap<&str, Vec<(&str, usize, usize)>>, findings: &mut Findings) {
+    let mut owners: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+    for (workspace, sessions) in sessions {
+        for (epoch, _, welcome) in sessions {
+            let (owner, told) = *owners.entry(epoch).or_insert((workspace, *welcome));
+            if owner != *workspace {
+                let expected = format!("an epoch that {owner:?} does not have");
+                findings.broken("MODEL-EPOCH-RANDOM", [told, *welcome], expected, *epoch);
+            }
+        }
+    }
+    if sessions.len() > 1 {
+        findings.judged("MODEL-EPOCH-RANDOM");
+    }
+}
+
 fn session(conn: &Conn) -> Option<(&str, usize, usize)> {
     Some((
         conn.epoch.as_deref()?,
@@ -82,16 +100,21 @@ mod tests {
             )
         };
         let (first, same, other) = (session("a", "e"), session("b", "e"), session("b", "f"));
+        let elsewhere = |epoch: &str| {
+            session("c", epoch).replace("hello", r#"{"type":"hello","workspace":"v"}"#)
+        };
         table(
             &CHECKER,
             &[
                 ("MODEL-EPOCH-KEPT", &format!("{first}hook kill\n{same}")),
                 ("MODEL-EPOCH-NEW", &format!("{first}hook restore\n{other}")),
+                ("MODEL-EPOCH-RANDOM", &format!("{first}{}", elsewhere("f"))),
             ],
             &[
                 ("MODEL-EPOCH-KEPT", &format!("{first}hook kill\n{other}")),
                 ("MODEL-EPOCH-KEPT", &format!("{first}{other}")),
                 ("MODEL-EPOCH-NEW", &format!("{first}hook restore\n{same}")),
+                ("MODEL-EPOCH-RANDOM", &format!("{first}{}", elsewhere("e"))),
             ],
         );
     }

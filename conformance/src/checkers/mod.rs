@@ -6,6 +6,7 @@
 mod answers;
 mod author;
 mod blame;
+mod closing;
 mod codes;
 mod epochs;
 mod frames;
@@ -101,6 +102,7 @@ pub const ALL: &[Checker] = &[
     answers::CHECKER,
     codes::CHECKER,
     sessions::CHECKER,
+    closing::CHECKER,
     epochs::CHECKER,
     versions::CHECKER,
     outcomes::CHECKER,

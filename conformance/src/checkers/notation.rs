@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Events: `a open` (implied by the first line of a connection), `a closed 1001`, `a closed`, `a left`, `hook kill` (begun and done).
-//! The workspace is `w`, the epoch `e`, unless `hello` and `welcome` are given as JSON.
+//! The workspace is `w`, the epoch `e`, the session named as the connection, unless `hello` and `welcome` are given as JSON.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -116,13 +116,13 @@ pub(super) fn facts(history: &str) -> Facts {
             ("open", _) => continue,
             (">", text) => Event::Sent {
                 conn,
-                frame: Arc::new(frame(text)),
+                frame: Arc::new(frame(name, text)),
                 resumes: None,
                 own: true,
             },
             ("<", text) => Event::Received {
                 conn,
-                frame: Arc::new(frame(text)),
+                frame: Arc::new(frame(name, text)),
             },
             ("closed", code) => Event::Closed {
                 conn,
@@ -136,7 +136,7 @@ pub(super) fn facts(history: &str) -> Facts {
     facts
 }
 
-fn frame(text: &str) -> Frame {
+fn frame(conn: &str, text: &str) -> Frame {
     if text.starts_with(['{', '[', '"', '!']) {
         return Frame::text(text.trim_start_matches('!').to_owned());
     }
@@ -148,7 +148,7 @@ fn frame(text: &str) -> Frame {
         ["hello", client, acked] => {
             json!({ "type": "hello", "workspace": "w", "clientId": client, "ackedSeq": number(acked) })
         }
-        ["welcome", version, last, ..] => welcome(number(version), number(last), text),
+        ["welcome", version, last, ..] => welcome(conn, number(version), number(last), text),
         ["push", ..] => {
             json!({ "type": "push", "epoch": "e", "mutations": rest().split(" | ").map(mutation).collect::<Vec<_>>() })
         }
@@ -190,14 +190,14 @@ fn frame(text: &str) -> Frame {
     Frame::text(message.to_string())
 }
 
-fn welcome(version: u64, last_seq: u64, text: &str) -> Value {
+fn welcome(conn: &str, version: u64, last_seq: u64, text: &str) -> Value {
     let results = text
         .split_once('[')
         .map_or("", |(_, rest)| rest.trim_end_matches(']'));
     let limits =
         serde_json::to_value(syncline_schemas::Limits::default()).expect("limits are JSON");
     json!({
-        "type": "welcome", "epoch": "e", "version": version, "lastSeq": last_seq, "results": results_of(results), "session": "s",
+        "type": "welcome", "epoch": "e", "version": version, "lastSeq": last_seq, "results": results_of(results), "session": conn,
         "capabilities": [], "limits": limits, "serverTime": 0, "server": { "name": "n", "version": "v" },
     })
 }

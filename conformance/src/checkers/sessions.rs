@@ -1,4 +1,4 @@
-//! Sessions: one of a client at a time, and limits that do not shrink.
+//! Sessions: one of a client at a time, named apart, and limits that do not shrink.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,7 +11,7 @@ use crate::facts::{Conn, Facts};
 
 pub(super) const CHECKER: Checker = Checker {
     name: "sessions",
-    requirements: &["CONN-REPLACED", "CONN-LIMITS"],
+    requirements: &["CONN-REPLACED", "CONN-SESSION-NAME", "CONN-LIMITS"],
     check,
 };
 
@@ -19,6 +19,7 @@ fn check(facts: &Facts, findings: &mut Findings) {
     for (index, newer) in facts.conns.iter().enumerate() {
         for older in &facts.conns[..index] {
             replaced(facts, older, newer, findings);
+            named(older, newer, findings);
         }
     }
     limits(facts, findings);
@@ -93,6 +94,23 @@ fn replaced(facts: &Facts, older: &Conn, newer: &Conn, findings: &mut Findings) 
     }
 }
 
+/// No two sessions have the same name.
+fn named(older: &Conn, newer: &Conn, findings: &mut Findings) {
+    let (Some((before, older)), Some((at, newer))) = (&older.welcome, &newer.welcome) else {
+        return;
+    };
+    let (Some(older), Some(newer)) = (older["session"].as_str(), newer["session"].as_str()) else {
+        return;
+    };
+    findings.must(
+        "CONN-SESSION-NAME",
+        older != newer,
+        [*before, *at],
+        || format!("another name than {older:?}"),
+        || format!("{newer:?}"),
+    );
+}
+
 /// Each limit is at least its minimum, and `inFlightMax` is never below one announced earlier.
 fn limits(facts: &Facts, findings: &mut Findings) {
     for (index, conn) in facts.conns.iter().enumerate() {
@@ -150,7 +168,7 @@ mod tests {
         };
         let good = [
             (
-                "CONN-REPLACED CONN-LIMITS",
+                "CONN-REPLACED CONN-SESSION-NAME CONN-LIMITS",
                 both("a < goaway session_replaced\na closed 1001\nb < welcome 0 0"),
             ),
             (
@@ -170,6 +188,14 @@ mod tests {
             (
                 "CONN-REPLACED",
                 both("b < welcome 0 0\na < goaway idle\na closed 1001"),
+            ),
+            (
+                "CONN-SESSION-NAME",
+                [
+                    r#"a < {"type":"welcome","session":"s"}"#,
+                    r#"b < {"type":"welcome","session":"s"}"#,
+                ]
+                .join("\n"),
             ),
             (
                 "CONN-LIMITS",
