@@ -164,7 +164,9 @@ mod tests {
             let mut limits =
                 serde_json::to_value(syncline_schemas::Limits::default()).expect("limits are JSON");
             limits["inFlightMax"] = in_flight.into();
-            format!(r#"< {{"type":"welcome","epoch":"e","version":0,"limits":{limits}}}"#)
+            format!(
+                r#"< {{"type":"welcome","epoch":"e","session":"s","version":0,"limits":{limits}}}"#
+            )
         };
         let good = [
             (
@@ -191,11 +193,7 @@ mod tests {
             ),
             (
                 "CONN-SESSION-NAME",
-                [
-                    r#"a < {"type":"welcome","session":"s"}"#,
-                    r#"b < {"type":"welcome","session":"s"}"#,
-                ]
-                .join("\n"),
+                format!("a > hello\na {}\nb > hello\nb {}", limits(256), limits(256)),
             ),
             (
                 "CONN-LIMITS",
