@@ -4,7 +4,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::collections::HashMap;
-use syncline_schemas::{ClientMessage, Hello, Limits};
+use syncline_schemas::{Hello, Limits};
 use syncline_server_core::{Config, Engine, Input, Output, SessionKey, read_frame};
 
 /// Mutations in a frame.
@@ -72,11 +72,11 @@ fn open(engine: &mut Engine, session: u64, client: Option<&str>) {
 }
 
 fn frame(engine: &mut Engine, session: u64, text: &str) {
-    let message: ClientMessage = read_frame(text, &limits()).expect("a valid frame");
+    let request = read_frame(text, &limits()).expect("a valid frame");
     engine.enqueue(Input::Frame {
         session: SessionKey(session),
         re: 2,
-        message,
+        request,
     });
 }
 

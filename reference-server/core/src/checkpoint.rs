@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use syncline_schemas::{Json, Limits};
 
 use crate::clients::{Client, Retained};
+use crate::json;
 use crate::rate::Bucket;
 use crate::record::{Rejection, present};
 use crate::state::{State, row_bytes};
@@ -33,6 +34,7 @@ const FORMAT: u64 = 1;
 enum Line {
     Header(Header),
     Client(ClientLine),
+    #[serde(skip_serializing)] // There are many: see `write_row`.
     Row(RowLine),
 }
 
@@ -65,16 +67,12 @@ struct OutcomeEntry {
     rejection: Option<Box<Rejection>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RowLine {
     table: Arc<str>,
     key: Arc<str>,
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
-    )]
+    #[serde(default, deserialize_with = "present")]
     value: Option<Json>,
     version: u64,
     slot: u32,
@@ -84,29 +82,27 @@ struct RowLine {
 
 impl Checkpoint {
     pub(crate) fn of(state: &State, epoch: &str) -> Checkpoint {
-        let mut text = Vec::new();
-        let mut write = |line: &Line| {
-            serde_json::to_writer(&mut text, line)
-                .expect("a line has only members that JSON can say");
-            text.push(b'\n');
-        };
-        write(&Line::Header(Header {
+        let mut text = String::new();
+        let header = Header {
             format: FORMAT,
             epoch: epoch.to_owned(),
             version: state.head,
             at_ms: state.at_ms,
             truncated_to: state.truncated_to,
             marks: state.marks.clone(),
-        }));
+        };
+        json::other(&mut text, &Line::Header(header));
+        text.push('\n');
         for (id, client) in state.clients.sorted() {
-            write(&Line::Client(client_line(id, client)));
+            json::other(&mut text, &Line::Client(client_line(id, client)));
+            text.push('\n');
         }
         for (name, table) in &state.tables {
             for (key, row) in table.rows() {
-                write(&Line::Row(row_line(name, key, row)));
+                write_row(&mut text, name, key, row);
+                text.push('\n');
             }
         }
-        let text = String::from_utf8(text).expect("JSON made of strings is UTF-8");
         Checkpoint {
             version: state.head,
             text,
@@ -177,16 +173,24 @@ fn client_line(id: &Arc<str>, client: &Client) -> ClientLine {
     }
 }
 
-fn row_line(table: &Arc<str>, key: &Arc<str>, row: &Row) -> RowLine {
-    RowLine {
-        table: table.clone(),
-        key: key.clone(),
-        value: row.value.clone(),
-        version: row.position.version,
-        slot: row.position.slot,
-        writer: row.writer.clone(),
-        others_version: row.others_version,
+fn write_row(text: &mut String, table: &str, key: &str, row: &Row) {
+    text.push_str(r#"{"row":{"table":"#);
+    json::string(text, table);
+    text.push_str(r#","key":"#);
+    json::string(text, key);
+    if let Some(value) = &row.value {
+        text.push_str(r#","value":"#);
+        text.push_str(value.get());
     }
+    text.push_str(r#","version":"#);
+    json::integer(text, row.position.version);
+    text.push_str(r#","slot":"#);
+    json::integer(text, row.position.slot.into());
+    text.push_str(r#","writer":"#);
+    json::string(text, &row.writer);
+    text.push_str(r#","othersVersion":"#);
+    json::integer(text, row.others_version);
+    text.push_str("}}");
 }
 
 fn restore_header(state: &mut State, header: Header, epoch: &str) -> Result<(), String> {
@@ -238,20 +242,18 @@ fn restore_client(state: &mut State, line: ClientLine, limits: &Limits) -> Resul
 }
 
 fn restore_row(state: &mut State, line: RowLine) {
+    let position = Position {
+        version: line.version,
+        slot: line.slot,
+    };
     let row = Row {
         value: line.value,
-        position: Position {
-            version: line.version,
-            slot: line.slot,
-        },
+        position,
         // Clients stand before rows: the text of an id is held once, as far as it is still a client's.
         writer: state.clients.id(&line.writer),
         others_version: line.others_version,
     };
-    state.bytes += row_bytes(&line.key, &row);
-    state
-        .tables
-        .entry(line.table)
-        .or_default()
-        .put(line.key, row);
+    state.bytes += row_bytes(&line.key, row.value.as_ref());
+    let table = state.tables.entry(line.table).or_default();
+    table.put(line.key, position, |_| row);
 }

@@ -14,6 +14,7 @@ use syncline_schemas::{
 use crate::engine::Engine;
 use crate::io::SessionKey;
 use crate::names;
+use crate::request::Request;
 
 /// Reads a frame behind the first.
 ///
@@ -21,7 +22,7 @@ use crate::names;
 /// The `error` that answers it, still without `re`: `invalid_json`, `invalid_message` or `unknown_type`
 /// (FRAME-INVALID-JSON, FRAME-INVALID-MESSAGE, PUSH-TOO-MANY, VER-UNKNOWN-TYPE).
 #[expect(clippy::result_large_err, reason = "what is read is no smaller")]
-pub fn read_frame(text: &str, limits: &Limits) -> Result<ClientMessage, ErrorMessage> {
+pub fn read_frame(text: &str, limits: &Limits) -> Result<Request, ErrorMessage> {
     let message = ClientMessage::decode(text, limits.depth_max)
         .map_err(|error| explain(error.def(), error))?;
     match &message {
@@ -36,7 +37,7 @@ pub fn read_frame(text: &str, limits: &Limits) -> Result<ClientMessage, ErrorMes
                 ..error(&errors::INVALID_MESSAGE, message)
             })
         }
-        _ => Ok(message),
+        _ => Ok(Request::of(message, limits)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::iter::Peekable;
 
+use crate::json;
 use crate::table::{ChangeRef, Position};
 
 /// What is the same in all parts of an update.
@@ -33,31 +34,30 @@ pub(crate) fn part<'a>(
     changes: &mut Peekable<impl Iterator<Item = ChangeRef<'a>>>,
     part_bytes: usize,
 ) -> Part {
-    let mut text = Vec::with_capacity(FRAME_REST);
-    text.extend_from_slice(br#"{"type":"update","shape":"#);
-    json(&mut text, head.shape);
-    text.extend_from_slice(br#","from":"#);
-    json(&mut text, &head.from);
+    let mut text = String::with_capacity(FRAME_REST);
+    text.push_str(r#"{"type":"update","shape":"#);
+    json::string(&mut text, head.shape);
+    text.push_str(r#","from":"#);
+    json::integer(&mut text, head.from);
     if replace {
-        text.extend_from_slice(br#","replace":true"#);
+        text.push_str(r#","replace":true"#);
     }
-    text.extend_from_slice(br#","changes":["#);
+    text.push_str(r#","changes":["#);
     let sent = fill(&mut text, changes, part_bytes);
     let last = changes.peek().is_none();
     if last {
-        text.extend_from_slice(br#"],"to":"#);
-        json(&mut text, &head.to);
-        text.push(b'}');
+        text.push_str(r#"],"to":"#);
+        json::integer(&mut text, head.to);
+        text.push('}');
     } else {
-        text.extend_from_slice(br#"],"more":true}"#);
+        text.push_str(r#"],"more":true}"#);
     }
-    let text = String::from_utf8(text).expect("JSON made of strings is UTF-8");
     Part { text, sent, last }
 }
 
 /// Writes changes until the next one would pass `part_bytes`.
 fn fill<'a>(
-    text: &mut Vec<u8>,
+    text: &mut String,
     changes: &mut Peekable<impl Iterator<Item = ChangeRef<'a>>>,
     part_bytes: usize,
 ) -> Option<Position> {
@@ -65,7 +65,7 @@ fn fill<'a>(
     while let Some(change) = changes.peek() {
         let before = text.len();
         if sent.is_some() {
-            text.push(b',');
+            text.push(',');
         }
         write_change(text, change);
         if sent.is_some() && text.len() > part_bytes {
@@ -78,25 +78,21 @@ fn fill<'a>(
     sent
 }
 
-fn write_change(text: &mut Vec<u8>, change: &ChangeRef<'_>) {
-    text.extend_from_slice(match change.value {
-        Some(_) => br#"{"op":"set","table":"#,
-        None => br#"{"op":"delete","table":"#,
+fn write_change(text: &mut String, change: &ChangeRef<'_>) {
+    text.push_str(match change.value {
+        Some(_) => r#"{"op":"set","table":"#,
+        None => r#"{"op":"delete","table":"#,
     });
-    json(text, change.table);
-    text.extend_from_slice(br#","key":"#);
-    json(text, change.key);
-    text.extend_from_slice(br#","version":"#);
-    json(text, &change.position.version);
+    json::string(text, change.table);
+    text.push_str(r#","key":"#);
+    json::string(text, change.key);
+    text.push_str(r#","version":"#);
+    json::integer(text, change.position.version);
     if let Some(value) = change.value {
-        text.extend_from_slice(br#","value":"#);
-        text.extend_from_slice(value.get().as_bytes());
+        text.push_str(r#","value":"#);
+        text.push_str(value.get());
     }
-    text.push(b'}');
-}
-
-fn json<T: serde::Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
-    serde_json::to_writer(text, value).expect("strings and integers can always be written");
+    text.push('}');
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use syncline_schemas::{ClientMessage, ErrorMessage, Hello, ServerMessage};
+use syncline_schemas::{ErrorMessage, Hello, ServerMessage};
+
+use crate::request::Request;
 
 /// Names a connection within an engine. The caller makes them and never uses one again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,8 +28,8 @@ pub enum Input {
         session: SessionKey,
         /// The number of the frame within the connection.
         re: u64,
-        /// What the frame says.
-        message: ClientMessage,
+        /// What the frame asks.
+        request: Request,
     },
     /// A connection has sent what is no message (see [`crate::read_frame`]): answered in its turn (CONN-ANSWER-ORDER).
     Invalid {

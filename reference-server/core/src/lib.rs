@@ -15,7 +15,7 @@
 //! let hello = Hello { workspace: "w".into(), client_id: Some("ann".into()), acked_seq: None, capabilities: None };
 //! engine.enqueue(Input::Open { session, name: "x7".into(), hello });
 //! let push = r#"{"type":"push","epoch":"e1","mutations":[{"seq":1,"opId":"a","ops":[{"op":"set","table":"t","key":"k","value":7}]}]}"#;
-//! engine.enqueue(Input::Frame { session, re: 2, message: read_frame(push, &limits).expect("valid") });
+//! engine.enqueue(Input::Frame { session, re: 2, request: read_frame(push, &limits).expect("valid") });
 //!
 //! assert_eq!(engine.decide(1_700_000_000_000).len(), 1); // one record: append it, then
 //! engine.committed();
@@ -37,10 +37,12 @@ mod encode;
 mod engine;
 mod io;
 mod journal;
+mod json;
 mod mutations;
 mod names;
 mod rate;
 mod record;
+mod request;
 mod sessions;
 mod shapes;
 mod state;
@@ -56,3 +58,4 @@ pub use connection::{close_code, error, read_frame, read_hello};
 pub use engine::{Engine, OpenError};
 pub use io::{Input, Output, SessionKey};
 pub use record::{Decided, Decision, Effect, Event, Record, Rejection, Truncated};
+pub use request::{Push, Request};

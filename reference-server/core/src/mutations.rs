@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
-use syncline_schemas::{
-    Ack, Deferred, Mutation, MutationResult, Outcome, Push, Refused, ServerMessage,
-};
+use syncline_schemas::{Deferred, MutationResult, Outcome, Refused};
 
 use crate::decide;
 use crate::engine::Engine;
+use crate::json;
 use crate::rate::Bucket;
 use crate::record::{Decided, Event};
+use crate::request::{Mutation, Push};
 
 impl Engine {
     /// What becomes of a push's mutations, in order, up to the first that is no outcome (PUSH-RESULTS).
@@ -98,7 +98,7 @@ impl Engine {
         let decided = Decided {
             client: client.clone(),
             seq: mutation.seq,
-            op_id: mutation.op_id.as_str().into(),
+            op_id: mutation.op_id.clone(),
             decision: decide::decide(&self.state, &self.config.limits, client, &mutation.ops),
         };
         let outcome = decided.outcome(self.state.head + 1);
@@ -108,22 +108,43 @@ impl Engine {
     }
 
     /// The text of an ack. Where the messages for people would make it too large, they are left out (FRAME-SIZE-SENT).
-    pub(crate) fn encode_ack(&self, re: Option<u64>, results: Vec<MutationResult>) -> String {
-        let mut ack = ServerMessage::Ack(Ack { re, results });
-        let text = ack.encode();
+    pub(crate) fn encode_ack(&self, re: Option<u64>, mut results: Vec<MutationResult>) -> String {
+        let text = encode_ack(re, &results);
         if text.len() as u64 <= self.config.limits.frame_bytes_max {
             return text;
         }
-        if let ServerMessage::Ack(ack) = &mut ack {
-            for result in &mut ack.results {
-                if let MutationResult::Rejected(rejected) = result {
-                    rejected.message = None;
-                    rejected.at = None;
-                }
+        for result in &mut results {
+            if let MutationResult::Rejected(rejected) = result {
+                rejected.message = None;
+                rejected.at = None;
             }
         }
-        ack.encode()
+        encode_ack(re, &results)
     }
+}
+
+fn encode_ack(re: Option<u64>, results: &[MutationResult]) -> String {
+    let mut text = String::with_capacity(64 + 96 * results.len());
+    text.push_str(r#"{"type":"ack""#);
+    if let Some(re) = re {
+        text.push_str(r#","re":"#);
+        json::integer(&mut text, re);
+    }
+    text.push_str(r#","results":["#);
+    json::list(&mut text, results, |text, result| match result {
+        MutationResult::Applied(applied) => {
+            text.push_str(r#"{"status":"applied","seq":"#);
+            json::integer(text, applied.seq);
+            text.push_str(r#","opId":"#);
+            json::string(text, &applied.op_id);
+            text.push_str(r#","version":"#);
+            json::integer(text, applied.version);
+            text.push('}');
+        }
+        other => json::other(text, other),
+    });
+    text.push_str("]}");
+    text
 }
 
 /// Where a mutation stands in its client's chain.
@@ -135,7 +156,7 @@ enum Link {
 }
 
 fn refusal(mutation: &Mutation, def: &ErrorDef) -> Refused {
-    let (seq, op_id) = (mutation.seq, mutation.op_id.clone());
+    let (seq, op_id) = (mutation.seq, mutation.op_id.to_string());
     Refused {
         seq,
         op_id,
@@ -153,7 +174,7 @@ fn refused(mutation: &Mutation, def: &ErrorDef) -> MutationResult {
 fn deferred(mutation: &Mutation, wait_ms: u64) -> MutationResult {
     MutationResult::Deferred(Deferred {
         seq: mutation.seq,
-        op_id: mutation.op_id.clone(),
+        op_id: mutation.op_id.to_string(),
         code: errors::RATE_LIMITED.code.to_owned(),
         retry_after_ms: Some(wait_ms),
     })

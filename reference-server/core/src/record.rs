@@ -9,8 +9,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 use syncline_schemas::{Applied, Json, Outcome, Rejected};
 
+use crate::json;
+
 /// One position of the log. As JSON it has no line break, so that a file may hold one a line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// The position, 1 or more, greater than that of the record before (MODEL-VERSION).
@@ -22,7 +24,7 @@ pub struct Record {
 }
 
 /// What happened at a position of the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Event {
     /// A mutation was decided.
@@ -32,7 +34,7 @@ pub enum Event {
 }
 
 /// A mutation's outcome, and all that it did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decided {
     /// Whose mutation it was.
@@ -46,7 +48,7 @@ pub struct Decided {
 }
 
 /// The two outcomes of a mutation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Decision {
     /// All ops took effect.
@@ -55,7 +57,7 @@ pub enum Decision {
         effects: Vec<Effect>,
         /// The tables that the mutation names without changing them (OP-DELETE-ABSENT): the author's shapes of them must
         /// pass the version all the same (UPD-LEVEL), on whichever node the author is.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(default)]
         untouched: Vec<Arc<str>>,
     },
     /// Nothing took effect.
@@ -76,7 +78,7 @@ pub struct Rejection {
 }
 
 /// How a mutation left one row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Effect {
     /// The row's table.
@@ -84,12 +86,22 @@ pub struct Effect {
     /// The row's key.
     pub key: Arc<str>,
     /// The new value; `None`: the row is gone. (A value `null` is a value.)
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
-    )]
+    #[serde(default, deserialize_with = "present")]
     pub value: Option<Json>,
+}
+
+impl Effect {
+    fn write(&self, text: &mut String) {
+        text.push_str(r#"{"table":"#);
+        json::string(text, &self.table);
+        text.push_str(r#","key":"#);
+        json::string(text, &self.key);
+        if let Some(value) = &self.value {
+            text.push_str(r#","value":"#);
+            text.push_str(value.get());
+        }
+        text.push('}');
+    }
 }
 
 /// What was forgotten.
@@ -102,7 +114,54 @@ pub struct Truncated {
     pub clients_idle_before_ms: u64,
 }
 
+impl Record {
+    /// Writes the record as JSON, without a line break.
+    pub fn write(&self, text: &mut String) {
+        text.push_str(r#"{"version":"#);
+        json::integer(text, self.version);
+        text.push_str(r#","atMs":"#);
+        json::integer(text, self.at_ms);
+        match &self.event {
+            Event::Outcome(decided) => {
+                text.push_str(r#","event":{"outcome":"#);
+                decided.write(text);
+            }
+            Event::Truncated(truncated) => {
+                text.push_str(r#","event":{"truncated":"#);
+                json::other(text, truncated);
+            }
+        }
+        text.push_str("}}");
+    }
+}
+
 impl Decided {
+    fn write(&self, text: &mut String) {
+        text.push_str(r#"{"client":"#);
+        json::string(text, &self.client);
+        text.push_str(r#","seq":"#);
+        json::integer(text, self.seq);
+        text.push_str(r#","opId":"#);
+        json::string(text, &self.op_id);
+        match &self.decision {
+            Decision::Applied { effects, untouched } => {
+                text.push_str(r#","decision":{"applied":{"effects":["#);
+                json::list(text, effects, |text, effect| effect.write(text));
+                text.push(']');
+                if !untouched.is_empty() {
+                    text.push_str(r#","untouched":"#);
+                    json::other(text, untouched);
+                }
+                text.push('}');
+            }
+            Decision::Rejected(rejection) => {
+                text.push_str(r#","decision":{"rejected":"#);
+                json::other(text, rejection);
+            }
+        }
+        text.push_str("}}");
+    }
+
     /// The outcome as clients are told it, at this position.
     #[must_use]
     pub fn outcome(&self, version: u64) -> Outcome {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syncline_schemas::Limits;
+use syncline_schemas::{Json, Limits};
 
 use crate::clients::Clients;
 use crate::journal::{Journal, Scalars, Undo};
@@ -83,20 +83,21 @@ impl State {
             .tables
             .get_mut(&effect.table)
             .expect("inserted above, if it was not there");
-        let others_version = match table.row(&effect.key) {
-            Some(row) if row.writer == *writer => row.others_version,
-            Some(row) => row.position.version,
-            None => self.truncated_to,
-        };
-        let row = Row {
+        let forgotten = self.truncated_to;
+        let before = table.put(effect.key.clone(), position, |before| Row {
+            others_version: match before {
+                Some(before) if before.writer == *writer => before.others_version,
+                Some(before) => before.position.version,
+                None => forgotten,
+            },
             value: effect.value.clone(),
             position,
             writer: writer.clone(),
-            others_version,
-        };
-        self.bytes += row_bytes(&effect.key, &row);
-        let before = table.put(effect.key.clone(), row);
-        self.bytes -= before.as_ref().map_or(0, |row| row_bytes(&effect.key, row));
+        });
+        self.bytes += row_bytes(&effect.key, effect.value.as_ref());
+        self.bytes -= before
+            .as_ref()
+            .map_or(0, |row| row_bytes(&effect.key, row.value.as_ref()));
         before
     }
 
@@ -147,7 +148,7 @@ impl State {
         let table = self.tables.entry(table).or_default();
         match before {
             Some(row) => {
-                table.put(key, row);
+                table.put(key, row.position, |_| row);
             }
             None => {
                 table.take(&key);
@@ -167,7 +168,7 @@ impl State {
 
     /// A row or a delete that is still known.
     pub(crate) fn row(&self, table: &str, key: &str) -> Option<&Row> {
-        self.tables.get(table)?.row(key)
+        self.tables.get(table)?.row(key).map(|(_, row)| row)
     }
 
     /// All changes of some tables behind a position, merged in order. Of each row only the last change is known.
@@ -185,10 +186,8 @@ impl State {
 }
 
 /// Bytes of a row as `limits.workspaceBytesMax` counts them; a delete has none.
-pub(crate) fn row_bytes(key: &str, row: &Row) -> u64 {
-    row.value
-        .as_ref()
-        .map_or(0, |value| (key.len() + value.get().len()) as u64)
+pub(crate) fn row_bytes(key: &str, value: Option<&Json>) -> u64 {
+    value.map_or(0, |value| (key.len() + value.get().len()) as u64)
 }
 
 /// Merges the changes of several tables by their positions, which no two of them share.

@@ -8,13 +8,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use syncline_schemas::errors;
-use syncline_schemas::{ClientMessage, ErrorMessage, Pong, Push, ServerMessage};
+use syncline_schemas::{ErrorMessage, Pong, ServerMessage};
 
 use crate::connection::error;
 use crate::engine::Engine;
 use crate::io::{Input, SessionKey};
 use crate::journal::Journal;
 use crate::record::{Decision, Event, Record};
+use crate::request::{Push, Request};
 use crate::truncation::{self, Marks};
 use crate::updates::Level;
 
@@ -97,10 +98,10 @@ impl Engine {
             Input::Frame {
                 session,
                 re,
-                message: ClientMessage::Push(push),
+                request: Request::Push(push),
             } => self.answer_push(*session, *re, push, now_ms),
             Input::Frame {
-                message: ClientMessage::Ping(ping),
+                request: Request::Ping(ping),
                 ..
             } => Answer::Text(
                 ServerMessage::Pong(Pong {
@@ -200,11 +201,11 @@ impl Engine {
                 Input::Frame {
                     session,
                     re,
-                    message,
+                    request,
                 },
                 answer,
             ) if self.sessions.find(session).is_some() => {
-                self.release_frame(session, re, &message, answer, held.head);
+                self.release_frame(session, re, &request, answer, held.head);
             }
             (Input::Invalid { session, re, error }, _) if self.sessions.find(session).is_some() => {
                 self.answer_error(session, re, error);
@@ -217,18 +218,14 @@ impl Engine {
         &mut self,
         session: SessionKey,
         re: u64,
-        message: &ClientMessage,
+        request: &Request,
         answer: Answer,
         head: u64,
     ) {
-        match (message, answer) {
-            (ClientMessage::Subscribe(subscribe), _) => {
-                self.subscribe(session, re, subscribe, head)
-            }
-            (ClientMessage::Unsubscribe(unsubscribe), _) => {
-                self.unsubscribe(session, re, unsubscribe)
-            }
-            (ClientMessage::Hello(_), _) => {
+        match (request, answer) {
+            (Request::Subscribe(subscribe), _) => self.subscribe(session, re, subscribe, head),
+            (Request::Unsubscribe(unsubscribe), _) => self.unsubscribe(session, re, unsubscribe),
+            (Request::Hello(_), _) => {
                 let refused: ErrorMessage =
                     error(&errors::UNEXPECTED_HELLO, "the session is open already");
                 self.answer_error(session, re, refused);

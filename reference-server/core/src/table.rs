@@ -67,17 +67,10 @@ pub(crate) struct ChangeRef<'a> {
 /// The rows of one table.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    /// Hashed, and so never iterated: nothing that anyone sees may depend on the order.
-    rows: HashMap<Arc<str>, Row>,
-    by_position: BTreeMap<Position, Entry>,
+    /// Where each row stands. Hashed, and so never iterated: nothing that anyone sees may depend on the order.
+    positions: HashMap<Arc<str>, Position>,
+    rows: BTreeMap<Position, (Arc<str>, Row)>,
     deletes: BTreeSet<Position>,
-}
-
-/// What the order of changes knows of a row: all that a subscriber is told, so that a snapshot looks nothing up.
-#[derive(Debug)]
-struct Entry {
-    key: Arc<str>,
-    value: Option<Json>,
 }
 
 impl Table {
@@ -85,55 +78,54 @@ impl Table {
         self.rows.is_empty()
     }
 
-    pub(crate) fn row(&self, key: &str) -> Option<&Row> {
-        self.rows.get(key)
+    /// A row, and its key as the table holds it, so that its text is shared, not copied.
+    pub(crate) fn row(&self, key: &str) -> Option<&(Arc<str>, Row)> {
+        self.rows.get(self.positions.get(key)?)
     }
 
-    /// The key as the table holds it, so that its text is shared, not copied.
-    pub(crate) fn key(&self, key: &str) -> Option<(&Arc<str>, &Row)> {
-        self.rows.get_key_value(key)
-    }
-
-    /// Puts a row in the place of the one that is there, which it gives back.
-    pub(crate) fn put(&mut self, key: Arc<str>, row: Row) -> Option<Row> {
+    /// Puts a row, made from the one that is there, in its place. Gives that one back.
+    pub(crate) fn put(
+        &mut self,
+        key: Arc<str>,
+        position: Position,
+        row: impl FnOnce(Option<&Row>) -> Row,
+    ) -> Option<Row> {
+        let known = self.positions.insert(key.clone(), position);
+        let before = known.and_then(|known| self.take_at(known));
+        let row = row(before.as_ref());
         if row.value.is_none() {
-            self.deletes.insert(row.position);
+            self.deletes.insert(position);
         }
-        let entry = Entry {
-            key: key.clone(),
-            value: row.value.clone(),
-        };
-        self.by_position.insert(row.position, entry);
-        let before = self.rows.insert(key, row);
-        if let Some(before) = &before {
-            self.forget_position(before);
-        }
+        self.rows.insert(position, (key, row));
         before
     }
 
     /// Takes a row out without a trace.
     pub(crate) fn take(&mut self, key: &str) -> Option<Row> {
-        let row = self.rows.remove(key)?;
-        self.forget_position(&row);
-        Some(row)
+        let position = self.positions.remove(key)?;
+        self.take_at(position)
     }
 
-    fn forget_position(&mut self, row: &Row) {
-        self.by_position.remove(&row.position);
+    fn take_at(&mut self, position: Position) -> Option<Row> {
+        let (_, row) = self.rows.remove(&position)?;
         if row.value.is_none() {
-            self.deletes.remove(&row.position);
+            self.deletes.remove(&position);
         }
+        Some(row)
     }
 
     /// Forgets the deletes up to a version, and gives them back.
     pub(crate) fn forget_deletes(&mut self, to: u64) -> Vec<(Arc<str>, Row)> {
         let kept = self.deletes.split_off(&Position::after(to));
         let forgotten = std::mem::replace(&mut self.deletes, kept);
-        let keys = forgotten
+        let rows: Vec<_> = forgotten
             .iter()
-            .filter_map(|position| self.by_position.remove(position));
-        keys.filter_map(|entry| self.rows.remove_entry(&entry.key))
-            .collect()
+            .filter_map(|position| self.rows.remove(position))
+            .collect();
+        for (key, _) in &rows {
+            self.positions.remove(key);
+        }
+        rows
     }
 
     /// The rows and deletes behind a position, in order.
@@ -143,20 +135,18 @@ impl Table {
         after: Position,
     ) -> impl Iterator<Item = ChangeRef<'a>> {
         let behind = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
-        self.by_position
+        self.rows
             .range(behind)
-            .map(move |(position, entry)| ChangeRef {
+            .map(move |(position, (key, row))| ChangeRef {
                 position: *position,
                 table: name,
-                key: &entry.key,
-                value: entry.value.as_ref(),
+                key,
+                value: row.value.as_ref(),
             })
     }
 
     /// All rows and deletes with their keys, in the order of their versions.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (&Arc<str>, &Row)> {
-        self.by_position
-            .values()
-            .filter_map(|entry| self.rows.get_key_value(&entry.key))
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &(Arc<str>, Row)> {
+        self.rows.values()
     }
 }

@@ -64,11 +64,11 @@ fn what_concerns_no_open_session_is_ignored() {
         r#"{"type":"ping","t":1}"#,
         HELLO,
     ] {
-        let message = read_frame(text, node.limits()).expect("a message");
+        let request = read_frame(text, node.limits()).expect("a message");
         node.engine.enqueue(Input::Frame {
             session: stranger,
             re: 2,
-            message,
+            request,
         });
     }
     node.engine.enqueue(Input::Invalid {
@@ -117,7 +117,8 @@ fn a_record_is_one_line_and_comes_back_the_same() {
     node.step();
     assert_eq!(node.log.len(), 4);
     for record in &node.log {
-        let line = serde_json::to_string(record).expect("JSON");
+        let mut line = String::new();
+        record.write(&mut line);
         assert!(!line.contains(['\n', '\r']), "{line}");
         assert_eq!(
             serde_json::from_str::<Record>(&line).expect("a record"),

@@ -7,13 +7,13 @@ use syncline_server_core::Record;
 use super::LogError;
 
 /// The lines of the records.
-pub(super) fn encode(records: &[Record]) -> Result<String, LogError> {
-    let mut text = Vec::with_capacity(256 * records.len());
+pub(super) fn encode(records: &[Record]) -> String {
+    let mut text = String::with_capacity(256 * records.len());
     for record in records {
-        serde_json::to_writer(&mut text, record).map_err(LogError::new)?;
-        text.push(b'\n');
+        record.write(&mut text);
+        text.push('\n');
     }
-    String::from_utf8(text).map_err(LogError::new)
+    text
 }
 
 /// The records of the lines with versions above `after`.

@@ -144,7 +144,7 @@ impl Log for MemoryLog {
         records: &[Record],
     ) -> Result<Append, LogError> {
         check_order(at, records)?;
-        let lines = lines::encode(records)?;
+        let lines = lines::encode(records);
         self.with(workspace, |stored| {
             if stored.position() != *at {
                 return Ok(Append::Conflict);

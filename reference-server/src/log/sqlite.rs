@@ -118,7 +118,7 @@ impl Log for SqliteLog {
             return Ok(Append::Done { bytes: 0 });
         };
         let (first, last) = (first.version, last.version);
-        let lines = lines::encode(records)?;
+        let lines = lines::encode(records);
         let (name, at) = (workspace.to_owned(), at.clone());
         self.0
             .writer

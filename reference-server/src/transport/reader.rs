@@ -153,10 +153,10 @@ fn input(session: &Session, text: &str, re: u64, limits: &Limits) -> Input {
         return refused(session, re, oversize());
     }
     match read_frame(text, limits) {
-        Ok(message) => Input::Frame {
+        Ok(request) => Input::Frame {
             session: session.key,
             re,
-            message,
+            request,
         },
         Err(error) => Input::Invalid {
             session: session.key,

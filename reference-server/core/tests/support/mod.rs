@@ -73,10 +73,10 @@ impl Node {
             }
         } else {
             match read_frame(text, limits) {
-                Ok(message) => Input::Frame {
+                Ok(request) => Input::Frame {
                     session,
                     re,
-                    message,
+                    request,
                 },
                 Err(error) => Input::Invalid { session, re, error },
             }

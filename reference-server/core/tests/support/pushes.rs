@@ -1,7 +1,7 @@
 //! The writers of a random run: chains that go on, retries, forks, and another node that was first.
 
-use syncline_schemas::{Hello, Json, Mutation, Push};
-use syncline_server_core::{Input, Record, SessionKey};
+use syncline_schemas::{ClientMessage, Hello, Json, Mutation, Push};
+use syncline_server_core::{Input, Record, SessionKey, read_frame};
 
 use super::EPOCH;
 use super::log;
@@ -205,15 +205,15 @@ impl World {
             name: "other".into(),
             hello,
         });
-        let push = Push {
+        let push = ClientMessage::Push(Push {
             epoch: EPOCH.into(),
             follows,
             mutations: vec![mutation],
-        };
+        });
         other.enqueue(Input::Frame {
             session,
             re: 2,
-            message: push.into(),
+            request: read_frame(&push.encode(), self.node.limits()).expect("valid"),
         });
         other.decide(self.node.now_ms).to_vec()
     }
