@@ -30,14 +30,7 @@ fn undecided(state: &mut State) -> BTreeSet<(String, String)> {
 }
 
 async fn learn(cx: &Cx, workspace: String, client: String) -> Result<(), Stop> {
-    cx.with(|state| {
-        for conn in 0..state.looked.len() {
-            let session = &state.facts.conns[conn];
-            if session.workspace() == workspace && session.client() == Some(&client) {
-                state.looked[conn].may_end = true;
-            }
-        }
-    });
+    cx.with(|state| state.may_replace(&workspace, &client));
     let name = format!("audit-{}", cx.with(State::counted));
     cx.connect(
         &name,
@@ -114,7 +107,7 @@ async fn fences(cx: &Cx) -> Result<(), Stop> {
     let asked = |state: &mut State| {
         let open = |conn: &ConnIx| {
             state.is_open(*conn)
-                && !state.looked[*conn].paused
+                && state.looked[*conn].hears()
                 && state.facts.conns[*conn].welcome.is_some()
         };
         (0..state.looked.len()).filter(open).collect::<Vec<_>>()

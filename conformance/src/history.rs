@@ -79,6 +79,62 @@ pub enum Event {
         /// What.
         hook: Hook,
     },
+    /// A fault was put on connections, or they were healed.
+    Fault {
+        /// For people: whose, and what.
+        what: String,
+    },
+    /// A line was written to a client's adapter.
+    Asked {
+        /// The client.
+        client: String,
+        /// The line.
+        line: Arc<Frame>,
+    },
+    /// A line came from a client's adapter.
+    Told {
+        /// The client.
+        client: String,
+        /// The line.
+        line: Arc<Frame>,
+    },
+    /// Something happened to a client as a process: it was started, it ended, it tried to connect.
+    Process {
+        /// The client.
+        client: String,
+        /// What happened.
+        what: Happening,
+    },
+}
+
+/// What happens to a client as a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// The runner started its program.
+    Started,
+    /// The runner killed its program.
+    Killed,
+    /// Its program ended by itself: how.
+    Ended(String),
+    /// It opened a TCP connection to its server.
+    Connects,
+    /// The server broke such a connection off before it became a WebSocket.
+    TurnedAway,
+    /// Its store was copied, for another client.
+    Copied(String),
+}
+
+impl fmt::Display for Happening {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Happening::Started => out.write_str("is started"),
+            Happening::Killed => out.write_str("is killed"),
+            Happening::Ended(how) => write!(out, "ends: {how}"),
+            Happening::Connects => out.write_str("connects"),
+            Happening::TurnedAway => out.write_str("is turned away"),
+            Happening::Copied(other) => write!(out, "is copied to {other}"),
+        }
+    }
 }
 
 /// A data frame.
@@ -196,7 +252,8 @@ impl Event {
             | Event::Heard { conn }
             | Event::Closed { conn, .. }
             | Event::Left { conn } => Some(*conn),
-            Event::HookBegun { .. } | Event::HookDone { .. } => None,
+            Event::HookBegun { .. } | Event::HookDone { .. } | Event::Fault { .. } => None,
+            Event::Asked { .. } | Event::Told { .. } | Event::Process { .. } => None,
         }
     }
 }

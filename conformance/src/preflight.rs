@@ -34,11 +34,14 @@ pub(crate) async fn ask(target: &dyn Target, deadline: Duration) -> Result<Welco
     let deadline = deadline.min(PATIENCE_MAX);
     let named = |why: String| format!("{}: {why}\nNothing was judged.", target.describe());
     let server = target.provide(&Scenario::default()).await.map_err(named)?;
-    let run = crate::judge::unique(None, "preflight");
+    let run = crate::judge::unique(crate::dice::seed(), "preflight");
     let journal = Arc::new(Journal::new(Vars::new(&run, "preflight")));
     let offered = [syncline_schemas::SUBPROTOCOL.to_owned()];
     let url = server.url();
-    let opening = tokio::time::timeout(deadline, Link::open(&journal, &url, "preflight", &offered));
+    let opening = tokio::time::timeout(
+        deadline,
+        Link::open(&journal, None, &url, "preflight", &offered),
+    );
     let link = match opening.await {
         Err(_) => {
             return Err(named(format!(
@@ -89,6 +92,7 @@ fn why(error: &OpenError) -> String {
         OpenError::Refused(status) => format!("this is no Syncline endpoint: it answers the WebSocket handshake with HTTP status {status}"),
         OpenError::Subprotocol(_) => "a WebSocket server, but not a Syncline one: it does not select the subprotocol syncline.v1".to_owned(),
         OpenError::NotWebSocket(why) => format!("what answers there speaks no WebSocket ({why})"),
+        OpenError::Cut => "the connection was cut".to_owned(),
     }
 }
 
@@ -98,7 +102,7 @@ fn no_welcome(stop: &Stop) -> String {
             "it is no Syncline server: to a hello it says {}",
             failure.actual
         ),
-        Stop::Unknown(_) | Stop::DidNotHappen(_) => {
+        Stop::Unknown(_) | Stop::Lost(_) | Stop::DidNotHappen(_) => {
             "it took the hello, and never answered: no Syncline server, or one that hangs"
                 .to_owned()
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::facts::Facts;
+use crate::facts::{Facts, RowKey};
 use crate::history::{ConnIx, whole};
 
 /// What a name stands for.
@@ -255,8 +255,31 @@ impl Vars {
                 }
                 Ok(Value::Object(members))
             }
+            "$held" => {
+                let mut text = |member: &str| {
+                    let value = self.resolve(&argument[member], scope, facts)?;
+                    value
+                        .as_str()
+                        .map(ToOwned::to_owned)
+                        .ok_or_else(|| format!("$held: `{member}` is no string"))
+                };
+                let (sub, row) = (text("sub")?, (text("table")?, text("key")?));
+                Ok(self.held(&sub, &row, facts).into())
+            }
             _ => Err(format!("{name} is no generator")),
         }
+    }
+}
+
+impl Vars {
+    /// The version at which a subscription's replica holds a row now; 0 if it holds none.
+    fn held(&self, sub: &str, row: &RowKey, facts: &Facts) -> u64 {
+        let Some(Bound::Sub(asked_at)) = self.bound(sub) else {
+            return 0;
+        };
+        let sub = facts.sub_of(*asked_at).map(|sub| &facts.subs[sub]);
+        sub.and_then(|sub| sub.replica.rows.get(row))
+            .map_or(0, |row| row.version)
     }
 }
 

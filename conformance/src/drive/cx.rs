@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{Journal, Link, State, Stop};
 use crate::history::{ConnIx, Frame, whole};
 use crate::matcher::{self, Mismatch, Others};
+use crate::proxy::Network;
 use crate::scenario::{Number, Text};
 use crate::target::Instance;
 use crate::vars::{Bound, Scope, without_absent};
@@ -26,6 +27,8 @@ pub struct Cx {
     pub scope: Scope,
     /// The step's place in the scenario, as a JSON Pointer.
     pub place: String,
+    /// What is between the connections and the server, where the scenario has faults.
+    pub(crate) network: Option<Arc<Network>>,
     links: Arc<Mutex<BTreeMap<ConnIx, Arc<Link>>>>,
 }
 
@@ -39,8 +42,14 @@ impl Cx {
             deadline,
             scope: Scope::default(),
             place: "/steps".to_owned(),
+            network: None,
             links: Arc::default(),
         }
+    }
+
+    /// With this network between the connections and the server.
+    pub(crate) fn through(self, network: Option<Arc<Network>>) -> Cx {
+        Cx { network, ..self }
     }
 
     /// For steps within one turn of a repeat.
@@ -168,11 +177,12 @@ impl Cx {
         let link = self.link(conn)?;
         let sent =
             tokio::time::timeout(self.deadline, link.send(frame, fragments, own, resumes)).await;
-        let at = sent.map_err(|_| {
-            Stop::Unknown(format!(
+        let at = sent.map_err(|_| match self.with(|state| state.looked[conn].may_end) {
+            true => Stop::Lost(format!("nothing gets through on {}", self.name(conn))),
+            false => Stop::Unknown(format!(
                 "the server took nothing on {} within the deadline",
                 self.name(conn)
-            ))
+            )),
         })?;
         let ordinal = self.with(|state| {
             state.facts.conns[conn]

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
+use super::outbox::Outboxes;
 use crate::facts::Facts;
 use crate::history::{ConnIx, Entry, Event};
 use crate::vars::Vars;
@@ -17,6 +18,8 @@ pub struct State {
     pub facts: Facts,
     /// The names.
     pub vars: Vars,
+    /// What clients have written and were not told the outcome of.
+    pub outboxes: Outboxes,
     /// What steps have looked at, for each connection.
     pub looked: Vec<Looked>,
     began: Instant,
@@ -34,6 +37,16 @@ pub struct Looked {
     pub may_end: bool,
     /// Whether reading is stopped.
     pub paused: bool,
+    /// Whether a fault lets nothing through, until it is healed.
+    pub blocked: bool,
+}
+
+impl Looked {
+    /// Whether what the server sends is heard.
+    #[must_use]
+    pub fn hears(&self) -> bool {
+        !self.paused && !self.blocked
+    }
 }
 
 impl State {
@@ -74,6 +87,7 @@ impl Journal {
         let state = State {
             facts: Facts::default(),
             vars,
+            outboxes: Outboxes::default(),
             looked: Vec::new(),
             began: Instant::now(),
             made: 0,
@@ -107,6 +121,15 @@ impl Journal {
         });
         self.changed.send_modify(|count| *count += 1);
         open
+    }
+
+    /// Notes whether a fault lets nothing through on a connection.
+    pub(crate) fn block(&self, conn: ConnIx, blocked: bool) {
+        let changes = self
+            .with(|state| std::mem::replace(&mut state.looked[conn].blocked, blocked) != blocked);
+        if changes {
+            self.changed.send_modify(|count| *count += 1);
+        }
     }
 
     /// Changes from now on.

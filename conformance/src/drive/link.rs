@@ -3,10 +3,12 @@
 //! It speaks frames, not the protocol, through its own use of tungstenite: nothing of the reference client is between the runner and
 //! the server. A task reads on its own, so that a frame is in the journal as soon as it is there, whatever the steps wait for.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
@@ -17,12 +19,17 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame as WireFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::Journal;
 use crate::history::{Body, ConnIx, Event, Frame};
+use crate::proxy::{Network, Wire};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+/// What a WebSocket goes over: TCP, or the proxy's pipe.
+trait Transport: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Transport for T {}
+
+type Socket = WebSocketStream<Box<dyn Transport>>;
 
 /// An open connection.
 #[derive(Debug)]
@@ -45,20 +52,23 @@ pub enum OpenError {
     Subprotocol(String),
     /// What answers speaks no WebSocket.
     NotWebSocket(String),
+    /// A fault of the scenario's ended it.
+    Cut,
 }
 
 impl Link {
-    /// Opens a WebSocket, offering these subprotocols.
+    /// Opens a WebSocket, offering these subprotocols; through the proxy, if there is one.
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(
+    pub(crate) async fn open(
         journal: &Arc<Journal>,
+        network: Option<&Network>,
         url: &str,
         name: &str,
         subprotocols: &[String],
     ) -> Result<Link, OpenError> {
-        let socket = handshake(url, subprotocols).await?;
+        let (socket, wire) = handshake(network, url, name, subprotocols).await?;
         let (writer, reader) = socket.split();
         let conn = journal.with(|state| {
             let conn = state.facts.conns.len();
@@ -68,8 +78,11 @@ impl Link {
             });
             conn
         });
+        if let Some(wire) = &wire {
+            wire.attach(journal, conn);
+        }
         let (reading, on) = watch::channel(true);
-        let reader = tokio::spawn(read(reader, Arc::clone(journal), conn, on));
+        let reader = tokio::spawn(read(reader, Arc::clone(journal), conn, wire, on));
         Ok(Link {
             conn,
             journal: Arc::clone(journal),
@@ -155,16 +168,38 @@ impl Drop for Link {
     }
 }
 
-async fn handshake(url: &str, subprotocols: &[String]) -> Result<Socket, OpenError> {
-    let request =
-        request(url, subprotocols).map_err(|error| OpenError::Unreachable(error.to_string()))?;
+async fn handshake(
+    network: Option<&Network>,
+    url: &str,
+    name: &str,
+    subprotocols: &[String],
+) -> Result<(Socket, Option<Arc<Wire>>), OpenError> {
+    let unreachable = |error: &dyn std::fmt::Display| OpenError::Unreachable(error.to_string());
+    let request = request(url, subprotocols).map_err(|error| unreachable(&error))?;
+    let host = request.uri().host().unwrap_or_default();
+    let address = (
+        host.trim_matches(['[', ']']),
+        request.uri().port_u16().unwrap_or(80),
+    );
+    let (transport, wire): (Box<dyn Transport>, _) = match network {
+        None => (
+            Box::new(direct(address).await.map_err(|error| unreachable(&error))?),
+            None,
+        ),
+        Some(network) => {
+            let dialled = network.dial(name, address).await;
+            let (pipe, wire) = dialled.map_err(|error| unreachable(&error))?;
+            (Box::new(pipe), Some(wire))
+        }
+    };
     // What the server sends is judged, not bounded: a frame above its own limit must be seen to be blamed.
     let config = WebSocketConfig::default()
         .max_message_size(None)
         .max_frame_size(None);
-    match tokio_tungstenite::connect_async_with_config(request, Some(config), true).await {
-        Ok((socket, _)) => Ok(socket),
+    match client_async_with_config(request, transport, Some(config)).await {
+        Ok((socket, _)) => Ok((socket, wire)),
         Err(Error::Http(answer)) => Err(OpenError::Refused(answer.status().as_u16())),
+        Err(_) if wire.is_some_and(|wire| wire.was_cut()) => Err(OpenError::Cut),
         Err(Error::Io(error)) => Err(OpenError::Unreachable(error.to_string())),
         Err(Error::Protocol(error)) if error.to_string().to_lowercase().contains("subprotocol") => {
             Err(OpenError::Subprotocol(error.to_string()))
@@ -172,6 +207,12 @@ async fn handshake(url: &str, subprotocols: &[String]) -> Result<Socket, OpenErr
         Err(Error::Url(error)) => Err(OpenError::Unreachable(error.to_string())),
         Err(error) => Err(OpenError::NotWebSocket(error.to_string())),
     }
+}
+
+async fn direct(address: (&str, u16)) -> std::io::Result<TcpStream> {
+    let socket = TcpStream::connect(address).await?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
 }
 
 fn request(url: &str, subprotocols: &[String]) -> Result<Request, Error> {
@@ -211,6 +252,7 @@ async fn read(
     mut socket: SplitStream<Socket>,
     journal: Arc<Journal>,
     conn: ConnIx,
+    wire: Option<Arc<Wire>>,
     mut on: watch::Receiver<bool>,
 ) {
     loop {
@@ -240,9 +282,13 @@ async fn read(
                 code: frame.map(|frame| frame.code.into()),
             },
             Some(Ok(_)) => Event::Heard { conn },
+            // What the proxy has cut, the runner has.
+            None | Some(Err(_)) if wire.as_ref().is_some_and(|wire| wire.was_cut()) => {
+                Event::Left { conn }
+            }
             None | Some(Err(_)) => Event::Closed { conn, code: None },
         };
-        let over = matches!(event, Event::Closed { .. });
+        let over = matches!(event, Event::Closed { .. } | Event::Left { .. });
         if !journal.record_open(conn, event) {
             return;
         }

@@ -3,6 +3,7 @@
 mod cx;
 mod journal;
 mod link;
+pub(crate) mod outbox;
 pub(crate) mod pushing;
 pub(crate) mod replicas;
 mod sessions;

@@ -47,7 +47,7 @@ impl State {
 
     /// The live subscriptions, of all connections that read.
     pub(crate) fn live_subs(&self) -> Vec<usize> {
-        let reads = |conn: usize| self.is_open(conn) && !self.looked[conn].paused;
+        let reads = |conn: usize| self.is_open(conn) && self.looked[conn].hears();
         let subs = self.facts.subs.iter().enumerate();
         subs.filter(|(_, sub)| sub.is_live() && reads(sub.conn))
             .map(|(index, _)| index)
@@ -102,9 +102,15 @@ impl Cx {
                 Err(Stop::Fail(failure)) if failure.requirements == ["UPD-DELIVERED"] => {
                     late = Some(Stop::Fail(failure));
                 }
+                // It is no live replica any more.
+                Err(Stop::Lost(_)) => {}
                 other => other?,
             }
         }
+        let subs: Vec<usize> = self.with(|state| {
+            let live = state.live_subs();
+            subs.into_iter().filter(|sub| live.contains(sub)).collect()
+        });
         let mut same = |state: &mut State| differing(state, &subs).is_none().then_some(Ok(()));
         let time = if late.is_some() {
             Duration::ZERO

@@ -8,8 +8,9 @@ use syncline_schemas::errors;
 use tokio::time::{Instant, sleep};
 
 use super::cx::Spoken;
-use super::{Cx, Journal, Link, OpenError, Stop};
+use super::{Cx, Journal, Link, OpenError, State, Stop};
 use crate::history::{ConnIx, Frame};
+use crate::scenario::Hook;
 use crate::vars::{Bound, Vars};
 
 /// Between two attempts to reach a server that is being started.
@@ -31,9 +32,27 @@ pub struct Session {
     pub capabilities: Option<Vec<String>>,
 }
 
+impl State {
+    /// A `hello` of this client is about to be said: the server ends its other sessions.
+    pub(crate) fn may_replace(&mut self, workspace: &str, client: &str) {
+        for conn in 0..self.looked.len() {
+            let session = &self.facts.conns[conn];
+            if session.workspace() == workspace && session.client() == Some(client) {
+                self.looked[conn].may_end = true;
+            }
+        }
+    }
+}
+
 impl Cx {
     /// Opens a WebSocket under this name. A server that nobody reaches is tried again until the deadline: it may be starting.
     pub(crate) async fn open(&self, name: &str, subprotocols: &[String]) -> Result<ConnIx, Stop> {
+        let network = self.network.as_deref();
+        if network.is_some_and(|network| network.blocks(name)) {
+            return Err(Stop::Lost(format!(
+                "no connection {name} can be opened: a fault lets nothing through"
+            )));
+        }
         let still_open = self.with(|state| match state.vars.bound(name) {
             Some(Bound::Conn(conn)) => state.is_open(*conn) && !state.looked[*conn].may_end,
             _ => false,
@@ -54,13 +73,22 @@ impl Cx {
             let url = self.server.url();
             match tokio::time::timeout_at(
                 deadline,
-                Link::open(&self.journal, &url, name, subprotocols),
+                Link::open(&self.journal, network, &url, name, subprotocols),
             )
             .await
             {
                 Ok(Ok(link)) => {
                     let conn = self.adopt(link);
-                    self.with(|state| state.vars.bind(name, Bound::Conn(conn)));
+                    let may_end = network.is_some_and(|network| network.may_end(name));
+                    self.with(|state| {
+                        // A server that is being ended takes its last connections with it.
+                        let ending = |(hook, _, done): &(Hook, usize, usize)| {
+                            hook.ends_connections() && *done == usize::MAX
+                        };
+                        let ending = state.facts.hooks.iter().any(ending);
+                        state.looked[conn].may_end = may_end || ending;
+                        state.vars.bind(name, Bound::Conn(conn));
+                    });
                     return Ok(conn);
                 }
                 Ok(Err(OpenError::Unreachable(_)))
@@ -83,7 +111,7 @@ impl Cx {
         let elsewhere = Arc::new(Journal::new(Vars::new("", "")));
         let offered = [syncline_schemas::SUBPROTOCOL.to_owned()];
         let url = self.server.url();
-        let opening = Link::open(&elsewhere, &url, "reachable", &offered);
+        let opening = Link::open(&elsewhere, None, &url, "reachable", &offered);
         let opened = tokio::time::timeout(UNREACHABLE_MAX, opening).await;
         !matches!(opened, Ok(Err(OpenError::Unreachable(_))))
     }
@@ -176,6 +204,7 @@ fn not_opened(error: &OpenError) -> Stop {
             "the server selects syncline.v1",
             why.as_str(),
         ),
+        OpenError::Cut => Stop::Lost("a fault has cut the connection".to_owned()),
         OpenError::NotWebSocket(why) => {
             Stop::Unknown(format!("what answers there speaks no WebSocket: {why}"))
         }

@@ -7,6 +7,8 @@ pub enum Stop {
     Fail(Failure),
     /// Nothing can be said: why.
     Unknown(String),
+    /// What was awaited cannot come any more, by the scenario's own doing: a fault, a cut, a hook, another session of the client. How.
+    Lost(String),
     /// What the scenario is about did not happen with this target, and need not: what.
     DidNotHappen(String),
 }

@@ -71,7 +71,7 @@ impl Cx {
             let session = &state.facts.conns[conn];
             (
                 session.welcome.is_some(),
-                state.looked[conn].paused,
+                !state.looked[conn].hears(),
                 session.name.clone(),
             )
         });
@@ -120,18 +120,21 @@ impl Cx {
 /// The connection's end, if it has ended: a failure if that is a surprise.
 fn lost(state: &State, conn: ConnIx, wanted: &str) -> Option<Stop> {
     let session = &state.facts.conns[conn];
-    let end = session.ended?;
+    let own_doing = |what: &str| {
+        let name = &session.name;
+        Some(Stop::Lost(format!("waits for {wanted} on {name}, {what}")))
+    };
+    let Some(end) = session.ended else {
+        return match state.looked[conn].blocked {
+            true => own_doing("where a fault lets nothing through"),
+            false => None,
+        };
+    };
     if !end.by_server {
-        return Some(Stop::misuse(format!(
-            "waits for {wanted} on {}, which it has left",
-            session.name
-        )));
+        return own_doing("which the scenario itself has ended");
     }
     if state.looked[conn].may_end {
-        return Some(Stop::Unknown(format!(
-            "{} ended, as was to be expected, while waiting for {wanted}",
-            session.name
-        )));
+        return own_doing("which has ended, as was to be expected");
     }
     let code = end.code.map_or_else(
         || "without a close frame".to_owned(),

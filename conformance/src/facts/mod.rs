@@ -46,6 +46,21 @@ impl Facts {
         facts
     }
 
+    /// A history of which nothing is made out but the names of its connections: for reports.
+    #[must_use]
+    pub fn unfolded(entries: Vec<Entry>) -> Facts {
+        let opened = entries.iter().enumerate();
+        let conns = opened.filter_map(|(at, entry)| match &entry.event {
+            Event::Opened { name, .. } => Some(Conn::new(name.clone(), at)),
+            _ => None,
+        });
+        Facts {
+            conns: conns.collect(),
+            entries,
+            ..Facts::default()
+        }
+    }
+
     /// Takes the next entry.
     pub fn apply(&mut self, entry: Entry) {
         let at = self.entries.len();
@@ -72,6 +87,10 @@ impl Facts {
                     begun.2 = at;
                 }
             }
+            Event::Fault { .. }
+            | Event::Asked { .. }
+            | Event::Told { .. }
+            | Event::Process { .. } => {}
         }
         self.entries.push(entry);
     }

@@ -6,11 +6,13 @@ use super::style::{Style, text_columns, wrapped};
 use super::transcript;
 use crate::drive::Failure;
 use crate::judge::{Judgement, Verdict};
-use crate::requirements;
+use crate::requirements::{self, Binds};
 
 /// How to run one scenario again in the same way.
 #[derive(Clone, Debug, Default)]
 pub struct Repeat {
+    /// Who is judged.
+    pub binds: Binds,
     /// The flags that say where and how.
     pub flags: Vec<String>,
     /// The files that were run instead of this build's scenarios.
@@ -30,7 +32,11 @@ impl Repeat {
             Some(file) => format!("--file {file}"),
             None => format!("--select {scenario}"),
         };
-        ["syncline-conformance run".to_owned()]
+        let verb = match self.binds {
+            Binds::Server => "run",
+            Binds::Client => "client",
+        };
+        [format!("syncline-conformance {verb}")]
             .into_iter()
             .chain(self.flags.iter().cloned())
             .chain([what])
@@ -247,7 +253,7 @@ mod tests {
         let judgement = judgement("ping", Verdict::Fail(failures.clone()));
         let repeat = Repeat {
             flags: vec!["--server ws://h:1/".to_owned()],
-            files: Vec::new(),
+            ..Repeat::default()
         };
         insta::assert_snapshot!(render(&judgement, &failures, &repeat, Style::Plain));
     }
@@ -262,8 +268,8 @@ mod tests {
             judgement("four", Verdict::NotJudged("needs hook `kill`".to_owned())),
         ];
         let repeat = Repeat {
-            flags: Vec::new(),
             files: vec!["x/one.json".to_owned()],
+            ..Repeat::default()
         };
         let told = unknown(&judgements, &repeat, Style::Plain);
         insta::assert_snapshot!(told + &not_judged(&judgements, Style::Plain));

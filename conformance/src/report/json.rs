@@ -19,11 +19,11 @@ pub struct Report {
     pub target: String,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
-    /// The exit code: 0 all that was judged passed, 1 the server failed, 2 it cannot be said.
+    /// The exit code: 0 all that was judged passed, 1 something failed, 2 it cannot be said.
     pub exit_code: u8,
     /// How many scenarios came to which verdict.
     pub totals: Totals,
-    /// Every requirement that binds servers.
+    /// Every requirement that binds what was judged: servers, or clients.
     pub requirements: Vec<Requirement>,
     /// Every scenario that was selected.
     pub scenarios: Vec<Scenario>,
@@ -84,7 +84,7 @@ pub struct Scenario {
     /// Of unknown and not judged: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What the server did wrong.
+    /// What it did wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
     /// Of a failure: everything that was sent and received, a line each.
@@ -106,11 +106,11 @@ pub enum ScenarioVerdict {
     Fail,
     /// Nothing can be said.
     Unknown,
-    /// The target lacks a hook or a capability.
+    /// The target lacks something that it needs.
     NotJudged,
 }
 
-/// Something that the server did wrong.
+/// Something that was done wrong.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
@@ -158,7 +158,7 @@ impl Report {
                 unknown: total.unknown,
                 not_judged: total.not_judged,
             },
-            requirements: found(judgements),
+            requirements: found(summary.binds, judgements),
             scenarios: judgements
                 .iter()
                 .map(|judgement| scenario(judgement, repeat))
@@ -180,7 +180,7 @@ impl Report {
     }
 }
 
-fn found(judgements: &[Judgement]) -> Vec<Requirement> {
+fn found(binds: Binds, judgements: &[Judgement]) -> Vec<Requirement> {
     let (judged, broken) = (judged(judgements), broken(judgements));
     let found = |id: &String| match (broken.contains(id), judged.contains(id)) {
         (true, _) => Found::Broken,
@@ -192,10 +192,10 @@ fn found(judgements: &[Judgement]) -> Vec<Requirement> {
         Level::Should => "SHOULD",
         Level::May => "MAY",
     };
-    let servers = requirements::ALL
+    let bound = requirements::ALL
         .iter()
-        .filter(|requirement| requirement.binds == Binds::Server);
-    servers
+        .filter(|requirement| requirement.binds == binds);
+    bound
         .map(|of| Requirement {
             id: of.id.clone(),
             level: level(of.level).to_owned(),

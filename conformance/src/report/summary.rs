@@ -15,6 +15,8 @@ pub struct Summary {
     pub total: Chapter,
     /// How long it took.
     pub took: Duration,
+    /// Who was judged.
+    pub binds: Binds,
 }
 
 /// The figures of a chapter.
@@ -34,14 +36,14 @@ pub struct Chapter {
     pub judged: usize,
     /// Requirements that were found broken.
     pub broken: usize,
-    /// Requirements that bind servers, those of level MAY left out.
+    /// Requirements that bind who was judged, those of level MAY left out.
     pub requirements: usize,
 }
 
 impl Summary {
     /// The figures of these judgements.
     #[must_use]
-    pub fn of(judgements: &[Judgement], took: Duration) -> Summary {
+    pub fn of(binds: Binds, judgements: &[Judgement], took: Duration) -> Summary {
         let mut chapters: BTreeMap<&str, Chapter> = BTreeMap::new();
         for judgement in judgements {
             let chapter = chapters.entry(&judgement.scenario.chapter).or_default();
@@ -53,8 +55,8 @@ impl Summary {
             } += 1;
         }
         let (judged, broken) = (judged(judgements), broken(judgements));
-        // What a server MAY do cannot be broken by not doing it.
-        let owed = |of: &&Requirement| of.binds == Binds::Server && of.level != Level::May;
+        // What one MAY do cannot be broken by not doing it.
+        let owed = |of: &&Requirement| of.binds == binds && of.level != Level::May;
         for requirement in requirements::ALL.iter().filter(owed) {
             let chapter = chapters.entry(&requirement.chapter).or_default();
             chapter.requirements += 1;
@@ -69,6 +71,12 @@ impl Summary {
         for chapter in chapters.values() {
             total.add(chapter);
         }
+        // Files of one's own lie where one likes.
+        let others: Vec<&str> = chapters
+            .keys()
+            .filter(|name| !CHAPTERS.contains(name))
+            .copied()
+            .collect();
         let named = |name: &&str| {
             let chapter = chapters.get(*name)?.clone();
             Some(Chapter {
@@ -79,15 +87,17 @@ impl Summary {
         Summary {
             chapters: CHAPTERS
                 .iter()
+                .chain(&others)
                 .filter_map(named)
                 .filter(Chapter::has_any)
                 .collect(),
             total,
             took,
+            binds,
         }
     }
 
-    /// 0: all that was judged passed. 1: the server failed. 2: it cannot be said.
+    /// 0: all that was judged passed. 1: something failed. 2: it cannot be said.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match &self.total {

@@ -83,6 +83,12 @@ fn style_event(name: &str, event: &Event, style: Style) -> String {
         Event::Left { .. } => format!("{name} {}", style.faint("left by the runner")),
         Event::HookBegun { hook } => style.doubtful(&format!("hook {} begins", hook.name())),
         Event::HookDone { hook } => style.doubtful(&format!("hook {} is done", hook.name())),
+        Event::Fault { what } => style.doubtful(&format!("fault {what}")),
+        Event::Asked { client, line } => format!("{client} {} {line}", style.strong("?")),
+        Event::Told { client, line } => format!("{client} {} {line}", style.strong("!")),
+        Event::Process { client, what } => {
+            format!("{client} {}", style.doubtful(&what.to_string()))
+        }
     }
 }
 

@@ -168,16 +168,21 @@ mod tests {
     }
 
     #[test]
-    fn every_embedded_scenario_is_valid() {
-        if let Err(errors) = embedded() {
-            panic!(
+    fn every_embedded_scenario_is_valid_and_in_a_chapter() {
+        match embedded() {
+            Err(errors) => panic!(
                 "{}",
                 errors
                     .iter()
                     .map(ToString::to_string)
                     .collect::<Vec<_>>()
                     .join("\n")
-            );
+            ),
+            Ok(scenarios) => {
+                let chapters = crate::requirements::CHAPTERS;
+                let stray = |scenario: &&Scenario| !chapters.contains(&scenario.chapter.as_str());
+                assert_eq!(scenarios.iter().find(stray).map(|stray| &stray.id), None);
+            }
         }
     }
 }

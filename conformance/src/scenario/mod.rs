@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use load::{LoadError, embedded, file, parse};
 pub use template::{Number, Template, Text};
+pub(crate) use valid::operators;
 pub use valid::{GENERATORS, MATCHERS, problems};
 
 use crate::steps::Step;
@@ -114,6 +115,12 @@ impl Hook {
 }
 
 impl Scenario {
+    /// Whether something goes wrong with the network in it.
+    #[must_use]
+    pub fn has_faults(&self) -> bool {
+        self.steps.iter().any(Step::has_faults)
+    }
+
     /// The JSON Schema of a scenario file, as text.
     #[must_use]
     pub fn schema() -> String {

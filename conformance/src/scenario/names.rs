@@ -52,7 +52,7 @@ impl Names {
             self.uses(value, &format!("{at}/{name}"));
         }
         self.refers(members, verb, at);
-        if let (Some(conn), "open" | "connect") = (text("conn"), verb) {
+        if let (Some(conn), "open" | "connect" | "online" | "replay") = (text("conn"), verb) {
             self.bind(conn);
         }
         if let Some(name) = text("as") {
@@ -90,7 +90,11 @@ impl Names {
 
     /// Members that name a connection, a subscription or a mutation.
     fn refers(&mut self, members: &Map<String, Value>, verb: &str, at: &str) {
-        let one = ["conn", "sub", "resume"]
+        // A client may write, and the network fail, where there is no connection yet.
+        if ["write", "fault", "heal"].contains(&verb) {
+            return;
+        }
+        let one = ["conn", "sub", "resume", "of"]
             .into_iter()
             .filter_map(|member| Some((member, members.get(member)?)));
         let many = ["retry", "conns"].into_iter().flat_map(|member| {
@@ -102,7 +106,7 @@ impl Names {
                 .map(move |name| (member, name))
         });
         for (member, name) in one.chain(many) {
-            let opens = member == "conn" && ["open", "connect"].contains(&verb);
+            let opens = member == "conn" && ["open", "connect", "online", "replay"].contains(&verb);
             if let (Some(name), false) = (name.as_str(), opens) {
                 self.needs(name, &format!("{at}/{member}"));
             }

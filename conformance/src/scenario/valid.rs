@@ -8,7 +8,9 @@ use crate::requirements::{self, Binds};
 use crate::steps::{Step, Verb};
 
 /// Generators: what a value may be made by.
-pub const GENERATORS: &[&str] = &["$repeat", "$nest", "$sum", "$list", "$object", "$absent"];
+pub const GENERATORS: &[&str] = &[
+    "$repeat", "$nest", "$sum", "$list", "$object", "$held", "$absent",
+];
 
 /// Matchers: what a pattern may ask for.
 pub const MATCHERS: &[&str] = &[
@@ -46,15 +48,6 @@ pub fn problems(scenario: &Scenario, file: &Value) -> Vec<(String, String)> {
         if let Some(reason) = not_judged(id) {
             add(&format!("/checks/{index}"), reason);
         }
-    }
-    if !requirements::CHAPTERS.contains(&scenario.chapter.as_str()) {
-        add(
-            "",
-            format!(
-                "lies in a folder {:?}, which is no chapter of the specification",
-                scenario.chapter
-            ),
-        );
     }
     if scenario.steps.is_empty() {
         add("/steps", "must not be empty".to_owned());
@@ -104,6 +97,7 @@ fn in_steps(steps: &[Step], at: &str, hooks: &[Hook], problems: &mut Vec<(String
             Verb::Push(push) if push.retry.is_empty() && push.mutations.is_empty() => {
                 Some("must have mutations, or name some to retry".to_owned())
             }
+            Verb::Fault(fault) => fault.problem(),
             Verb::Subscribe(subscribe)
                 if subscribe.cursor.is_some() && subscribe.resume.is_some() =>
             {
@@ -127,7 +121,7 @@ fn in_steps(steps: &[Step], at: &str, hooks: &[Hook], problems: &mut Vec<(String
 }
 
 /// Members that begin with `$` and are neither a generator nor a matcher, or do not stand alone.
-fn operators(value: &Value, at: &str, problems: &mut Vec<(String, String)>) {
+pub(crate) fn operators(value: &Value, at: &str, problems: &mut Vec<(String, String)>) {
     match value {
         Value::Array(items) => {
             items

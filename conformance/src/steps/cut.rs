@@ -16,7 +16,10 @@ pub struct Cut {
 
 impl Cut {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
-        cx.link(cx.conn(&self.conn)?)?.cut().await;
+        let conn = cx.conn(&self.conn)?;
+        if cx.with(|state| state.is_open(conn)) {
+            cx.link(conn)?.cut().await;
+        }
         Ok(())
     }
 }

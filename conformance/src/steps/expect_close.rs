@@ -55,7 +55,7 @@ impl ExpectClose {
 
 /// It neither closed nor answered. If the server opens and answers another connection meanwhile, it is there, and has had time enough.
 async fn open_still(cx: &Cx, conn: ConnIx, silence: String) -> Stop {
-    let sees = |state: &State| state.is_open(conn) && !state.looked[conn].paused;
+    let sees = |state: &State| state.is_open(conn) && state.looked[conn].hears();
     if cx.with(|state| sees(state)) && serves(cx).await.is_ok() && cx.with(|state| sees(state)) {
         return Stop::fail(WANTED, "it is still open, and answers nothing, while the server serves others");
     }

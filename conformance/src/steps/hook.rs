@@ -20,6 +20,7 @@ impl Hook {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let hook = self.hook;
         let workspace = cx.workspace()?;
+        cx.journal.record(Event::HookBegun { hook });
         let open = cx.with(|state| {
             let open: Vec<ConnIx> = (0..state.looked.len()).filter(|conn| state.is_open(*conn)).collect();
             if hook.ends_connections() {
@@ -27,7 +28,6 @@ impl Hook {
             }
             open
         });
-        cx.journal.record(Event::HookBegun { hook });
         cx.server.hook(hook, &workspace).await.map_err(|why| Stop::Unknown(format!("the hook `{}` failed: {why}", hook.name())))?;
         cx.journal.record(Event::HookDone { hook });
         if hook.ends_connections() { ended(cx, hook, &open).await } else { Ok(()) }
@@ -36,7 +36,7 @@ impl Hook {
 
 /// Awaits the end of the connections that were open: what comes later must be of new ones.
 async fn ended(cx: &Cx, hook: Name, conns: &[ConnIx]) -> Result<(), Stop> {
-    let remains = |state: &State| conns.iter().copied().find(|conn| state.is_open(*conn) && !state.looked[*conn].paused);
+    let remains = |state: &State| conns.iter().copied().find(|conn| state.is_open(*conn) && state.looked[*conn].hears());
     let mut all = |state: &mut State| remains(state).is_none().then_some(Ok(()));
     if cx.poll(None, "", cx.deadline, &mut all).await?.is_some() {
         return Ok(());

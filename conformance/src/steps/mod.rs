@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use futures_util::future::BoxFuture;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -43,8 +44,13 @@ macro_rules! verbs {
                 }
             }
         }
+
+        impl $crate::steps::Verbs for Verb {
+            const NAMES: &'static [&'static str] = NAMES;
+        }
     };
 }
+pub(crate) use verbs;
 
 verbs! {
     open: Open,
@@ -73,6 +79,11 @@ verbs! {
     converge: Converge,
     rows: Rows,
     snapshot: Snapshot,
+    write: Write,
+    online: Online,
+    replay: Replay,
+    fault: Fault,
+    heal: Heal,
     hook: Hook,
     parallel: Parallel,
     repeat: Repeat,
@@ -80,9 +91,15 @@ verbs! {
     bind: Bind,
 }
 
+/// What steps can do: the verbs of one kind of scenario.
+pub trait Verbs: DeserializeOwned + JsonSchema {
+    /// Their names, as in `do`.
+    const NAMES: &'static [&'static str];
+}
+
 /// One step of a scenario.
 #[derive(Clone, Debug, Serialize)]
-pub struct Step {
+pub struct Step<V = Verb> {
     /// The requirements that are broken if the step fails. Without it: the scenario's `checks`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blames: Vec<String>,
@@ -91,7 +108,7 @@ pub struct Step {
     pub note: Option<String>,
     /// What is done.
     #[serde(flatten)]
-    pub verb: Verb,
+    pub verb: V,
 }
 
 /// Runs steps in order, up to the first that does not go through.
@@ -128,14 +145,30 @@ impl Step {
             Verb::Push(push) => push.results.is_some(),
             Verb::AwaitAcks(acks) => acks.results.is_some(),
             Verb::Subscribe(subscribe) => subscribe.refused.is_some() || subscribe.expect.is_some(),
-            Verb::Repeat(repeat) => repeat.steps.iter().any(Step::asserts),
-            Verb::Parallel(parallel) => parallel.branches.iter().flatten().any(Step::asserts),
-            _ => false,
+            _ => self.inner().any(Step::asserts),
         }
     }
 
+    /// Whether the step, or one within it, is a fault of the network.
+    #[must_use]
+    pub fn has_faults(&self) -> bool {
+        matches!(self.verb, Verb::Fault(_)) || self.inner().any(Step::has_faults)
+    }
+
+    /// The steps within it.
+    fn inner(&self) -> impl Iterator<Item = &Step> {
+        let (steps, branches) = match &self.verb {
+            Verb::Repeat(repeat) => (&repeat.steps[..], &[][..]),
+            Verb::Parallel(parallel) => (&[][..], &parallel.branches[..]),
+            _ => (&[][..], &[][..]),
+        };
+        steps.iter().chain(branches.iter().flatten())
+    }
+}
+
+impl<V> Step<V> {
     /// Says of a failure where it was, and whom the step blames.
-    fn blamed(&self, stop: Stop, place: &str) -> Stop {
+    pub(crate) fn blamed(&self, stop: Stop, place: &str) -> Stop {
         let Stop::Fail(mut failure) = stop else {
             return stop;
         };
@@ -150,17 +183,17 @@ impl Step {
 /// The members that every step may have beside its verb's.
 const COMMON: [&str; 2] = ["blames", "note"];
 
-impl<'de> Deserialize<'de> for Step {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Step, D::Error> {
+impl<'de, V: Verbs> Deserialize<'de> for Step<V> {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Step<V>, D::Error> {
         let mut members = serde_json::Map::deserialize(source)?;
         let name = members
             .get("do")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        if !NAMES.contains(&name) {
+        if !V::NAMES.contains(&name) {
             return Err(D::Error::custom(format!(
                 "`do` is {name:?}, which is no verb (there are {})",
-                NAMES.join(", ")
+                V::NAMES.join(", ")
             )));
         }
         let [blames, note] = COMMON.map(|member| members.remove(member));
@@ -179,14 +212,14 @@ impl<'de> Deserialize<'de> for Step {
     }
 }
 
-impl JsonSchema for Step {
+impl<V: Verbs> JsonSchema for Step<V> {
     fn schema_name() -> Cow<'static, str> {
         "Step".into()
     }
 
     /// The verbs' schema, with the common members in each.
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = Verb::json_schema(generator);
+        let mut schema = V::json_schema(generator);
         let verbs = schema
             .get_mut("oneOf")
             .and_then(Value::as_array_mut)

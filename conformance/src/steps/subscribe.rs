@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::drive::{Cx, State, Stop};
+use crate::drive::{Cx, Spoken, State, Stop};
 use crate::history::ConnIx;
 use crate::matcher::{Others, short};
 use crate::scenario::{Template, Text};
@@ -39,12 +39,7 @@ pub struct Subscribe {
 impl Subscribe {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let conn = cx.conn(&self.conn)?;
-        let resumes = self.resume.as_ref().map(|name| sub(cx, name)).transpose()?;
-        let asked = cx.say_resuming(conn, &self.message(cx, resumes)?, resumes).await?;
-        if let Some(name) = &self.r#as {
-            let name = cx.text(name)?;
-            cx.with(|state| state.vars.bind(&name, Bound::Sub(asked.at)));
-        }
+        let asked = self.ask(cx, conn).await?;
         if self.r#await == SubscribeAwait::Nothing {
             return Ok(());
         }
@@ -59,6 +54,17 @@ impl Subscribe {
             return Err(Stop::fail(wanted, answer.to_string()).at([asked.at, at]));
         }
         if self.r#await == SubscribeAwait::Update { self.first_update(cx, conn, asked.at).await } else { Ok(()) }
+    }
+
+    /// Sends the `subscribe`; gives it.
+    pub(super) async fn ask(&self, cx: &Cx, conn: ConnIx) -> Result<Spoken, Stop> {
+        let resumes = self.resume.as_ref().map(|name| sub(cx, name)).transpose()?;
+        let asked = cx.say_resuming(conn, &self.message(cx, resumes)?, resumes).await?;
+        if let Some(name) = &self.r#as {
+            let name = cx.text(name)?;
+            cx.with(|state| state.vars.bind(&name, Bound::Sub(asked.at)));
+        }
+        Ok(asked)
     }
 
     fn message(&self, cx: &Cx, resumes: Option<usize>) -> Result<Value, Stop> {

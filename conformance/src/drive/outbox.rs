@@ -1,0 +1,205 @@
+//! Outboxes: what clients have written and were not told the outcome of, and sending it as the specification has a client do.
+//!
+//! A mutation gets its `seq` and `opId` when it is written and keeps them; it is sent in order, within the window, and sent again on every new
+//! session until its outcome is known. What faults and hooks do to the connections is no reason to stop: the rest stays in the outbox.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::pushing::Given;
+use super::{Cx, Spoken, State, Stop};
+use crate::facts::{Answer, Facts};
+use crate::history::{ConnIx, whole};
+
+/// Each client's outbox, by workspace and client.
+pub(crate) type Outboxes = BTreeMap<(String, String), Vec<Value>>;
+
+/// A frame may be so much longer than the mutations in it.
+const FRAME_BYTES_OTHER: u64 = 1024;
+
+/// What a client is to do next on its connection.
+enum Next {
+    /// Send these mutations.
+    Send(Vec<Value>),
+    /// Wait for the answer to this push.
+    Await(Spoken),
+    /// Nothing: all is decided.
+    Done,
+    /// Nothing: this push was answered, and not with outcomes.
+    Refused(Spoken),
+}
+
+/// How a client sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Mutations in a push at most; the limits may say fewer.
+    pub(crate) per_push: u64,
+    /// How often each push is sent, one right behind the other.
+    pub(crate) copies: u64,
+    /// Whether to wait until all is decided.
+    pub(crate) wait: bool,
+}
+
+impl State {
+    /// Puts a mutation with these ops behind all that the client has written.
+    pub(crate) fn write(&mut self, workspace: &str, client: &str, op_id: &str, ops: Value) {
+        let next = self.facts.ledger.next(workspace, client);
+        let outbox = self.outbox(workspace, client);
+        let last = outbox.last().and_then(|last| last["seq"].as_u64());
+        let seq = next.max(last.unwrap_or(0) + 1);
+        outbox.push(json!({ "seq": seq, "opId": op_id, "ops": ops }));
+    }
+
+    fn outbox(&mut self, workspace: &str, client: &str) -> &mut Vec<Value> {
+        let name = (workspace.to_owned(), client.to_owned());
+        self.outboxes.entry(name).or_default()
+    }
+
+    /// What the client of this connection is to do next; what is decided leaves its outbox.
+    fn next_of_outbox(&mut self, conn: ConnIx, per_push: u64) -> Next {
+        let session = &self.facts.conns[conn];
+        let Some(client) = session.client() else {
+            return Next::Done;
+        };
+        let (workspace, client) = (session.workspace().to_owned(), client.to_owned());
+        let facts = &self.facts;
+        let name = |entry: &Value| {
+            (
+                entry["seq"].as_u64().unwrap_or(0),
+                entry["opId"].as_str().unwrap_or_default().to_owned(),
+            )
+        };
+        let find = |entry: &Value| {
+            let (seq, op_id) = name(entry);
+            facts.ledger.find(&workspace, &client, seq, &op_id)
+        };
+        let outbox = self
+            .outboxes
+            .entry((workspace.clone(), client.clone()))
+            .or_default();
+        outbox.retain(|entry| find(entry).is_none_or(|known| known.outcomes.is_empty()));
+        // The last time that each was sent here.
+        let here: Vec<_> = outbox
+            .iter()
+            .map(|entry| find(entry)?.sends.iter().rfind(|send| send.conn == conn))
+            .collect();
+        let open = first_open_push(facts, conn);
+        let refused = here
+            .iter()
+            .position(|send| send.is_some_and(|send| matches!(send.answer, Answer::Not(_))));
+        let unsent = here.iter().position(Option::is_none);
+        let from = match (refused, unsent) {
+            // What was pipelined behind it is answered first.
+            (Some(_), _) if open.is_some() => return open.map_or(Next::Done, Next::Await),
+            (Some(refused), _) => refused,
+            (None, Some(unsent)) => unsent,
+            (None, None) => {
+                let stuck = here.first().copied().flatten().map(|send| Spoken {
+                    at: send.at,
+                    ordinal: send.ordinal,
+                });
+                return open.map_or(stuck.map_or(Next::Done, Next::Refused), Next::Await);
+            }
+        };
+        let limit = |name: &str| facts.limit(conn, name).unwrap_or(1);
+        let window =
+            limit("inFlightMax").saturating_sub(if refused.is_some() { 0 } else { from as u64 });
+        let count = window.min(limit("pushMutationsMax")).min(per_push);
+        let mut room = limit("frameBytesMax").saturating_sub(FRAME_BYTES_OTHER);
+        let fits = |entry: &&Value| {
+            let bytes = entry.to_string().len() as u64;
+            let fits = bytes <= room;
+            room = room.saturating_sub(bytes);
+            fits
+        };
+        let entries = outbox[from..]
+            .iter()
+            .take(usize::try_from(count).unwrap_or(usize::MAX));
+        let chunk: Vec<Value> = entries.take_while(fits).cloned().collect();
+        match (chunk.is_empty(), open) {
+            (false, _) => Next::Send(chunk),
+            (true, Some(open)) => Next::Await(open),
+            (true, None) => Next::Done,
+        }
+    }
+}
+
+impl Cx {
+    /// Sends what the client of a connection has written and was not told the outcome of.
+    pub(crate) async fn send_outbox(&self, conn: ConnIx, manner: Manner) -> Result<(), Stop> {
+        let deadline = Instant::now() + self.deadline;
+        let mut deferred = false;
+        loop {
+            match self.with(|state| state.next_of_outbox(conn, manner.per_push.max(1))) {
+                Next::Done => return Ok(()),
+                Next::Send(mutations) => {
+                    for _ in 0..manner.copies.max(1) {
+                        self.push(conn, &mutations, Given::default()).await?;
+                    }
+                }
+                Next::Await(_) if !manner.wait => return Ok(()),
+                Next::Await(push) => {
+                    let (at, results) = self.ack(conn, push).await?;
+                    let last = results.last().cloned().unwrap_or_default();
+                    match last["status"].as_str() {
+                        Some("deferred") => {
+                            deferred = true;
+                            self.defer(&last).await;
+                        }
+                        // What was pipelined behind a deferred one has a gap before it.
+                        Some("refused") if !(deferred && last["code"] == "seq_gap") => {
+                            return Err(refused(&last).at([push.at, at]));
+                        }
+                        _ => {}
+                    }
+                }
+                Next::Refused(push) => {
+                    let answer = self.with(|state| {
+                        let sent = state.facts.conns[conn].sent.get(push.ordinal as usize - 1);
+                        sent.and_then(|sent| sent.answer)
+                    });
+                    let stop = Stop::broken(
+                        "PUSH-ONE-ACK",
+                        "an ack with the outcomes of a push",
+                        "something else",
+                    );
+                    return Err(stop.at([push.at].into_iter().chain(answer)));
+                }
+            }
+            if deferred && Instant::now() > deadline {
+                return Err(Stop::Unknown(
+                    "the server deferred again and again, up to the deadline".to_owned(),
+                ));
+            }
+        }
+    }
+}
+
+/// The first push of a connection that is not answered.
+fn first_open_push(facts: &Facts, conn: ConnIx) -> Option<Spoken> {
+    let sent = facts.conns[conn].sent.iter().enumerate();
+    let mut open = sent.filter(|(_, sent)| sent.answer.is_none());
+    let is_push = |at: usize| facts.frame(at).is_some_and(|frame| frame.kind() == "push");
+    let (index, push) = open.find(|(_, sent)| is_push(sent.at))?;
+    Some(Spoken {
+        at: push.at,
+        ordinal: index as u64 + 1,
+    })
+}
+
+/// The next link of a client's chain was refused.
+fn refused(result: &Value) -> Stop {
+    let requirement = match result["code"].as_str() {
+        Some("seq_gap") => "PUSH-SEQ-GAP",
+        Some("seq_expired") => "PUSH-WINDOW",
+        Some("epoch_changed") => "PUSH-EPOCH",
+        Some("client_required") => "PUSH-CLIENT-REQUIRED",
+        _ => "PUSH-CHAIN-FOLLOWS",
+    };
+    let seq = result.get("seq").and_then(whole).unwrap_or(0);
+    let expected =
+        format!("seq {seq}, the next link of the client's chain, or one sent again, is decided");
+    Stop::broken(requirement, expected, result.to_string())
+}

@@ -1,0 +1,75 @@
+//! `write`: a client writes, whether it is online or not.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::drive::outbox::Manner;
+use crate::drive::{Cx, Stop};
+use crate::scenario::{Number, Template, Text};
+use crate::vars::Bound;
+use super::push_many::counter;
+
+/// Puts mutations into the client's outbox and, if its connection is open, sends them, as a real client does: in order, within its window, again where
+/// they were deferred. If the connection ends meanwhile, they stay in the outbox until `online`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Write {
+    /// The client's connection, open or not, or not yet.
+    pub conn: Text,
+    /// The client.
+    pub client: Text,
+    /// The mutations, each a list of ops.
+    pub mutations: Vec<Template>,
+    /// How often to write all of them; `${i}` counts from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<Number>,
+    /// Mutations in a push at most. Without it: as many as the limits allow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_push: Option<Number>,
+    /// Sends every push so often, one right behind the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copies: Option<Number>,
+    /// What to await.
+    #[serde(default)]
+    pub r#await: WriteAwait,
+}
+
+impl Write {
+    pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
+        let (workspace, client) = (cx.workspace()?, cx.text(&self.client)?);
+        let number = |number: &Option<Number>| number.as_ref().map(|number| cx.number(number)).transpose();
+        for turn in 0..number(&self.times)?.unwrap_or(1) {
+            let cx = cx.turn(&counter(), turn);
+            for ops in &self.mutations {
+                let (ops, op_id) = (cx.value(&ops.0)?, cx.fresh_op_id()?);
+                cx.with(|state| state.write(&workspace, &client, &op_id, ops));
+            }
+        }
+        let name = cx.text(&self.conn)?;
+        let online = cx.with(|state| match state.vars.bound(&name) {
+            Some(Bound::Conn(conn)) if state.is_open(*conn) && state.facts.conns[*conn].welcome.is_some() => Some(*conn),
+            _ => None,
+        });
+        let manner = Manner {
+            per_push: number(&self.per_push)?.unwrap_or(u64::MAX),
+            copies: number(&self.copies)?.unwrap_or(1),
+            wait: self.r#await == WriteAwait::Outcomes,
+        };
+        let Some(conn) = online else { return Ok(()) };
+        match cx.send_outbox(conn, manner).await {
+            Err(Stop::Lost(_)) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// What a `write` awaits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteAwait {
+    /// The outcomes of all that the client has written.
+    #[default]
+    Outcomes,
+    /// Nothing.
+    Nothing,
+}
