@@ -1,20 +1,32 @@
-//! Embeds the scenario files: writes one `include_str!` for each, so that a new file needs no list to be kept.
+//! Embeds the scenario files, for servers and for clients: writes one `include_str!` for each, so that a new file needs no list to be kept.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let root =
-        PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("scenarios");
+    for (folder, list) in [
+        ("scenarios", "scenarios.rs"),
+        ("client-scenarios", "client_scenarios.rs"),
+    ] {
+        let root =
+            PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join(folder);
+        let list = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join(list);
+        embed(&root, &list)?;
+    }
+    Ok(())
+}
+
+/// Writes the list of a folder's scenarios, in its folders by chapter.
+fn embed(root: &Path, list: &Path) -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", root.display());
     let mut source = String::from("&[\n");
-    for chapter in sorted(&root)?.iter().filter(|path| path.is_dir()) {
+    for chapter in sorted(root)?.iter().filter(|path| path.is_dir()) {
         for file in sorted(chapter)?
             .iter()
             .filter(|path| path.extension().is_some_and(|end| end == "json"))
         {
             let name = file
-                .strip_prefix(&root)
+                .strip_prefix(root)
                 .expect("it was found there")
                 .display()
                 .to_string();
@@ -25,10 +37,7 @@ fn main() -> io::Result<()> {
         }
     }
     source += "]\n";
-    fs::write(
-        PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("scenarios.rs"),
-        source,
-    )
+    fs::write(list, source)
 }
 
 fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {

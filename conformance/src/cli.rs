@@ -3,6 +3,7 @@
 //! Exit codes: 0 all that was judged passed; 1 the server failed; 2 it cannot be said: nothing was judged, or something remained unknown, or the
 //! question was wrong.
 
+mod client;
 mod explain;
 mod list;
 mod run;
@@ -32,6 +33,8 @@ pub struct Cli {
 enum Command {
     /// Judge a server (the default): without --server or --target, the embedded reference server
     Run(RunArgs),
+    /// Judge a client behind its adapter
+    Client(client::ClientArgs),
     /// List the scenarios
     List(Selection),
     /// Explain a requirement or a scenario
@@ -98,6 +101,7 @@ impl Cli {
         let done = match self.command {
             None => run::run(&self.run),
             Some(Command::Run(args)) => run::run(&args),
+            Some(Command::Client(args)) => client::client(&args),
             Some(Command::List(selection)) => list::list(&selection),
             Some(Command::Explain { id }) => explain::explain(&id),
         };

@@ -21,10 +21,11 @@ pub enum Level {
 }
 
 /// Whom a requirement binds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Binds {
-    /// Servers: what this runner judges.
+    /// Servers.
+    #[default]
     Server,
     /// Clients.
     Client,

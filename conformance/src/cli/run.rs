@@ -11,6 +11,7 @@ use super::{RunArgs, Trouble};
 use crate::judge::Settings;
 use crate::preflight::{self, Welcome};
 use crate::report::{Progress, Repeat, Report, Style, Summary, print};
+use crate::requirements::Binds;
 use crate::suite;
 use crate::target::{Target, embedded::Embedded, file, url::Url};
 
@@ -49,7 +50,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
     let judgements = runtime.block_on(judging);
     progress.finish();
     runtime.shutdown_background();
-    let summary = Summary::of(&judgements, began.elapsed());
+    let summary = Summary::of(Binds::Server, &judgements, began.elapsed());
     let repeat = args.repeat();
     print(
         &judgements,
@@ -98,16 +99,20 @@ impl RunArgs {
             .iter()
             .map(|path| path.display().to_string())
             .collect();
-        Repeat { flags, files }
+        Repeat {
+            binds: Binds::Server,
+            flags,
+            files,
+        }
     }
 }
 
-fn created(path: &Path) -> Result<(File, &Path), Trouble> {
+pub(super) fn created(path: &Path) -> Result<(File, &Path), Trouble> {
     let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
     Ok((file, path))
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Trouble {
+pub(super) fn cannot_write(path: &Path, error: &std::io::Error) -> Trouble {
     Trouble(format!("{}: cannot be written: {error}", path.display()))
 }
 
@@ -128,7 +133,7 @@ fn announce(target: &dyn Target, welcome: &Welcome, scenarios: usize) {
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -58,9 +58,7 @@ impl Selection {
     }
 
     fn means(&self, scenario: &Scenario) -> bool {
-        let any =
-            |of: &[String], holds: &dyn Fn(&String) -> bool| of.is_empty() || of.iter().any(holds);
-        any(&self.select, &|pattern| selects(pattern, scenario))
+        any(&self.select, &|pattern| is(pattern, scenario))
             && any(&self.chapter, &|chapter| *chapter == scenario.chapter)
             && any(&self.capability, &|capability| {
                 scenario.needs.capabilities.contains(capability)
@@ -72,7 +70,7 @@ impl Selection {
         if let Some(pattern) = self
             .select
             .iter()
-            .find(|pattern| !all.iter().any(|scenario| selects(pattern, scenario)))
+            .find(|pattern| !all.iter().any(|scenario| is(pattern, scenario)))
         {
             let known = requirements::find(pattern).is_some();
             let why = if known {
@@ -105,10 +103,20 @@ impl Selection {
     }
 }
 
-fn selects(pattern: &str, scenario: &Scenario) -> bool {
-    let named = matches(pattern, &scenario.id)
-        || matches(pattern, &format!("{}/{}", scenario.chapter, scenario.id));
-    named || scenario.checks.iter().any(|id| id == pattern)
+fn is(pattern: &str, scenario: &Scenario) -> bool {
+    selects(pattern, &scenario.id, &scenario.chapter, &scenario.checks)
+}
+
+/// Whether one of these holds; where there is none, everything is meant.
+pub(super) fn any(of: &[String], holds: &dyn Fn(&String) -> bool) -> bool {
+    of.is_empty() || of.iter().any(holds)
+}
+
+/// Whether a pattern means a scenario: by its name, or by a requirement that it checks.
+pub(super) fn selects(pattern: &str, id: &str, chapter: &str, checks: &[String]) -> bool {
+    matches(pattern, id)
+        || matches(pattern, &format!("{chapter}/{id}"))
+        || checks.iter().any(|checked| checked == pattern)
 }
 
 /// Whether a text matches a pattern in which `*` stands for any characters.

@@ -1,0 +1,55 @@
+//! The steps of a client's scenario: one file a verb. The server's side is the runner's, the app's side goes through the adapter.
+//!
+//! A new verb is a new file here and a line in `verbs!`; the scenario schema and the guide's test follow from it.
+
+use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::cx::Cx;
+use crate::drive::Stop;
+use crate::steps::verbs;
+
+verbs! {
+    start: Start,
+    stop: StopClient,
+    crash: Crash,
+    copy: Copy,
+    tell: Tell,
+    until: Until,
+    sees: Sees,
+    expect_event: ExpectEvent,
+    expect_no_event: ExpectNoEvent,
+    settle: Settle,
+    skip: Skip,
+    accept: Accept,
+    turn_away: TurnAway,
+    welcome: Welcome,
+    session: Session,
+    serve: Serve,
+    decide: Decide,
+    expect: Expect,
+    expect_none: ExpectNone,
+    expect_close: ExpectClose,
+    send: Send,
+    cut: Cut,
+    close: Close,
+    expect_attempt: ExpectAttempt,
+    varied: Varied,
+    assert: Assert,
+    bind: Bind,
+    repeat: Repeat,
+}
+
+/// One step of a client's scenario.
+pub type Step = crate::steps::Step<Verb>;
+
+/// Runs steps in order, up to the first that does not go through.
+pub(crate) async fn run_all(cx: &Cx, steps: &[Step]) -> Result<(), Stop> {
+    for (index, step) in steps.iter().enumerate() {
+        let cx = cx.at(&index.to_string());
+        let done = step.verb.run(&cx).await;
+        done.map_err(|stop| step.blamed(stop, &cx.place))?;
+    }
+    Ok(())
+}
