@@ -157,6 +157,7 @@ mod tests {
             chapters,
             total: chapter("all", 95, failed),
             took: Duration::from_millis(4320),
+            binds: crate::requirements::Binds::Server,
         }
     }
 
