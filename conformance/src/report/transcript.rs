@@ -75,10 +75,10 @@ fn style_event(name: &str, event: &Event, style: Style) -> String {
             code: Some(code), ..
         } => format!(
             "{name} {}",
-            style.doubtful(&format!("closed by the server with {code}"))
+            style.doubtful(&format!("closed by the other side with {code}"))
         ),
         Event::Closed { code: None, .. } => {
-            format!("{name} {}", style.doubtful("broken off by the server"))
+            format!("{name} {}", style.doubtful("broken off by the other side"))
         }
         Event::Left { .. } => format!("{name} {}", style.faint("left by the runner")),
         Event::HookBegun { hook } => style.doubtful(&format!("hook {} begins", hook.name())),

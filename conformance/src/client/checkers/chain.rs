@@ -53,8 +53,8 @@ struct Chain {
     decided: u64,
     /// The highest `seq` sent here.
     sent: u64,
-    /// Those sent here: whether they may be sent again.
-    may_resend: BTreeMap<u64, bool>,
+    /// Those sent here; of those that were refused, how many frames had come then: they may be sent again.
+    refused: BTreeMap<u64, Option<u64>>,
     /// The pushes that were not answered, with their mutations.
     unanswered: BTreeMap<u64, Vec<u64>>,
 }
@@ -66,7 +66,7 @@ impl Chain {
             welcomed: last_seq,
             decided: last_seq,
             sent: last_seq,
-            may_resend: BTreeMap::new(),
+            refused: BTreeMap::new(),
             unanswered: BTreeMap::new(),
         }
     }
@@ -90,7 +90,7 @@ impl Chain {
         };
         let decided = results.iter().filter(|result| is_outcome(result)).count();
         for seq in seqs.into_iter().skip(decided) {
-            self.may_resend.insert(seq, true);
+            self.refused.insert(seq, Some(self.frames));
         }
     }
 
@@ -98,7 +98,7 @@ impl Chain {
         let seqs: Vec<u64> = mutations(said.frame).map(|(seq, _)| seq).collect();
         self.in_order(&seqs, said, findings);
         for seq in &seqs {
-            self.may_resend.insert(*seq, false);
+            self.refused.insert(*seq, None);
         }
         self.sent = self.sent.max(seqs.iter().copied().max().unwrap_or(0));
         self.unanswered.insert(self.frames, seqs);
@@ -157,32 +157,42 @@ impl Chain {
             known,
             || format!("{first} is sent again"),
         );
-        let again: Vec<u64> = seqs
+        let again = seqs
             .iter()
-            .copied()
-            .filter(|seq| self.may_resend.contains_key(seq))
-            .collect();
-        if again.is_empty() {
-            findings.judged("CLIENT-ORDER");
-            return;
+            .filter_map(|seq| Some((*seq, *self.refused.get(seq)?)));
+        let again: Vec<(u64, Option<u64>)> = again.collect();
+        findings.judged("CLIENT-ORDER");
+        for (seq, refused) in again {
+            let expected = || {
+                "each mutation once on a connection, unless it was deferred or refused".to_owned()
+            };
+            let actual = || format!("{seq} is sent again");
+            findings.must(
+                "CLIENT-ORDER",
+                refused.is_some(),
+                [said.at],
+                expected,
+                actual,
+            );
+            let before = refused.unwrap_or(0);
+            let waiting: Vec<_> = self
+                .unanswered
+                .range(..=before)
+                .map(|(frame, _)| frame)
+                .collect();
+            let expected = || {
+                "nothing sent again before all pushes that were under way are answered".to_owned()
+            };
+            let actual =
+                || format!("{seq} is sent again, and the frames {waiting:?} are not answered");
+            findings.must(
+                "CLIENT-ORDER",
+                waiting.is_empty(),
+                [said.at],
+                expected,
+                actual,
+            );
         }
-        let refused = again.iter().all(|seq| self.may_resend[seq]);
-        let expected =
-            || "each mutation once on a connection, unless it was deferred or refused".to_owned();
-        findings.must("CLIENT-ORDER", refused, [said.at], expected, || {
-            format!("{again:?} are sent again")
-        });
-        let waiting: Vec<_> = self.unanswered.keys().collect();
-        let expected = || "nothing sent again before all pushes under way are answered".to_owned();
-        let actual =
-            || format!("{again:?} are sent again, and the frames {waiting:?} are not answered");
-        findings.must(
-            "CLIENT-ORDER",
-            waiting.is_empty(),
-            [said.at],
-            expected,
-            actual,
-        );
     }
 }
 

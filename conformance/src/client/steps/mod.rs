@@ -12,7 +12,7 @@ use crate::steps::verbs;
 
 verbs! {
     start: Start,
-    stop: StopClient,
+    stop: Stop,
     crash: Crash,
     copy: Copy,
     tell: Tell,
