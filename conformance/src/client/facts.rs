@@ -132,7 +132,7 @@ impl<'a> Facts<'a> {
         None
     }
 
-    /// A connection's index by a frame's entry is not needed: checkers go over the connections.
+    /// The connections with their places in the order.
     pub fn each(&self) -> impl Iterator<Item = (ConnIx, &Conn<'a>)> {
         self.conns.iter().enumerate()
     }

@@ -221,3 +221,154 @@ fn follows(
         || format!("{named:?}"),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::checkers::notation::{judge, opens, welcomed};
+
+    fn push(conn: &str, follows: &str, seqs: &[u64]) -> String {
+        let mutations: Vec<_> = seqs
+            .iter()
+            .map(|seq| format!(r#"{{"seq":{seq},"opId":"m{seq}","ops":[]}}"#))
+            .collect();
+        let follows = if follows.is_empty() {
+            String::new()
+        } else {
+            format!(r#""follows":"{follows}","#)
+        };
+        format!(
+            r#"{conn} > {{"type":"push","epoch":"e",{follows}"mutations":[{}]}}"#,
+            mutations.join(",")
+        )
+    }
+
+    fn ack(re: u64, results: &[(u64, &str)]) -> String {
+        let result = |(seq, status): &(u64, &str)| {
+            format!(r#"{{"seq":{seq},"opId":"m{seq}","status":"{status}","version":1,"code":"x"}}"#)
+        };
+        let results: Vec<_> = results.iter().map(result).collect();
+        format!(
+            r#"a/s < {{"type":"ack","re":{re},"results":[{}]}}"#,
+            results.join(",")
+        )
+    }
+
+    #[test]
+    fn chains() {
+        let one = |seq| push("a/s", "", &[seq]);
+        let next = |before: &str, seq| push("a/s", before, &[seq]);
+        let table = [
+            (vec![one(1), next("m1", 2), next("m2", 3)], ""),
+            (vec![push("a/s", "", &[1, 2]), push("a/s", "m2", &[3])], ""),
+            (vec![push("a/s", "", &[1, 3])], "CLIENT-SEQ"),
+            (vec![one(1), next("m2", 3)], "CLIENT-SEQ"),
+            (vec![one(1), next("m1", 2), next("m1", 2)], "CLIENT-ORDER"),
+            (vec![one(1), ack(2, &[(1, "applied")]), next("m1", 2)], ""),
+            (vec![one(1), next("", 2)], "CLIENT-FOLLOWS"),
+            (vec![next("m7", 1)], "CLIENT-FOLLOWS"),
+            // A deferral frees what it defers, and what was refused behind it.
+            (
+                vec![
+                    one(1),
+                    next("m1", 2),
+                    ack(2, &[(1, "deferred")]),
+                    ack(3, &[(2, "refused")]),
+                    one(1),
+                    next("m1", 2),
+                ],
+                "",
+            ),
+            (
+                vec![
+                    one(1),
+                    next("m1", 2),
+                    ack(2, &[(1, "deferred")]),
+                    one(1),
+                    ack(3, &[(2, "refused")]),
+                ],
+                "CLIENT-ORDER",
+            ),
+            (
+                vec![
+                    push("a/s", "", &[1, 2]),
+                    ack(2, &[(1, "applied"), (2, "deferred")]),
+                    next("m1", 2),
+                ],
+                "",
+            ),
+            (
+                vec![
+                    push("a/s", "", &[1, 2]),
+                    ack(2, &[(1, "applied"), (2, "deferred")]),
+                    push("a/s", "", &[1, 2]),
+                ],
+                "CLIENT-ORDER",
+            ),
+            // Told meanwhile, by an ack that answers nothing: it need not be sent.
+            (vec![ack(99, &[(1, "applied")]), next("", 2)], ""),
+        ];
+        for (history, broken) in table {
+            let history = [opens("a/s", "x", 0), history].concat();
+            assert_eq!(judge(CHECKER, &history), broken, "{history:#?}");
+        }
+    }
+
+    #[test]
+    fn connections_and_windows() {
+        let limits = serde_json::json!({ "inFlightMax": 2 });
+        let open = welcomed("a/s", "x", 0, limits.clone());
+        let again = |last| welcomed("a/t", "x", last, limits.clone());
+        let table = [
+            (
+                vec![
+                    vec![push("a/s", "", &[1, 2])],
+                    again(0),
+                    vec![push("a/t", "", &[1, 2])],
+                ],
+                "",
+            ),
+            (
+                vec![
+                    vec![push("a/s", "", &[1, 2])],
+                    again(1),
+                    vec![push("a/t", "m1", &[2])],
+                ],
+                "",
+            ),
+            (
+                vec![
+                    vec![push("a/s", "", &[1, 2])],
+                    again(1),
+                    vec![push("a/t", "", &[1, 2])],
+                ],
+                "CLIENT-ACK",
+            ),
+            (
+                vec![
+                    vec![push("a/s", "", &[1, 2])],
+                    again(0),
+                    vec![push("a/t", "m1", &[2])],
+                ],
+                "CLIENT-SEQ",
+            ),
+            (vec![vec![push("a/s", "", &[1, 2, 3])]], "CLIENT-WINDOW"),
+            (
+                vec![vec![push("a/s", "", &[1, 2]), push("a/s", "m2", &[3])]],
+                "CLIENT-WINDOW",
+            ),
+            (
+                vec![vec![
+                    push("a/s", "", &[1, 2]),
+                    ack(2, &[(1, "applied"), (2, "applied")]),
+                    push("a/s", "m2", &[3, 4]),
+                ]],
+                "",
+            ),
+        ];
+        for (history, broken) in table {
+            let history = [open.clone(), history.concat()].concat();
+            assert_eq!(judge(CHECKER, &history), broken, "{history:#?}");
+        }
+    }
+}

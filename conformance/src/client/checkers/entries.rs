@@ -55,7 +55,7 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
         .collect();
     for id in ids {
         let expected = || "a clientId that can hold 122 random bits".to_owned();
-        findings.must("SEC-RANDOM", capacity(id) >= 122.0, [], expected, || {
+        findings.must("SEC-RANDOM", capacity(id) >= 122, [], expected, || {
             id.to_owned()
         });
     }
@@ -133,11 +133,94 @@ fn random<'a>(names: impl Iterator<Item = &'a str>, findings: &mut Findings) {
 }
 
 /// How many bits a name of this form can hold.
-fn capacity(name: &str) -> f64 {
-    let bits = |c: u8| match c {
-        b'-' => 0.0,
-        _ if name.bytes().all(|c| c.is_ascii_hexdigit() || c == b'-') => 4.0,
-        _ => 6.0,
-    };
-    name.bytes().map(bits).sum()
+fn capacity(name: &str) -> usize {
+    let digits = name.bytes().filter(|c| *c != b'-');
+    if digits.clone().all(|c| c.is_ascii_hexdigit()) {
+        digits.count() * 4
+    } else {
+        name.len() * 6
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::checkers::notation::{judge, opens};
+
+    #[test]
+    fn entries_are_what_they_were() {
+        let push = |seq: u64, op_id: &str, ops: &str| {
+            format!(
+                r#"a/s > {{"type":"push","epoch":"e","mutations":[{{"seq":{seq},"opId":"{op_id}","ops":{ops},"ageMs":1}}]}}"#
+            )
+        };
+        let table = [
+            (
+                vec![
+                    push(1, "m", "[1]"),
+                    push(1, "m", "[1.0]"),
+                    push(2, "n", "[1]"),
+                ],
+                "",
+            ),
+            (
+                vec![push(1, "m", "[1]"), push(1, "m", "[2]")],
+                "CLIENT-IMMUTABLE",
+            ),
+            (
+                vec![push(1, "m", "[1]"), push(1, "n", "[1]")],
+                "CLIENT-IMMUTABLE",
+            ),
+            (
+                vec![push(1, "m", "[1]"), push(2, "m", "[1]")],
+                "CLIENT-OP-ID",
+            ),
+            (
+                vec![push(1, "m", "[1]"), push(1, "m", "[]"), push(1, "m", "[]")],
+                "",
+            ),
+            (
+                vec![push(1, "m", "[1]"), push(1, "m", "[]"), push(1, "m", "[1]")],
+                "CLIENT-GIVE-UP",
+            ),
+        ];
+        for (history, broken) in table {
+            let open = opens("a/s", "0123456789abcdef0123456789abcdef", 0);
+            let history = [open, history].concat();
+            assert_eq!(judge(CHECKER, &history), broken, "{history:#?}");
+        }
+    }
+
+    #[test]
+    fn names_are_random() {
+        let verdict = |name: &dyn Fn(u128) -> String| {
+            let mut findings = Findings::default();
+            let names: Vec<_> = (0..64).map(name).collect();
+            random(names.iter().map(String::as_str), &mut findings);
+            findings.violations.is_empty()
+        };
+        // The digits of a large multiple vary like random ones.
+        let mixed = |i: u128| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        assert!(verdict(&|i| format!("{:032x}", mixed(i))));
+        assert!(verdict(&|i| {
+            let hex = format!("{:032x}", mixed(i));
+            format!(
+                "{}-{}-4{}-a{}-{}",
+                &hex[..8],
+                &hex[8..12],
+                &hex[13..16],
+                &hex[17..20],
+                &hex[20..]
+            )
+        }));
+        assert!(!verdict(&|i| format!("{i:032x}")), "a counter");
+        assert!(
+            !verdict(&|i| format!("0199{i:08x}{:020x}", mixed(i) >> 48)),
+            "a moment and 80 bits"
+        );
+        assert!(capacity("0123456789abcdef0123456789abcdef") >= 122);
+        assert!(capacity("01234567-89ab-cdef-0123-456789abcdef") >= 122);
+        assert!(capacity("V1StGXR8_Z5jdHi6B-myT") >= 122);
+        assert!(capacity("client-17") < 122);
+    }
 }

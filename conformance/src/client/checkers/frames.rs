@@ -142,3 +142,72 @@ fn depth(value: &Value) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::checkers::notation::{judge, welcomed};
+
+    #[test]
+    fn forms_and_limits() {
+        let limits = serde_json::json!({
+            "frameBytesMax": 300, "pushMutationsMax": 1, "mutationOpsMax": 1, "keyBytesMax": 2, "valueBytesMax": 4, "tableBytesMax": 3, "depthMax": 6, "shapeTablesMax": 1,
+        });
+        let push = |ops: &str| {
+            format!(
+                r#"{{"type":"push","epoch":"e","mutations":[{{"seq":1,"opId":"a","ops":[{ops}]}}]}}"#
+            )
+        };
+        let set = |table: &str, key: &str, value: &str| {
+            push(&format!(
+                r#"{{"op":"set","table":"{table}","key":"{key}","value":{value}}}"#
+            ))
+        };
+        let table = [
+            (set("t", "k", "1"), ""),
+            (push(""), ""),
+            (
+                r#"{"type":"subscribe","id":"a","tables":{"t":{}}}"#.to_owned(),
+                "",
+            ),
+            (r#"{"type":"ping","t":1,"more":1}"#.to_owned(), ""),
+            ("[]".to_owned(), "FRAME-SCHEMA-CLIENT"),
+            (
+                r#"{"type":"ping","t":1,"t":1}"#.to_owned(),
+                "FRAME-SCHEMA-CLIENT",
+            ),
+            (r#"{"type":"ping"}"#.to_owned(), "FRAME-SCHEMA-CLIENT"),
+            (
+                r#"{"type":"pong","t":1,"serverTime":1}"#.to_owned(),
+                "FRAME-SCHEMA-CLIENT",
+            ),
+            (push(r#"{"op":"jump"}"#), "FRAME-SCHEMA-CLIENT"),
+            (set("t", "kkk", "1"), "LIMIT-KEPT"),
+            (set("tttt", "k", "1"), "LIMIT-KEPT"),
+            (set("t", "k", "12345"), "LIMIT-KEPT"),
+            (set("t", "k", "[[]]"), "LIMIT-KEPT"),
+            (
+                push(
+                    r#"{"op":"delete","table":"t","key":"k"},{"op":"delete","table":"t","key":"l"}"#,
+                ),
+                "LIMIT-KEPT",
+            ),
+            (
+                r#"{"type":"subscribe","id":"a","tables":{"t":{},"u":{}}}"#.to_owned(),
+                "LIMIT-KEPT",
+            ),
+            (
+                format!(r#"{{"type":"ping","t":1,"x":"{}"}}"#, "x".repeat(300)),
+                "LIMIT-KEPT",
+            ),
+        ];
+        for (frame, broken) in table {
+            let history = [
+                welcomed("a/s", "x", 0, limits.clone()),
+                vec![format!("a/s > {frame}")],
+            ]
+            .concat();
+            assert_eq!(judge(CHECKER, &history), broken, "{frame}");
+        }
+    }
+}

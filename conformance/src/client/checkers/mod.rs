@@ -6,9 +6,11 @@
 mod chain;
 mod entries;
 mod frames;
+mod identity;
 #[cfg(test)]
 mod notation;
 mod opening;
+mod refused;
 mod standing;
 mod waiting;
 
@@ -31,6 +33,8 @@ pub const ALL: &[Checker] = &[
     opening::CHECKER,
     chain::CHECKER,
     entries::CHECKER,
+    identity::CHECKER,
+    refused::CHECKER,
     standing::CHECKER,
     waiting::CHECKER,
 ];

@@ -52,3 +52,33 @@ fn acked(before: &[Conn<'_>], conn: &Conn<'_>, findings: &mut Findings) {
         acked.to_string()
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::checkers::notation::{judge, opens};
+
+    #[test]
+    fn openings() {
+        let ping = r#"a/s > {"type":"ping","t":1}"#.to_owned();
+        let hello = r#"a/s > {"type":"hello","workspace":"w","clientId":"x"}"#.to_owned();
+        let acked = |seq: u64| {
+            format!(r#"a/t > {{"type":"hello","workspace":"w","clientId":"x","ackedSeq":{seq}}}"#)
+        };
+        let ack = r#"a/s < {"type":"ack","results":[{"seq":1,"opId":"m","status":"applied","version":1},{"seq":2,"opId":"n","status":"deferred","code":"x"}]}"#.to_owned();
+        let open = opens("a/s", "x", 0);
+        let table = [
+            ([open.clone(), vec![ping.clone()]].concat(), ""),
+            (vec![ping.clone()], "CLIENT-AFTER-WELCOME"),
+            (vec![hello.clone(), ping], "CLIENT-AFTER-WELCOME"),
+            ([open.clone(), vec![hello]].concat(), "CLIENT-AFTER-WELCOME"),
+            ([open.clone(), vec![ack.clone(), acked(1)]].concat(), ""),
+            ([open.clone(), vec![ack.clone(), acked(0)]].concat(), ""),
+            ([open.clone(), vec![ack, acked(2)]].concat(), "CLIENT-HELLO"),
+            ([open, vec![acked(1)]].concat(), "CLIENT-HELLO"),
+        ];
+        for (history, broken) in table {
+            assert_eq!(judge(CHECKER, &history), broken, "{history:#?}");
+        }
+    }
+}

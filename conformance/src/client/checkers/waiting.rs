@@ -88,3 +88,72 @@ fn waited(
         actual,
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::checkers::notation::{judge, opens};
+
+    #[test]
+    fn waits() {
+        let line = |text: &str| text.to_owned();
+        let push = line(
+            r#"a/s > {"type":"push","epoch":"e","mutations":[{"seq":1,"opId":"m","ops":[]}]}"#,
+        );
+        let ack = line(
+            r#"a/s < {"type":"ack","re":2,"results":[{"seq":1,"opId":"m","status":"deferred","code":"x","retryAfterMs":300}]}"#,
+        );
+        let goaway = line(r#"a/s < {"type":"goaway","reason":"shutdown","retryAfterMs":300}"#);
+        let connects = line("a connects");
+        let skip = [
+            line(r#"a ? {"id":7,"do":"skip_time","ms":250}"#),
+            line(r#"a ! {"id":7,"ok":{}}"#),
+        ];
+        let table = [
+            (
+                vec![push.clone(), ack.clone(), line("+300"), push.clone()],
+                "",
+            ),
+            (
+                vec![push.clone(), ack.clone(), line("+100"), push.clone()],
+                "CLIENT-DEFERRED",
+            ),
+            (
+                vec![
+                    push.clone(),
+                    ack.clone(),
+                    skip[0].clone(),
+                    skip[1].clone(),
+                    line("+60"),
+                    push.clone(),
+                ],
+                "",
+            ),
+            (
+                vec![
+                    skip[0].clone(),
+                    skip[1].clone(),
+                    push.clone(),
+                    ack,
+                    line("+60"),
+                    push,
+                ],
+                "CLIENT-DEFERRED",
+            ),
+            (vec![goaway.clone(), line("+300"), connects.clone()], ""),
+            (
+                vec![goaway.clone(), line("+100"), connects.clone()],
+                "CLIENT-BACKOFF",
+            ),
+            // The app may insist.
+            (
+                vec![goaway, line(r#"a ? {"id":8,"do":"go_online"}"#), connects],
+                "",
+            ),
+        ];
+        for (history, broken) in table {
+            let history = [opens("a/s", "x", 0), history].concat();
+            assert_eq!(judge(CHECKER, &history), broken, "{history:#?}");
+        }
+    }
+}
