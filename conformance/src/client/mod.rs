@@ -16,6 +16,7 @@ pub mod scenario;
 mod socket;
 pub mod steps;
 pub mod suite;
+pub mod unjudged;
 mod wait;
 mod world;
 

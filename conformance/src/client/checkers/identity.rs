@@ -37,8 +37,15 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
             continue;
         };
         let op_id = first["opId"].as_str().unwrap_or_default();
-        // What was written under the new name already says nothing of how it was made.
-        if written.get(op_id).is_some_and(|at| *at < hello.at) {
+        // What made it move is the last that the server said under the old name: what was written later may have been written under the new one.
+        let told = facts.conns[..index]
+            .iter()
+            .filter(|other| other.client == client);
+        let told = told
+            .flat_map(|conn| &conn.frames)
+            .filter(|said| !said.by_client);
+        let moved = told.map(|said| said.at).max().unwrap_or(0);
+        if written.get(op_id).is_some_and(|at| *at < moved) {
             let derived = derive(old, op_id);
             let expected = || format!("clientId {derived}, derived from {old} and {op_id}");
             findings.must("CLIENT-NEW-ID", id == derived, [hello.at], expected, || {
@@ -87,18 +94,12 @@ mod tests {
         let old = opens("a/s", "x", 0);
         let new = |id: &str| [opens("a/t", id, 0), vec![format!("a/t {push}")]].concat();
         let derived = "f076c0d1bc8e13386ac8d61b628a1403";
+        let wrote = vec![wrote.to_owned()];
         let table = [
-            ([old.clone(), vec![wrote.into()], new(derived)], ""),
-            ([old.clone(), vec![wrote.into()], new("y")], "CLIENT-NEW-ID"),
-            // Written later: any name will do.
-            (
-                [
-                    old,
-                    opens("a/t", "y", 0),
-                    vec![wrote.into(), format!("a/t {push}")],
-                ],
-                "",
-            ),
+            ([wrote.clone(), old.clone(), new(derived)], ""),
+            ([wrote.clone(), old.clone(), new("y")], "CLIENT-NEW-ID"),
+            // Written since: perhaps under the new name, of which nothing is known then.
+            ([old, wrote, new("y")], ""),
         ];
         for (history, broken) in table {
             assert_eq!(judge(CHECKER, &history.concat()), broken);
