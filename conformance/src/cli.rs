@@ -7,6 +7,7 @@ mod client;
 mod explain;
 mod list;
 mod mutants;
+mod reports;
 mod run;
 mod select;
 
@@ -63,9 +64,8 @@ struct RunArgs {
     /// How long to wait for what must come, in seconds
     #[arg(long, value_name = "SECS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     deadline: u32,
-    /// Write the report to this file, as JSON (conformance/report.schema.json)
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    reports: reports::ReportArgs,
     /// Makes the names of clients, tables and workspaces; without it they are random
     #[arg(long, value_name = "N")]
     seed: Option<u64>,

@@ -1,8 +1,7 @@
 //! `run`: judges a server, and reports.
 
-use std::fs::File;
-use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use super::{RunArgs, Trouble};
 use crate::judge::Settings;
 use crate::preflight::{self, Welcome};
-use crate::report::{Progress, Repeat, Report, Style, Summary, print};
+use crate::report::{Progress, Repeat, Run, Style, Summary, print};
 use crate::requirements::Binds;
 use crate::suite;
 use crate::target::{Target, embedded::Embedded, file, url::Url};
@@ -18,8 +17,7 @@ use crate::target::{Target, embedded::Embedded, file, url::Url};
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
     let scenarios = args.selection.scenarios()?;
     let target = args.target()?;
-    // Before anything is judged: nobody wants to wait for a report that cannot be written.
-    let report_file = args.json.as_deref().map(created).transpose()?;
+    let reports = args.reports.create()?;
     let settings = Settings {
         deadline: Duration::from_secs(args.deadline.into()),
         seed: args.seed,
@@ -52,18 +50,15 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
     runtime.shutdown_background();
     let summary = Summary::of(Binds::Server, &judgements, began.elapsed());
     let repeat = args.repeat();
-    print(
-        &judgements,
-        &summary,
-        &repeat,
-        args.verbose,
-        Style::of(&std::io::stdout()),
-    );
-    if let Some((mut file, path)) = report_file {
-        let report = Report::of(&target.describe(), &judgements, &summary, &repeat);
-        let written = file.write_all(report.text().as_bytes());
-        written.map_err(|error| cannot_write(path, &error))?;
-    }
+    let told = Run {
+        target: &target.describe(),
+        judgements: &judgements,
+        summary: &summary,
+        repeat: &repeat,
+        known: &BTreeMap::new(),
+    };
+    print(&told, args.verbose, Style::of(&std::io::stdout()));
+    reports.write(&told)?;
     Ok(ExitCode::from(summary.exit_code()))
 }
 
@@ -105,15 +100,6 @@ impl RunArgs {
             files,
         }
     }
-}
-
-pub(super) fn created(path: &Path) -> Result<(File, &Path), Trouble> {
-    let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
-    Ok((file, path))
-}
-
-pub(super) fn cannot_write(path: &Path, error: &std::io::Error) -> Trouble {
-    Trouble(format!("{}: cannot be written: {error}", path.display()))
 }
 
 fn announce(target: &dyn Target, welcome: &Welcome, scenarios: usize) {

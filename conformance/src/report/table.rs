@@ -96,7 +96,8 @@ fn coloured(column: usize, cell: String, style: Style) -> String {
     }
 }
 
-fn sentence(summary: &Summary, style: Style) -> String {
+/// The verdict in a sentence.
+pub(super) fn sentence(summary: &Summary, style: Style) -> String {
     let total = &summary.total;
     let seconds = summary.took.as_secs_f64();
     let verdict = match total {
