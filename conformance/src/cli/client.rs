@@ -1,6 +1,5 @@
 //! `client`: judges a client behind its adapter, and reports.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Trouble;
-use super::reports::ReportArgs;
+use super::reports::{ReportArgs, Reports};
 use super::run::quoted;
 use super::select::{any, selects};
 use crate::client::judge::{Settings, ask_ready};
@@ -91,16 +90,19 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, Trouble> {
         .collect();
     let summary = Summary::of(Binds::Client, &judgements, began.elapsed());
     let repeat = args.repeat();
+    let compared = reports.compared(&judgements);
+    let with_baseline = reports.has_baseline();
     let told = Run {
         target: &target,
         judgements: &judgements,
         summary: &summary,
         repeat: &repeat,
-        known: &BTreeMap::new(),
+        known: &compared.known,
     };
     print(&told, args.verbose, Style::of(&std::io::stdout()));
     reports.write(&told)?;
-    Ok(ExitCode::from(summary.exit_code()))
+    let code = Reports::exit_code(with_baseline, &compared, &summary);
+    Ok(ExitCode::from(code))
 }
 
 impl ClientArgs {

@@ -1,11 +1,11 @@
 //! `run`: judges a server, and reports.
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reports::Reports;
 use super::{RunArgs, Trouble};
 use crate::judge::Settings;
 use crate::preflight::{self, Welcome};
@@ -50,16 +50,19 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
     runtime.shutdown_background();
     let summary = Summary::of(Binds::Server, &judgements, began.elapsed());
     let repeat = args.repeat();
+    let compared = reports.compared(&judgements);
+    let with_baseline = reports.has_baseline();
     let told = Run {
         target: &target.describe(),
         judgements: &judgements,
         summary: &summary,
         repeat: &repeat,
-        known: &BTreeMap::new(),
+        known: &compared.known,
     };
     print(&told, args.verbose, Style::of(&std::io::stdout()));
     reports.write(&told)?;
-    Ok(ExitCode::from(summary.exit_code()))
+    let code = Reports::exit_code(with_baseline, &compared, &summary);
+    Ok(ExitCode::from(code))
 }
 
 impl RunArgs {

@@ -1,9 +1,13 @@
 //! What people and programs are told: progress, the table by chapter, the failures; and files for pages, programs and pull requests.
 
+mod badge;
+mod baseline;
 mod diagram;
 mod failure;
 mod html;
 mod json;
+mod junit;
+mod markdown;
 mod progress;
 mod redact;
 mod run;
@@ -13,9 +17,13 @@ mod table;
 mod transcript;
 mod words;
 
+pub use badge::badge;
+pub use baseline::{Baseline, Compared, Known};
 pub use failure::Repeat;
 pub use html::page;
 pub use json::Report;
+pub use junit::junit;
+pub use markdown::markdown;
 pub use progress::Progress;
 pub use run::Run;
 pub use style::{Style, text_columns, wrapped};
@@ -34,6 +42,7 @@ pub fn print(run: &Run<'_>, verbose: bool, style: Style) {
     }
     for (index, (judgement, failures)) in run.failed().enumerate() {
         outln!("{}", failure::render(judgement, failures, repeat, style));
+        // One picture says how it is; more of them only push each other off the screen.
         if index == 0 {
             out!("{}", failure::picture(judgement, failures, run.summary.binds, style));
         }

@@ -2,7 +2,8 @@
 
 use super::{Chapter, Style, Summary};
 
-const HEAD: [&str; 7] = [
+/// The heads of the columns.
+pub(super) const HEAD: [&str; 7] = [
     "chapter",
     "scenarios",
     "pass",
@@ -46,7 +47,8 @@ pub(super) fn render(summary: &Summary, style: Style) -> String {
     format!("{text}\n{}\n", sentence(summary, style))
 }
 
-fn cells(chapter: &Chapter) -> [String; 7] {
+/// A chapter's line.
+pub(super) fn cells(chapter: &Chapter) -> [String; 7] {
     let count = |count: usize| {
         if count == 0 {
             "·".to_owned()

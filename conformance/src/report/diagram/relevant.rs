@@ -23,6 +23,9 @@ const RELATED_MAX: usize = 16;
 /// So many openings, endings and interventions are drawn.
 const TURNS_MAX: usize = 12;
 
+/// So many clients are drawn, those with marks first: with more, there would be no room for words.
+const LANES_MAX: usize = 5;
+
 /// So many entries after the last that shows a failure may be drawn.
 const AFTER: usize = 2;
 
@@ -48,14 +51,33 @@ pub(super) fn chosen(facts: &Facts, marked: &BTreeSet<usize>) -> BTreeSet<usize>
     };
     let topic = Topic::of(facts, &focus);
     let bond = |at: &usize| topic.bond(facts, *at);
-    let related = all.clone().filter(|at| bond(at) > 0 && !focus.contains(at));
-    take(related.collect(), RELATED_MAX, &|at| usize::MAX - bond(at));
-    let names: BTreeSet<_> = focus.iter().filter_map(|at| name(facts, *at)).collect();
-    let other_lane = |at: &usize| usize::from(name(facts, *at).is_some_and(|of| !names.contains(of)));
-    let turns = all.clone().filter(|at| is_turn(facts, *at));
-    take(turns.collect(), TURNS_MAX, &other_lane);
-    take(all.collect(), ROWS_MAX, &|_| 0);
+    let mut related: Vec<usize> = all.clone().filter(|at| bond(at) > 0).collect();
+    related.sort_by_key(|at| (usize::MAX - bond(at), near(at)));
+    let names = lanes(facts, focus.iter().chain(&related).copied());
+    let others: Vec<usize> = all.filter(|at| is_drawn(facts, *at, &names)).collect();
+    related.retain(|at| is_drawn(facts, *at, &names));
+    take(related, RELATED_MAX, &|at| usize::MAX - bond(at));
+    let turns = others.iter().copied().filter(|at| is_turn(facts, *at));
+    take(turns.collect(), TURNS_MAX, &|_| 0);
+    take(others, ROWS_MAX, &|_| 0);
     chosen
+}
+
+/// The first clients among these entries.
+fn lanes(facts: &Facts, entries: impl Iterator<Item = usize>) -> Vec<&str> {
+    let mut names = Vec::new();
+    for name in entries.filter_map(|at| name(facts, at)) {
+        if names.len() < LANES_MAX && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Whether an entry is worth a row: it concerns these clients, or all, and says something.
+fn is_drawn(facts: &Facts, at: usize, names: &[&str]) -> bool {
+    let heard = matches!(facts.entries[at].event, Event::Heard { .. });
+    !heard && name(facts, at).is_none_or(|name| names.contains(&name))
 }
 
 fn first_and_last(marked: &BTreeSet<usize>) -> Vec<usize> {

@@ -43,7 +43,7 @@ pub(in crate::report) fn svg(diagram: &Diagram) -> Picture {
             viewBox=(format!("0 0 {} {height}", plan.width)) aria-hidden="true" {
             @for (row, top) in diagram.rows.iter().zip(&tops) {
                 @if !row.shows.is_empty() {
-                    rect class="band" x="0" y=(top) width=(plan.width) height=(ROW);
+                    rect class="band" x="0" y=(top) width=(plan.width) height=(ROW) {}
                 }
             }
             (plan.names(diagram, height))
@@ -103,7 +103,7 @@ impl Plan {
                 text class="name" x=(x) y="18" { (cut(&lane.name, 16)) }
             }
             text class="name" x=(self.server) y="18" { "server" }
-            line class="life" x1=(self.server) y1=(HEAD - 8.0) x2=(self.server) y2=(height);
+            line class="life" x1=(self.server) y1=(HEAD - 8.0) x2=(self.server) y2=(height) {}
         }
     }
 
@@ -114,8 +114,8 @@ impl Plan {
         let class = |alive: bool| if alive { folded } else { "gone" };
         html! {
             @for (lane, x) in self.lanes.iter().enumerate() {
-                line class=(class(row.before.contains(&lane))) x1=(x) y1=(top) x2=(x) y2=(middle);
-                line class=(class(row.after.contains(&lane))) x1=(x) y1=(middle) x2=(x) y2=(top + ROW);
+                line class=(class(row.before.contains(&lane))) x1=(x) y1=(top) x2=(x) y2=(middle) {}
+                line class=(class(row.after.contains(&lane))) x1=(x) y1=(middle) x2=(x) y2=(top + ROW) {}
             }
         }
     }
@@ -127,26 +127,26 @@ impl Plan {
         html! {
             @if row.mark != Mark::Folded { text class="time" x="44" y=(middle + 4.0) { (time(row)) } }
             @if let Some(number) = row.shows.first() {
-                circle class="number" cx="60" cy=(middle) r="8";
+                circle class="number" cx="60" cy=(middle) r="8" {}
                 text class="digit" x="60" y=(middle + 3.5) { (number) }
             }
             @match row.mark {
                 Mark::ToServer(lane) => (self.arrow(self.lanes[lane], self.server, side(lane), row, top)),
                 Mark::ToClient(lane) => (self.arrow(self.server, self.lanes[lane], side(lane), row, top)),
                 Mark::Opens(lane) => {
-                    circle class="opens" cx=(self.lanes[lane]) cy=(middle) r="4";
+                    circle class="opens" cx=(self.lanes[lane]) cy=(middle) r="4" {}
                     (self.beside(lane, side(lane), &label, middle))
                 }
                 Mark::Ends(lane) => {
-                    path class="ends" d=(broken(self.lanes[lane], middle));
+                    path class="ends" d=(broken(self.lanes[lane], middle)) {}
                     (self.beside(lane, side(lane), &label, middle))
                 }
                 Mark::Aside(lane) => {
-                    circle class="aside" cx=(self.lanes[lane]) cy=(middle) r="3";
+                    circle class="aside" cx=(self.lanes[lane]) cy=(middle) r="3" {}
                     (self.beside(lane, side(lane), &label, middle))
                 }
                 Mark::Across => {
-                    line class="across" x1=(GUTTER - 10.0) y1=(middle) x2=(self.width) y2=(middle);
+                    line class="across" x1=(GUTTER - 10.0) y1=(middle) x2=(self.width) y2=(middle) {}
                     text class="label across" x=(f64::midpoint(GUTTER, self.width)) y=(middle + 4.0) { (cut(&row.label, 44)) }
                 }
                 Mark::Folded => text class="label folded" x=(f64::midpoint(GUTTER, self.width)) y=(middle + 4.0) { "⋮ " (cut(&row.label, 44)) },
@@ -172,8 +172,8 @@ impl Plan {
         let turn = slope.atan() * 180.0 / PI;
         html! {
             g class=(class) {
-                line x1=(from) y1=(y1) x2=(to) y2=(y2);
-                path d=(head(to, y2, (to - from).signum(), slope));
+                line x1=(from) y1=(y1) x2=(to) y2=(y2) {}
+                path d=(head(to, y2, (to - from).signum(), slope)) {}
                 text class="label" x=(x) y=(format!("{y:.1}")) transform=(format!("rotate({turn:.2} {x} {y:.1})")) { (cut(&row.label, LABEL_CHARS_MAX)) }
             }
         }

@@ -1,7 +1,7 @@
-//! The diagram in characters, for a terminal.
+//! The diagram in characters, for a terminal: all clients to the left of the server, and the words between.
 
 use super::svg::cut;
-use super::{Diagram, Mark, Row, Side};
+use super::{Diagram, Mark, Row};
 use crate::report::Style;
 
 /// Where the lanes begin: to the left of it stand the times and marks.
@@ -9,7 +9,7 @@ const GUTTER: usize = 15;
 /// From one lane to the next on the same side.
 const OUTER: usize = 5;
 /// From the server to the next lane, at most.
-const INNER_MAX: usize = 46;
+const INNER_MAX: usize = 52;
 /// So much room the last lane needs for its name.
 const MARGIN: usize = 4;
 
@@ -18,7 +18,7 @@ pub(in crate::report) fn text(diagram: &Diagram, columns: usize, style: Style) -
     let plan = Plan::of(diagram, columns);
     let mut text = plan.names(diagram);
     for row in &diagram.rows {
-        let line = plan.line(diagram, row);
+        let line = plan.line(row);
         let marked = !row.shows.is_empty();
         text += &match (marked, row.mark) {
             (true, _) => style.bad(&line),
@@ -34,28 +34,24 @@ pub(in crate::report) fn text(diagram: &Diagram, columns: usize, style: Style) -
 /// The columns in which everything stands.
 struct Plan {
     server: usize,
+    /// The lane next to the server.
+    inner: usize,
     lanes: Vec<usize>,
     width: usize,
 }
 
 impl Plan {
     fn of(diagram: &Diagram, columns: usize) -> Plan {
-        let count = |side: Side| diagram.lanes.iter().filter(|lane| lane.side == side).count();
-        let (left, right) = (count(Side::Left), count(Side::Right));
-        let outer = OUTER * (left.saturating_sub(1) + right.saturating_sub(1));
-        let sides = usize::from(left > 0) + usize::from(right > 0);
+        let outer = OUTER * diagram.lanes.len().saturating_sub(1);
         let room = columns.saturating_sub(GUTTER + MARGIN + outer);
-        let inner = (room / sides.max(1)).min(INNER_MAX);
-        let away = |rank: usize| inner + OUTER * rank;
-        let server = GUTTER + left.checked_sub(1).map_or(0, away);
-        let place = |lane: &super::Lane| match lane.side {
-            Side::Left => server - away(lane.rank),
-            Side::Right => server + away(lane.rank),
-        };
+        let server = GUTTER + outer + room.min(INNER_MAX);
+        // With all on one side there is one span for the words, and it is wide.
+        let inner = GUTTER + outer;
         Plan {
             server,
-            lanes: diagram.lanes.iter().map(place).collect(),
-            width: server + right.checked_sub(1).map_or(0, away) + MARGIN,
+            inner,
+            lanes: (0..diagram.lanes.len()).map(|rank| inner - OUTER * rank).collect(),
+            width: server + MARGIN,
         }
     }
 
@@ -69,7 +65,7 @@ impl Plan {
         cells.text() + "\n"
     }
 
-    fn line(&self, diagram: &Diagram, row: &Row) -> String {
+    fn line(&self, row: &Row) -> String {
         let mut cells = Cells::new(self.width);
         cells.write(self.server, "│");
         for (lane, at) in self.lanes.iter().enumerate() {
@@ -84,26 +80,20 @@ impl Plan {
         if let Some(number) = row.shows.first() {
             cells.write(10, &format!("*{number}"));
         }
-        let inner_of = |lane: usize| {
-            let side = diagram.lanes[lane].side;
-            let same = diagram.lanes.iter().zip(&self.lanes);
-            let same = same.filter(|(other, _)| other.side == side && other.rank == 0);
-            same.map(|(_, at)| *at).next().unwrap_or(self.lanes[lane])
-        };
         match row.mark {
-            Mark::ToServer(lane) => self.arrow(&mut cells, self.lanes[lane], self.server, inner_of(lane), &row.label),
-            Mark::ToClient(lane) => self.arrow(&mut cells, self.server, self.lanes[lane], inner_of(lane), &row.label),
+            Mark::ToServer(lane) => self.arrow(&mut cells, self.lanes[lane], self.server, &row.label),
+            Mark::ToClient(lane) => self.arrow(&mut cells, self.server, self.lanes[lane], &row.label),
             Mark::Opens(lane) => self.beside(&mut cells, lane, "o", &row.label),
             Mark::Ends(lane) => self.beside(&mut cells, lane, "X", &row.label),
             Mark::Aside(lane) => self.beside(&mut cells, lane, "•", &row.label),
-            Mark::Across => cells.write(GUTTER + 2, &format!("~~ {} ~~", cut(&row.label, self.width - GUTTER - 10))),
-            Mark::Folded => cells.write(GUTTER + 2, &format!("⋮ {}", cut(&row.label, self.width - GUTTER - 6))),
+            Mark::Across => cells.write(GUTTER + 2, &format!("~~ {} ~~", cut(&row.label, self.width.saturating_sub(GUTTER + 10)))),
+            Mark::Folded => cells.write(self.inner + 2, &format!("⋮ {}", cut(&row.label, self.server.saturating_sub(self.inner + 5)))),
         }
         cells.text()
     }
 
     /// An arrow, with its label between the server and the lane next to it.
-    fn arrow(&self, cells: &mut Cells, from: usize, to: usize, inner: usize, label: &str) {
+    fn arrow(&self, cells: &mut Cells, from: usize, to: usize, label: &str) {
         let (left, right) = (from.min(to), from.max(to));
         cells.write(left + 1, &"─".repeat(right - left - 1));
         if from < to {
@@ -111,24 +101,17 @@ impl Plan {
         } else {
             cells.write(left + 1, "◀");
         }
-        let (low, high) = (inner.min(self.server), inner.max(self.server));
-        let room = (high - low).saturating_sub(8);
-        let label = format!(" {} ", cut(label, room));
-        let start = low + (high - low + 1).saturating_sub(label.chars().count()) / 2;
+        let span = self.server - self.inner;
+        let label = format!(" {} ", cut(label, span.saturating_sub(8)));
+        let start = self.inner + (span + 1).saturating_sub(label.chars().count()) / 2;
         cells.write(start, &label);
     }
 
-    /// A sign on a lane, and words beside it on the server's side.
+    /// A sign on a lane, and words beside the lane next to the server.
     fn beside(&self, cells: &mut Cells, lane: usize, sign: &str, label: &str) {
-        let at = self.lanes[lane];
-        let room = at.abs_diff(self.server).saturating_sub(4);
-        let label = cut(label, room);
-        if at < self.server {
-            cells.write(at + 2, &label);
-        } else {
-            cells.write(at - 1 - label.chars().count(), &label);
-        }
-        cells.write(at, sign);
+        let room = (self.server - self.inner).saturating_sub(4);
+        cells.write(self.inner + 2, &cut(label, room));
+        cells.write(self.lanes[lane], sign);
     }
 }
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::figure::Figure;
-use super::{anchor, steps};
+use super::{anchor, prose, steps};
 use crate::drive::Failure;
 use crate::judge::Judgement;
 use crate::report::json::level;
@@ -24,7 +24,7 @@ pub(super) fn article(run: &Run<'_>, judgement: &Judgement, failures: &[Failure]
     html! {
         article id=(anchor(&scenario.id)) {
             h3 { span class="faint" { (scenario.chapter) "/" } (scenario.id) }
-            p class="title" { (scenario.title) }
+            p class="title" { (prose(&scenario.title)) }
             @if let Some(reason) = run.known.get(&scenario.id) { p class="known" { "Known to fail: " (reason) } }
             @for (index, failure) in told.iter().enumerate() { (one(index + 1, failure, &redaction)) }
             @if more > 0 { p class="faint" { "and " (more) " more of the kind, or that follow from these" } }
@@ -36,7 +36,7 @@ pub(super) fn article(run: &Run<'_>, judgement: &Judgement, failures: &[Failure]
             }
             details {
                 summary { "Scenario" span class="count" { "why, and its steps" } }
-                @if let Some(why) = &scenario.why { p { b { "Why. " } (why) } }
+                @if let Some(why) = &scenario.why { p { b { "Why. " } (prose(why)) } }
                 @if let Some(seen) = &scenario.seen { p { b { "Seen in " } (seen) } }
                 (steps::list(&scenario.steps_as_data(), broken_step))
             }
@@ -54,7 +54,7 @@ fn one(number: usize, failure: &Failure, redaction: &Redaction) -> Markup {
                     p class="requirement" {
                         b { (id) }
                         @if let Some(requirement) = requirements::find(id) {
-                            " " span class="level" { (level(requirement.level)) } " " (requirement.text)
+                            " " span class="level" { (level(requirement.level)) } " " (prose(&requirement.text))
                         }
                     }
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::matrix::Found;
-use super::sign;
+use super::{prose, sign};
 use crate::judge::Verdict;
 use crate::report::json::level;
 use crate::report::run::Run;
@@ -27,7 +27,7 @@ pub(super) fn open_questions(run: &Run<'_>) -> Markup {
                 h2 { "What cannot be said" }
                 @for ((verdict, why), scenarios) in &reasons {
                     div class="reason" {
-                        p { b { (verdict) } ": " (why) }
+                        p { b { (verdict) } ": " (prose(why)) }
                         p class="ids" { (scenarios.join(", ")) }
                     }
                 }
@@ -53,7 +53,7 @@ pub(super) fn everything(run: &Run<'_>) -> Markup {
                             @let (class, sign, word) = found.sign(requirement);
                             li id=(requirement.id) {
                                 i class=(format!("cell square {class}")) title=(word) { (sign) }
-                                div { b { (requirement.id) } " " span class="level" { (level(requirement.level)) } p { (requirement.text) } }
+                                div { b { (requirement.id) } " " span class="level" { (level(requirement.level)) } p { (prose(&requirement.text)) } }
                             }
                         }
                     }
@@ -65,7 +65,7 @@ pub(super) fn everything(run: &Run<'_>) -> Markup {
                                 i class=(format!("cell {class}")) title=(word) { (sign) }
                                 div {
                                     b { (scenario.id) } " " span class="level" { (word) }
-                                    p { (scenario.title) }
+                                    p { (prose(&scenario.title)) }
                                     @if let Some(reason) = run.known.get(&scenario.id) { p class="known" { "Known: " (reason) } }
                                     p class="ids" { (scenario.checks.join(", ")) }
                                 }

@@ -116,6 +116,15 @@ fn sign(run: &Run<'_>, judgement: &Judgement) -> (&'static str, &'static str, &'
     }
 }
 
+/// A text in which backticks enclose code, as the specification has it.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (index, part) in text.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 /// Where a failure is told.
 fn anchor(scenario: &str) -> String {
     format!("failure-{scenario}")
