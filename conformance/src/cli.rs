@@ -4,6 +4,7 @@
 //! question was wrong.
 
 mod client;
+mod coverage;
 mod explain;
 mod list;
 mod mutants;
@@ -43,6 +44,12 @@ enum Command {
     Explain {
         /// A requirement's ID, as PUSH-ONCE, or a scenario's, as retry-after-cut
         id: String,
+    },
+    /// Which scenarios, checkers and mutants stand behind each requirement
+    Coverage {
+        /// As spec/v1/coverage.md has it
+        #[arg(long)]
+        markdown: bool,
     },
     /// Run the suite against wrong servers and clients: each must be caught (needs the sources, and cargo)
     Mutants(mutants::MutantsArgs),
@@ -106,6 +113,7 @@ impl Cli {
             Some(Command::Run(args)) => run::run(&args),
             Some(Command::Client(args)) => client::client(&args),
             Some(Command::List(selection)) => list::list(&selection),
+            Some(Command::Coverage { markdown }) => coverage::coverage(markdown),
             Some(Command::Explain { id }) => explain::explain(&id),
             Some(Command::Mutants(args)) => mutants::run(&args),
         };

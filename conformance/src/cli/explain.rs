@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::Trouble;
+use crate::coverage::{Coverage, Covered};
 use crate::report::{text_columns, wrapped};
-use crate::requirements::{self, Binds, Requirement};
+use crate::requirements::{self, Binds};
 use crate::scenario::{Scenario, embedded};
 use crate::steps::{Step, Verb};
-use crate::{checkers, unjudged};
 
 pub(super) fn explain(id: &str) -> Result<ExitCode, Trouble> {
     let scenarios = embedded().map_err(|errors| {
@@ -22,8 +22,9 @@ pub(super) fn explain(id: &str) -> Result<ExitCode, Trouble> {
         )
     })?;
     let upper = id.to_uppercase();
-    if let Some(requirement) = requirements::find(&upper) {
-        explain_requirement(requirement, &scenarios);
+    let coverage = Coverage::of_build().map_err(Trouble)?;
+    if let Some(covered) = coverage.find(&upper) {
+        explain_requirement(covered);
     } else if let Some(scenario) = scenarios.iter().find(|scenario| scenario.id == id) {
         explain_scenario(scenario);
     } else {
@@ -34,7 +35,8 @@ pub(super) fn explain(id: &str) -> Result<ExitCode, Trouble> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn explain_requirement(requirement: &Requirement, scenarios: &[Scenario]) {
+fn explain_requirement(covered: &Covered) {
+    let requirement = covered.requirement;
     let binds = if requirement.binds == Binds::Server {
         "server"
     } else {
@@ -47,39 +49,33 @@ fn explain_requirement(requirement: &Requirement, scenarios: &[Scenario]) {
         requirement.chapter
     );
     outln!("{}\n", wrapped(&requirement.text, "  ", text_columns()));
-    let own: Vec<_> = scenarios
-        .iter()
-        .filter(|scenario| scenario.checks.contains(&requirement.id))
-        .collect();
-    if !own.is_empty() {
-        outln!("Scenarios that check it:");
-        for scenario in own {
-            outln!(
-                "  {}/{}\n{}",
-                scenario.chapter,
-                scenario.id,
-                wrapped(&scenario.title, "      ", text_columns())
-            );
+    for (scenario, why) in covered.scenarios.iter().filter_map(reasoned) {
+        outln!("Why, says {scenario}:\n{}\n", wrapped(why, "  ", text_columns()));
+    }
+    if !covered.scenarios.is_empty() {
+        let paths: Vec<_> = covered.scenarios.iter().map(|(path, _)| path.as_str()).collect();
+        outln!("Scenarios that check it:\n{}", wrapped(&paths.join(", "), "  ", text_columns()));
+    }
+    for checker in &covered.checkers {
+        outln!("The checker `{checker}` judges it in every scenario's history, where there is occasion.");
+    }
+    if let Some(reason) = covered.unjudged() {
+        outln!("Nothing judges it:\n{}", wrapped(reason, "  ", text_columns()));
+    }
+    if !covered.mutants.is_empty() {
+        outln!("Mutants that break it, and are caught:");
+        for mutant in &covered.mutants {
+            outln!("  {}\n{}", mutant.name, wrapped(&mutant.text.title, "      ", text_columns()));
         }
     }
-    for checker in checkers::ALL
-        .iter()
-        .filter(|checker| checker.requirements.contains(&requirement.id.as_str()))
-    {
-        outln!(
-            "The checker `{}` judges it in every scenario's history, where there is occasion.",
-            checker.name
-        );
+    if let Some(reason) = covered.unmutated() {
+        outln!("No mutant breaks it:\n{}", wrapped(reason, "  ", text_columns()));
     }
-    if let Some(reason) = unjudged::reason(&requirement.id) {
-        outln!(
-            "Nothing judges it:\n{}",
-            wrapped(reason, "  ", text_columns())
-        );
-    }
-    if requirement.binds == Binds::Client {
-        outln!("It binds clients: this runner judges servers.");
-    }
+}
+
+/// A scenario that says why it is there.
+fn reasoned((scenario, why): &(String, Option<String>)) -> Option<(&str, &str)> {
+    Some((scenario, why.as_deref()?))
 }
 
 fn explain_scenario(scenario: &Scenario) {

@@ -44,3 +44,14 @@ pub fn badge(run: &Run<'_>) -> String {
     .into_string()
         + "\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::Sample;
+
+    #[test]
+    fn it_says_how_many_hold() {
+        insta::assert_snapshot!(badge(&Sample::new().run()));
+    }
+}

@@ -83,7 +83,7 @@ pub(super) fn render(
             "\n      and {more} more of the kind, or that follow from these\n"
         ));
     }
-    if let Some(first) = failures.first() {
+    if let Some(first) = told.first() {
         text += &format!(
             "\n{}",
             transcript::excerpt(&judgement.facts, &first.at, style)

@@ -186,7 +186,8 @@ impl Report {
 }
 
 /// The word of RFC 2119.
-pub(super) fn level(level: Level) -> &'static str {
+#[must_use]
+pub fn level(level: Level) -> &'static str {
     match level {
         Level::Must => "MUST",
         Level::Should => "SHOULD",

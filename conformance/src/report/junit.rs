@@ -82,3 +82,35 @@ fn failed(judgement: &Judgement, failures: &[Failure]) -> TestCaseStatus {
     status.set_description(redaction.apply(&text));
     status
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{SECRETS, Sample};
+
+    #[test]
+    fn it_is_read_as_it_was_meant() {
+        let text = junit(&Sample::new().run());
+        let read = Report::deserialize_from_str(&text).expect("it is JUnit XML");
+        assert_eq!((read.tests, read.failures, read.errors), (4, 1, 1));
+        let cases = &read.test_suites[0].test_cases;
+        let of = |id: &str| cases.iter().find(|case| case.name.as_str() == id);
+        let failed = of("lost-update").expect("it is there");
+        let TestCaseStatus::NonSuccess { kind, ty, .. } = &failed.status else {
+            panic!("{:?}", failed.status)
+        };
+        assert_eq!(*kind, NonSuccessKind::Failure);
+        assert_eq!(ty.as_deref(), Some("UPD-FROM UPD-DELIVERED"));
+        for secret in SECRETS {
+            assert!(!text.contains(secret), "{secret}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_skipped() {
+        let text = junit(&Sample::known("issue 7").run());
+        let read = Report::deserialize_from_str(&text).expect("it is JUnit XML");
+        assert_eq!(read.failures, 0);
+        assert!(text.contains("known to fail: issue 7"));
+    }
+}

@@ -121,3 +121,24 @@ fn fenced(code: &str) -> String {
     let fence = "`".repeat(3.max(longest + 1));
     format!("{fence}text\n{code}{fence}\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{SECRETS, Sample};
+
+    #[test]
+    fn a_comment_has_the_verdict_the_table_and_folded_failures() {
+        let text = markdown(&Sample::new().run());
+        for secret in SECRETS {
+            assert!(!text.contains(secret), "{secret}");
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn no_word_is_taken_for_markup() {
+        assert_eq!(plain("<b> @one #2 a_b|"), "&lt;b> &#64;one &#35;2 a\\_b\\|");
+        assert!(fenced("a ```` b").starts_with("`````text\n"));
+    }
+}

@@ -11,6 +11,8 @@ mod markdown;
 mod progress;
 mod redact;
 mod run;
+#[cfg(test)]
+mod samples;
 mod style;
 mod summary;
 mod table;
@@ -21,7 +23,7 @@ pub use badge::badge;
 pub use baseline::{Baseline, Compared, Known};
 pub use failure::Repeat;
 pub use html::page;
-pub use json::Report;
+pub use json::{Report, level};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use progress::Progress;

@@ -38,11 +38,13 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The failures of a scenario that are worth telling: the first of each kind, and how many more there are.
+/// The failures of a scenario that are worth telling: the first of each kind, in the order in which they showed, and how many more there are.
 pub(super) fn different(failures: &[Failure], most: usize) -> (Vec<Failure>, usize) {
     let mut kinds: Vec<&[String]> = Vec::new();
     let mut told = Vec::new();
-    for failure in failures {
+    let mut by_time: Vec<&Failure> = failures.iter().collect();
+    by_time.sort_by_key(|failure| failure.at.iter().min().copied().unwrap_or(usize::MAX));
+    for failure in by_time {
         if told.len() < most && !kinds.contains(&failure.requirements.as_slice()) {
             kinds.push(&failure.requirements);
             told.push(failure.clone());

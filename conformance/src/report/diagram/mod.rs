@@ -208,3 +208,6 @@ fn summed(facts: &Facts, entries: &[usize]) -> String {
     format!("{} more{colon}{}", entries.len(), named.join(", "))
 }
 
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,6 @@ use super::lanes::name;
 use crate::facts::Facts;
 use crate::history::{Event, Frame, whole};
 
-/// So many rows a diagram has, those of folded entries left out.
-const ROWS_MAX: usize = 48;
-
 /// So many entries that show failures are drawn; more of them seldom say more.
 const MARKED_MAX: usize = 20;
 
@@ -22,6 +19,9 @@ const RELATED_MAX: usize = 16;
 
 /// So many openings, endings and interventions are drawn.
 const TURNS_MAX: usize = 12;
+
+/// So many entries are drawn because they are near.
+const NEAR_MAX: usize = 14;
 
 /// So many clients are drawn, those with marks first: with more, there would be no room for words.
 const LANES_MAX: usize = 5;
@@ -41,26 +41,25 @@ pub(super) fn chosen(facts: &Facts, marked: &BTreeSet<usize>) -> BTreeSet<usize>
     let all = 0..(end + 1).min(facts.entries.len());
     let near = |at: &usize| focus.iter().map(|of| of.abs_diff(*at)).min();
     let mut chosen: BTreeSet<usize> = focus.iter().copied().filter(|at| all.contains(at)).collect();
-    let mut take = |mut entries: Vec<usize>, most: usize, rank: &dyn Fn(&usize) -> usize| {
-        entries.sort_by_key(|at| (rank(at), near(at)));
-        for at in entries.into_iter().take(most) {
-            if chosen.len() < ROWS_MAX {
-                chosen.insert(at);
-            }
-        }
-    };
     let topic = Topic::of(facts, &focus);
     let bond = |at: &usize| topic.bond(facts, *at);
     let mut related: Vec<usize> = all.clone().filter(|at| bond(at) > 0).collect();
     related.sort_by_key(|at| (usize::MAX - bond(at), near(at)));
     let names = lanes(facts, focus.iter().chain(&related).copied());
-    let others: Vec<usize> = all.filter(|at| is_drawn(facts, *at, &names)).collect();
     related.retain(|at| is_drawn(facts, *at, &names));
-    take(related, RELATED_MAX, &|at| usize::MAX - bond(at));
+    take(&mut chosen, related, RELATED_MAX);
+    let mut others: Vec<usize> = all.filter(|at| is_drawn(facts, *at, &names)).collect();
+    others.sort_by_key(near);
     let turns = others.iter().copied().filter(|at| is_turn(facts, *at));
-    take(turns.collect(), TURNS_MAX, &|_| 0);
-    take(others, ROWS_MAX, &|_| 0);
+    take(&mut chosen, turns.collect(), TURNS_MAX);
+    take(&mut chosen, others, NEAR_MAX);
     chosen
+}
+
+/// Takes the first of these entries, so many that were not taken before.
+fn take(chosen: &mut BTreeSet<usize>, entries: Vec<usize>, most: usize) {
+    let new: Vec<usize> = entries.into_iter().filter(|at| !chosen.contains(at)).collect();
+    chosen.extend(new.into_iter().take(most));
 }
 
 /// The first clients among these entries.

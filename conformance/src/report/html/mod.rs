@@ -129,3 +129,6 @@ fn prose(text: &str) -> Markup {
 fn anchor(scenario: &str) -> String {
     format!("failure-{scenario}")
 }
+
+#[cfg(test)]
+mod tests;
