@@ -43,7 +43,10 @@ fn of_frame(frame: &Frame) -> String {
     };
     match kind {
         "" => frame.to_string().chars().take(24).collect(),
-        "hello" => format!("hello, acked {}", number("ackedSeq")),
+        "hello" => match frame.number("ackedSeq") {
+            Some(acked) => format!("hello, acked {acked}"),
+            None => kind.to_owned(),
+        },
         "welcome" => format!("welcome v{}, last {}", number("version"), number("lastSeq")),
         "subscribe" => match frame.member("cursor").and_then(|cursor| cursor.get("version")) {
             Some(version) => format!("subscribe {} from {version}", word("id")),
