@@ -8,6 +8,7 @@ use super::accept::accept;
 use super::welcome::welcome;
 use crate::client::cx::Cx;
 use crate::drive::Stop;
+use crate::history::ConnIx;
 use crate::scenario::{Template, Text};
 
 /// Lets a client connect, awaits its `hello` and answers it by `welcome`: honestly, where the scenario does not say otherwise. The name then has `hello` and
@@ -34,9 +35,22 @@ impl Session {
         if self.told {
             cx.done(&client, "go_online", json!({})).await?;
         }
-        let conn = accept(cx, &client, &name).await?;
+        let mut conn = accept(cx, &client, &name).await?;
+        while !is_used(cx, &client, conn).await? {
+            conn = accept(cx, &client, &name).await?;
+        }
         welcome(cx, conn, &self.conn, self.hello.as_ref(), self.welcome.as_ref()).await
     }
+}
+
+/// Whether the client says anything on a connection. One that it gave up before it was let in, for another, is none.
+async fn is_used(cx: &Cx, client: &str, conn: ConnIx) -> Result<bool, Stop> {
+    cx.until(client, None, &format!("{client} says hello"), |state| {
+        let conn = &state.conns[conn];
+        let (spoken, ended) = (!conn.received.is_empty(), conn.ended.is_some());
+        (spoken || ended).then_some(Ok(spoken))
+    })
+    .await
 }
 
 fn yes() -> bool {
