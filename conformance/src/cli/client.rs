@@ -53,16 +53,23 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, Trouble> {
     let scenarios = args.scenarios()?;
     if args.list {
         for scenario in &scenarios {
-            let Scenario { chapter, id, title, .. } = &**scenario;
+            let Scenario {
+                chapter, id, title, ..
+            } = &**scenario;
             outln!("{chapter}/{id}  {title}");
         }
         return Ok(ExitCode::SUCCESS);
     }
     // Before anything is judged: nobody wants to wait for a report that cannot be written.
     let report_file = args.json.as_deref().map(created).transpose()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| Trouble(format!("the runner cannot start: {error}")))?;
-    let (cmd, deadline): (Arc<str>, _) = (args.cmd.as_str().into(), Duration::from_secs(args.deadline.into()));
+    let (cmd, deadline): (Arc<str>, _) = (
+        args.cmd.as_str().into(),
+        Duration::from_secs(args.deadline.into()),
+    );
     let ready = runtime.block_on(ask_ready(&cmd, deadline));
     let ready = ready.map_err(|why| Trouble(format!("there is no client to judge: {why}")))?;
     let target = format!("{} by {}", ready.client, args.cmd);
@@ -79,10 +86,19 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, Trouble> {
     let judgements = runtime.block_on(judging);
     progress.finish();
     runtime.shutdown_background();
-    let judgements: Vec<_> = judgements.iter().map(crate::client::judge::Judgement::reported).collect();
+    let judgements: Vec<_> = judgements
+        .iter()
+        .map(crate::client::judge::Judgement::reported)
+        .collect();
     let summary = Summary::of(Binds::Client, &judgements, began.elapsed());
     let repeat = args.repeat();
-    print(&judgements, &summary, &repeat, args.verbose, Style::of(&std::io::stdout()));
+    print(
+        &judgements,
+        &summary,
+        &repeat,
+        args.verbose,
+        Style::of(&std::io::stdout()),
+    );
     if let Some((mut file, path)) = report_file {
         let report = Report::of(&target, &judgements, &summary, &repeat);
         let written = file.write_all(report.text().as_bytes());
@@ -107,10 +123,20 @@ impl ClientArgs {
             selects(pattern, &scenario.id, &scenario.chapter, &scenario.checks)
         };
         // A name that means nothing is a mistake, not an empty selection.
-        if let Some(nothing) = self.select.iter().find(|pattern| !all.iter().any(|scenario| is(pattern, scenario))) {
+        if let Some(nothing) = self
+            .select
+            .iter()
+            .find(|pattern| !all.iter().any(|scenario| is(pattern, scenario)))
+        {
             let known = requirements::find(nothing).is_some();
-            let why = if known { "no scenario checks" } else { "no scenario, and no requirement that one checks, is named" };
-            return Err(Trouble(format!("{why} {nothing} (see `syncline-conformance client --list`)")));
+            let why = if known {
+                "no scenario checks"
+            } else {
+                "no scenario, and no requirement that one checks, is named"
+            };
+            return Err(Trouble(format!(
+                "{why} {nothing} (see `syncline-conformance client --list`)"
+            )));
         }
         let chosen = all.into_iter().filter(|scenario| {
             any(&self.select, &|pattern| is(pattern, scenario))
@@ -118,7 +144,9 @@ impl ClientArgs {
         });
         let chosen: Vec<_> = chosen.map(Arc::new).collect();
         if chosen.is_empty() {
-            return Err(Trouble("no scenario is selected: --select and --chapter must both hold".to_owned()));
+            return Err(Trouble(
+                "no scenario is selected: --select and --chapter must both hold".to_owned(),
+            ));
         }
         Ok(chosen)
     }
@@ -132,7 +160,12 @@ impl ClientArgs {
         Repeat {
             binds: Binds::Client,
             flags,
-            files: self.file.iter().map(|path| path.display().to_string()).collect(),
+            files: self
+                .file
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect(),
+            replays: Vec::new(),
         }
     }
 }
