@@ -6,6 +6,8 @@
 mod client;
 mod explain;
 mod list;
+mod random;
+mod replay;
 mod run;
 mod select;
 
@@ -33,6 +35,8 @@ pub struct Cli {
 enum Command {
     /// Judge a server (the default): without --server or --target, the embedded reference server
     Run(RunArgs),
+    /// Judge a server by one scenario file, again and again
+    Replay(replay::ReplayArgs),
     /// Judge a client behind its adapter
     Client(client::ClientArgs),
     /// List the scenarios
@@ -46,24 +50,45 @@ enum Command {
 
 #[derive(Clone, Debug, Args)]
 struct RunArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    random: random::RandomArgs,
+    /// Write the report to this file, as JSON (conformance/report.schema.json)
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Whom to judge, and how.
+#[derive(Clone, Debug, Args)]
+struct TargetArgs {
     /// The WebSocket URL of the server, as ws://127.0.0.1:8081/sync
     #[arg(long, value_name = "URL", conflicts_with = "target")]
     server: Option<String>,
     /// A TOML file that names the server and the commands of its hooks (see conformance/README.md)
     #[arg(long, value_name = "FILE")]
     target: Option<PathBuf>,
-    #[command(flatten)]
-    selection: Selection,
+    /// A command that starts a server on {port} of 127.0.0.1, with its data in {dir}: the runner starts, kills and restarts it
+    #[arg(long, value_name = "CMD", conflicts_with_all = ["server", "target"])]
+    command: Option<String>,
+    /// The path of its URL
+    #[arg(long, value_name = "PATH", default_value = "/sync", requires = "command")]
+    path: String,
+    /// A command that restarts the server at the URL, on the same data
+    #[arg(long, value_name = "CMD", requires = "server")]
+    restart_cmd: Option<String>,
+    /// A command that kills the server at the URL, as kill -9, and starts it again, on the same data
+    #[arg(long, value_name = "CMD", requires = "server")]
+    kill_cmd: Option<String>,
     /// How many scenarios run side by side
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
     /// How long to wait for what must come, in seconds
     #[arg(long, value_name = "SECS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     deadline: u32,
-    /// Write the report to this file, as JSON (conformance/report.schema.json)
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Makes the names of clients, tables and workspaces; without it they are random
+    /// Makes all that is random: names, faults, random histories
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Use this workspace instead of a fresh one for each scenario
@@ -101,6 +126,7 @@ impl Cli {
         let done = match self.command {
             None => run::run(&self.run),
             Some(Command::Run(args)) => run::run(&args),
+            Some(Command::Replay(args)) => replay::replay(&args),
             Some(Command::Client(args)) => client::client(&args),
             Some(Command::List(selection)) => list::list(&selection),
             Some(Command::Explain { id }) => explain::explain(&id),

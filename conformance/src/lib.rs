@@ -20,6 +20,7 @@ pub mod judge;
 pub mod matcher;
 mod preflight;
 mod proxy;
+pub mod random;
 pub mod report;
 pub mod requirements;
 pub mod scenario;

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame as WireFrame;
@@ -201,6 +202,10 @@ async fn handshake(
         Err(Error::Http(answer)) => Err(OpenError::Refused(answer.status().as_u16())),
         Err(_) if wire.is_some_and(|wire| wire.was_cut()) => Err(OpenError::Cut),
         Err(Error::Io(error)) => Err(OpenError::Unreachable(error.to_string())),
+        // It took the connection and gave it up: a server that is ending does so.
+        Err(Error::Protocol(error @ ProtocolError::HandshakeIncomplete)) => {
+            Err(OpenError::Unreachable(error.to_string()))
+        }
         Err(Error::Protocol(error)) if error.to_string().to_lowercase().contains("subprotocol") => {
             Err(OpenError::Subprotocol(error.to_string()))
         }

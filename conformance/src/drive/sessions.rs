@@ -195,7 +195,8 @@ fn not_opened(error: &OpenError) -> Stop {
         OpenError::Unreachable(why) => {
             Stop::Unknown(format!("the server cannot be reached: {why}"))
         }
-        OpenError::Refused(status) => Stop::fail(
+        OpenError::Refused(status) => Stop::broken(
+            "CONN-SUBPROTOCOL",
             "the WebSocket handshake is accepted",
             format!("HTTP status {status}"),
         ),

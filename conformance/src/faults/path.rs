@@ -220,12 +220,13 @@ impl Path {
                     piece = usize::try_from(bytes.max(1)).unwrap_or(usize::MAX);
                     unit.bytes.len() > piece
                 }
-                Kind::Fragment(parts) => {
+                // The handshake's head is no frame.
+                Kind::Fragment(parts) if unit.message.is_some() => {
                     let whole = bytes.len();
                     bytes = fragmented(&bytes, usize::try_from(parts).unwrap_or(usize::MAX));
                     bytes.len() > whole
                 }
-                Kind::Cut | Kind::Reset => false,
+                Kind::Cut | Kind::Reset | Kind::Fragment(_) => false,
             };
             if hits && unit.message.is_some() {
                 fault.mark.hit();

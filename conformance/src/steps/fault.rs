@@ -35,6 +35,9 @@ pub struct Fault {
     /// `throttle`: bytes a second. `chop`: bytes at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Number>,
+    /// true: it may hit nothing, and the scenario still says something.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
     /// `fragment`: how many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<Number>,
@@ -88,7 +91,7 @@ impl Fault {
             }
         });
         cx.journal.record(Event::Fault { what: format!("{}: {}", names.join(", "), self.told()) });
-        network.add(&names, &fault, &cx.place);
+        network.add(&names, &fault, (!self.optional).then_some(&cx.place));
         Ok(())
     }
 

@@ -74,7 +74,8 @@ impl Online {
             _ => None,
         });
         match before {
-            Some((conn, true)) => return Ok(conn),
+            // It may have ended without anybody's having seen it.
+            Some((conn, true)) => return cx.fence(conn).await.map(|()| conn),
             Some((conn, false)) => cx.link(conn)?.cut().await,
             None => {}
         }
