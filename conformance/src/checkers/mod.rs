@@ -10,6 +10,7 @@ mod closing;
 mod codes;
 mod epochs;
 mod frames;
+mod locks;
 #[cfg(test)]
 mod notation;
 mod outcomes;
@@ -109,6 +110,7 @@ pub const ALL: &[Checker] = &[
     updates::CHECKER,
     author::CHECKER,
     rows::CHECKER,
+    locks::CHECKER,
 ];
 
 /// What all checkers say of a history.

@@ -5,7 +5,7 @@
 //! ```text
 //! hello alice 3            hello of client alice (or none: `hello`), ackedSeq 3
 //! welcome 5 2 [1 x applied 4, 2 y rejected 5 no_ops]       version 5, lastSeq 2, results
-//! push 1 x t/k=1 t/j- | 2 y t/k=2                          mutations: seq, opId, ops
+//! push 1 x t/k=1 t/j- | 2 y t/k=2?1                        mutations: seq, opId, ops (with ifVersion 1)
 //! ack 2 1 x applied 4, 2 y refused seq_gap                 re (or `-`), results
 //! subscribe i t,u @4       tables, cursor (epoch e)        subscribed i s t,u
 //! update s 0..5 replace t/k=1@5 t/j-@5                     from..to; `0..` is a part
@@ -232,8 +232,13 @@ fn mutation(text: &str) -> Value {
     json!({ "seq": number(seq), "opId": op_id, "ops": ops.iter().map(|op| op_of(op)).collect::<Vec<_>>() })
 }
 
-/// `t/k=1` or `t/k-`.
+/// `t/k=1` or `t/k-`, with a lock `t/k=1?5`.
 fn op_of(text: &str) -> Value {
+    if let Some((op, version)) = text.split_once('?') {
+        let mut op = op_of(op);
+        op["ifVersion"] = number(version).into();
+        return op;
+    }
     let (table, rest) = text.split_once('/').expect("table/key");
     match rest.split_once('=') {
         Some((key, value)) => {
