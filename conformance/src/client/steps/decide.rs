@@ -31,16 +31,27 @@ pub struct Decide {
     pub r#as: Option<Text>,
 }
 
+/// So many pushes in a row may be of what is decided or refused already: what a window can hold, and again as many.
+const IDLE_MAX: usize = 600;
+
 impl Decide {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let (conn, _) = cx.conn(&self.conn)?;
         let mut decided: Vec<Value> = Vec::new();
+        let mut idle = 0;
         while decided.len() < self.results.len() {
             let (at, push) = take(cx, conn, &json!({ "type": "push" })).await?;
+            let before = decided.len();
             let results = self.push(cx, conn, at, &push, &mut decided)?;
             if self.answer {
                 let re = cx.with(|state| ordinal(state, conn, at));
-                cx.say(conn, &json!({ "type": "ack", "re": re, "results": results })).await?;
+                let ack = json!({ "type": "ack", "re": re, "results": results });
+                cx.say(conn, &ack).await?;
+            }
+            idle = if decided.len() > before { 0 } else { idle + 1 };
+            if idle > IDLE_MAX {
+                let actual = format!("{idle} pushes in a row with nothing new to decide");
+                return Err(Stop::fail("the next mutation of the chain", actual).at([at]));
             }
         }
         cx.bind(self.r#as.as_ref(), decided)

@@ -29,6 +29,9 @@ pub struct Session {
     pub told: bool,
 }
 
+/// So many connections in a row may be given up before the client says anything.
+const GIVEN_UP_MAX: usize = 20;
+
 impl Session {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let (client, name) = (cx.text(&self.client)?, cx.text(&self.conn)?);
@@ -36,7 +39,10 @@ impl Session {
             cx.done(&client, "go_online", json!({})).await?;
         }
         let mut conn = accept(cx, &client, &name).await?;
-        while !is_used(cx, &client, conn).await? {
+        for _ in 0..GIVEN_UP_MAX {
+            if is_used(cx, &client, conn).await? {
+                break;
+            }
             conn = accept(cx, &client, &name).await?;
         }
         welcome(cx, conn, &self.conn, self.hello.as_ref(), self.welcome.as_ref()).await
