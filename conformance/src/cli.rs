@@ -6,6 +6,7 @@
 mod client;
 mod explain;
 mod list;
+mod mutants;
 mod random;
 mod replay;
 mod run;
@@ -46,6 +47,8 @@ enum Command {
         /// A requirement's ID, as PUSH-ONCE, or a scenario's, as retry-after-cut
         id: String,
     },
+    /// Run the suite against wrong servers and clients: each must be caught (needs the sources, and cargo)
+    Mutants(mutants::MutantsArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -130,6 +133,7 @@ impl Cli {
             Some(Command::Client(args)) => client::client(&args),
             Some(Command::List(selection)) => list::list(&selection),
             Some(Command::Explain { id }) => explain::explain(&id),
+            Some(Command::Mutants(args)) => mutants::run(&args),
         };
         done.unwrap_or_else(|Trouble(text)| {
             eprintln!("{text}");

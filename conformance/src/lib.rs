@@ -18,6 +18,7 @@ pub mod faults;
 pub mod history;
 pub mod judge;
 pub mod matcher;
+pub mod mutants;
 mod preflight;
 mod proxy;
 pub mod random;

@@ -1,0 +1,147 @@
+//! `mutants`: runs the suite against wrong servers and clients, and prints which requirement caught which.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::Trouble;
+use crate::mutants::kill::{self, Fate, Trial};
+use crate::mutants::tree::{self, Programs};
+use crate::mutants::{self, Mutant, Side};
+use crate::report::Style;
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct MutantsArgs {
+    /// Only these mutants
+    names: Vec<String>,
+    /// How many mutants are tried side by side
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// The root of the sources
+    #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."))]
+    root: PathBuf,
+}
+
+pub(super) fn run(args: &MutantsArgs) -> Result<ExitCode, Trouble> {
+    let all = mutants::all(&args.root).map_err(Trouble)?;
+    if let Some(name) = args
+        .names
+        .iter()
+        .find(|name| !all.iter().any(|mutant| mutant.name == **name))
+    {
+        return Err(Trouble(format!("no mutant is named {name}")));
+    }
+    let chosen: Vec<Mutant> = all
+        .iter()
+        .filter(|mutant| args.names.is_empty() || args.names.contains(&mutant.name))
+        .cloned()
+        .collect();
+    let began = Instant::now();
+    eprintln!("Building {} mutants into one program", all.len());
+    let programs = tree::build(&args.root, &all).map_err(Trouble)?;
+    eprintln!("Built in {:.0} s", began.elapsed().as_secs_f64());
+    let reports = tempfile::tempdir().map_err(|error| Trouble(error.to_string()))?;
+    for side in Side::ALL {
+        if chosen.iter().any(|mutant| mutant.side == side) {
+            kill::control(
+                &programs,
+                side,
+                &chosen,
+                &reports.path().join("control.json"),
+            )
+            .map_err(Trouble)?;
+        }
+    }
+    let alive = try_all(&programs, &chosen, args.jobs.into(), reports.path())?;
+    outln!(
+        "\n{} of {} mutants are killed for what they break, in {:.0} s.",
+        chosen.len() - alive,
+        chosen.len(),
+        began.elapsed().as_secs_f64()
+    );
+    Ok(ExitCode::from(u8::from(alive > 0)))
+}
+
+/// Tries all, and prints a line for each as it ends; returns how many were not killed.
+fn try_all(
+    programs: &Programs,
+    mutants: &[Mutant],
+    jobs: usize,
+    reports: &Path,
+) -> Result<usize, Trouble> {
+    let style = Style::of(&std::io::stdout());
+    let widest = mutants
+        .iter()
+        .map(|mutant| mutant.name.len())
+        .max()
+        .unwrap_or(0);
+    let (next, alive, trouble) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(None));
+    let work = || {
+        while let Some(mutant) = mutants.get(next.fetch_add(1, Relaxed)) {
+            let report = reports.join(format!("{}-{}.json", mutant.side.folder(), mutant.name));
+            match kill::attempt(programs, mutant, &report) {
+                Ok(trial) => {
+                    alive.fetch_add(usize::from(!matches!(trial.fate, Fate::Killed(_))), Relaxed);
+                    outln!(
+                        "{:7} {:widest$}  {}",
+                        mutant.side.folder(),
+                        mutant.name,
+                        told(mutant, &trial, style)
+                    );
+                }
+                Err(why) => {
+                    trouble
+                        .lock()
+                        .expect("nobody panics with it")
+                        .get_or_insert(format!("{}: {why}", mutant.name));
+                    next.store(mutants.len(), Relaxed);
+                }
+            }
+        }
+    };
+    thread::scope(|scope| (0..jobs).for_each(|_| drop(scope.spawn(work))));
+    match trouble.into_inner().expect("nobody panics with it") {
+        Some(why) => Err(Trouble(why)),
+        None => Ok(alive.into_inner()),
+    }
+}
+
+/// How many scenarios are named that killed a mutant.
+const NAMED: usize = 3;
+
+fn told(mutant: &Mutant, trial: &Trial, style: Style) -> String {
+    let breaks = mutant.text.breaks.join(" ");
+    let seconds = trial.took.as_secs_f64();
+    match &trial.fate {
+        Fate::Killed(by) => {
+            let more = by.len().saturating_sub(NAMED);
+            let named = by
+                .iter()
+                .take(NAMED)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ");
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            format!(
+                "{} {breaks}  by {named}{more}  {seconds:.1} s",
+                style.good("killed")
+            )
+        }
+        Fate::WrongReason(missed) => format!(
+            "{} {} not found broken  {seconds:.1} s",
+            style.bad("wrong reason"),
+            missed.join(" ")
+        ),
+        Fate::Survived => format!("{} {breaks}  {seconds:.1} s", style.bad("survived")),
+        Fate::Unknown(why) => format!("{} {why}  {seconds:.1} s", style.doubtful("unknown")),
+    }
+}
