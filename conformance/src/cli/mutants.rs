@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Instant;
@@ -57,7 +56,7 @@ pub(super) fn run(args: &MutantsArgs) -> Result<ExitCode, Trouble> {
             .map_err(Trouble)?;
         }
     }
-    let alive = try_all(&programs, &chosen, args.jobs.into(), reports.path())?;
+    let alive = try_all(&programs, &chosen, args.jobs.into(), reports.path());
     outln!(
         "\n{} of {} mutants are killed for what they break, in {:.0} s.",
         chosen.len() - alive,
@@ -68,47 +67,29 @@ pub(super) fn run(args: &MutantsArgs) -> Result<ExitCode, Trouble> {
 }
 
 /// Tries all, and prints a line for each as it ends; returns how many were not killed.
-fn try_all(
-    programs: &Programs,
-    mutants: &[Mutant],
-    jobs: usize,
-    reports: &Path,
-) -> Result<usize, Trouble> {
+fn try_all(programs: &Programs, mutants: &[Mutant], jobs: usize, reports: &Path) -> usize {
     let style = Style::of(&std::io::stdout());
     let widest = mutants
         .iter()
         .map(|mutant| mutant.name.len())
         .max()
         .unwrap_or(0);
-    let (next, alive, trouble) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(None));
+    let (next, alive) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
         while let Some(mutant) = mutants.get(next.fetch_add(1, Relaxed)) {
             let report = reports.join(format!("{}-{}.json", mutant.side.folder(), mutant.name));
-            match kill::attempt(programs, mutant, &report) {
-                Ok(trial) => {
-                    alive.fetch_add(usize::from(!matches!(trial.fate, Fate::Killed(_))), Relaxed);
-                    outln!(
-                        "{:7} {:widest$}  {}",
-                        mutant.side.folder(),
-                        mutant.name,
-                        told(mutant, &trial, style)
-                    );
-                }
-                Err(why) => {
-                    trouble
-                        .lock()
-                        .expect("nobody panics with it")
-                        .get_or_insert(format!("{}: {why}", mutant.name));
-                    next.store(mutants.len(), Relaxed);
-                }
-            }
+            let trial = kill::attempt(programs, mutant, &report);
+            alive.fetch_add(usize::from(!matches!(trial.fate, Fate::Killed(_))), Relaxed);
+            outln!(
+                "{:7} {:widest$}  {}",
+                mutant.side.folder(),
+                mutant.name,
+                told(mutant, &trial, style)
+            );
         }
     };
     thread::scope(|scope| (0..jobs).for_each(|_| drop(scope.spawn(work))));
-    match trouble.into_inner().expect("nobody panics with it") {
-        Some(why) => Err(Trouble(why)),
-        None => Ok(alive.into_inner()),
-    }
+    alive.into_inner()
 }
 
 /// How many scenarios are named that killed a mutant.
@@ -136,10 +117,11 @@ fn told(mutant: &Mutant, trial: &Trial, style: Style) -> String {
                 style.good("killed")
             )
         }
-        Fate::WrongReason(missed) => format!(
-            "{} {} not found broken  {seconds:.1} s",
+        Fate::WrongReason { missed, found } => format!(
+            "{} {} not found broken, but {}  {seconds:.1} s",
             style.bad("wrong reason"),
-            missed.join(" ")
+            missed.join(" "),
+            found.join(" ")
         ),
         Fate::Survived => format!("{} {breaks}  {seconds:.1} s", style.bad("survived")),
         Fate::Unknown(why) => format!("{} {why}  {seconds:.1} s", style.doubtful("unknown")),

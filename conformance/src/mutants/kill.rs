@@ -16,7 +16,12 @@ pub enum Fate {
     /// Everything that it breaks was found broken, by these scenarios.
     Killed(Vec<String>),
     /// Something was found broken, but not these requirements that it breaks.
-    WrongReason(Vec<String>),
+    WrongReason {
+        /// What it breaks and was not found broken.
+        missed: Vec<String>,
+        /// What was found broken.
+        found: Vec<String>,
+    },
     /// The suite found nothing wrong.
     Survived,
     /// Nothing can be said.
@@ -36,10 +41,8 @@ pub struct Trial {
 const DEADLINE: &str = "5";
 
 /// Runs the suite against a mutant.
-///
-/// # Errors
-/// The suite could not be run.
-pub fn attempt(programs: &Programs, mutant: &Mutant, report: &Path) -> Result<Trial, String> {
+#[must_use]
+pub fn attempt(programs: &Programs, mutant: &Mutant, report: &Path) -> Trial {
     let began = Instant::now();
     let found = judge(
         programs,
@@ -47,11 +50,12 @@ pub fn attempt(programs: &Programs, mutant: &Mutant, report: &Path) -> Result<Tr
         Some(&mutant.name),
         selection(mutant),
         report,
-    )?;
-    Ok(Trial {
-        fate: fate(mutant, &found),
+    );
+    let fate = found.map_or_else(Fate::Unknown, |found| fate(mutant, &found));
+    Trial {
+        fate,
         took: began.elapsed(),
-    })
+    }
 }
 
 /// Runs what is run against these mutants against what is no mutant: nothing of it may fail.
@@ -148,7 +152,10 @@ fn fate(mutant: &Mutant, found: &Found) -> Fate {
         .collect();
     match found.exit_code {
         1 if missed.is_empty() => Fate::Killed(found.failed.clone()),
-        1 => Fate::WrongReason(missed),
+        1 => Fate::WrongReason {
+            missed,
+            found: found.broken.iter().cloned().collect(),
+        },
         0 => Fate::Survived,
         _ => Fate::Unknown("nothing failed, and something remained unknown".to_owned()),
     }

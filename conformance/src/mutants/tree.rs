@@ -1,7 +1,7 @@
 //! A copy of the sources with all mutants in it, and the programs built from it.
 //!
-//! The copy is built with the same profile and into the same folder as the runner itself, so that everything that it depends on is there already; only the
-//! programs have names of their own.
+//! The copy is built with the same profile and into the same folder as the runner itself, so that everything that it depends on is there already. Its crates have
+//! a version of their own, by which cargo tells them from those that are no mutants, and the programs names of their own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -151,7 +151,7 @@ fn copy(
     let file = to.strip_prefix(tree).map_err(|error| error.to_string())?;
     let text = match changed.get(file) {
         Some(text) => text.clone().into_bytes(),
-        None => renamed(file, fs::read(from).map_err(told)?),
+        None => renamed(file, fs::read(from).map_err(told)?)?,
     };
     if fs::read(to).is_ok_and(|before| before == text) {
         return Ok(());
@@ -160,8 +160,8 @@ fn copy(
     fs::write(to, text).map_err(told)
 }
 
-/// The manifests name the programs.
-fn renamed(file: &Path, text: Vec<u8>) -> Vec<u8> {
+/// The manifests name the programs, and the version.
+fn renamed(file: &Path, text: Vec<u8>) -> Result<Vec<u8>, String> {
     let program = match file.to_str() {
         Some("conformance/Cargo.toml") => {
             format!("\n[[bin]]\nname = \"{RUNNER}\"\npath = \"src/main.rs\"\n")
@@ -169,9 +169,18 @@ fn renamed(file: &Path, text: Vec<u8>) -> Vec<u8> {
         Some("reference-client/rust/Cargo.toml") => {
             format!("\n[[example]]\nname = \"{ADAPTER}\"\npath = \"examples/adapter.rs\"\n")
         }
-        _ => return text,
+        Some("Cargo.toml") => {
+            let text = String::from_utf8(text).map_err(|error| error.to_string())?;
+            let version = concat!("version = \"", env!("CARGO_PKG_VERSION"));
+            let text = text.replacen(version, &format!("{version}-mutants"), 1);
+            // What is switched need not be pretty.
+            let lints = "[workspace.lints.rust]\n";
+            let quiet = text.replacen(lints, &format!("{lints}warnings = \"allow\"\n"), 1);
+            return Ok(quiet.into_bytes());
+        }
+        _ => return Ok(text),
     };
-    [text, program.into_bytes()].concat()
+    Ok([text, program.into_bytes()].concat())
 }
 
 fn read(path: &Path) -> Result<String, String> {
