@@ -77,7 +77,12 @@ struct TargetArgs {
     #[arg(long, value_name = "CMD", conflicts_with_all = ["server", "target"])]
     command: Option<String>,
     /// The path of its URL
-    #[arg(long, value_name = "PATH", default_value = "/sync", requires = "command")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/sync",
+        requires = "command"
+    )]
     path: String,
     /// A command that restarts the server at the URL, on the same data
     #[arg(long, value_name = "CMD", requires = "server")]

@@ -13,8 +13,8 @@ use crate::preflight::{self, Welcome};
 use crate::random::Hunt;
 use crate::report::{Progress, Repeat, Report, Style, Summary, print};
 use crate::requirements::Binds;
-use crate::suite;
 use crate::scenario::Hook;
+use crate::suite;
 use crate::target::{Target, command::Command, embedded::Embedded, file};
 
 /// A target that has answered, and how to judge it.
@@ -93,13 +93,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
         .filter_map(|find| find.saved.as_ref().ok());
     let saved = finds.chain(&hunt.others);
     let repeat = saved.fold(args.repeat(), |repeat, file| repeat.replaying(file));
-    print(
-        &judgements,
-        &summary,
-        &repeat,
-        verbose,
-        style,
-    );
+    print(&judgements, &summary, &repeat, verbose, style);
     if let Some(told) = told {
         out!("{told}");
     }
@@ -114,12 +108,21 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
 impl TargetArgs {
     fn target(&self) -> Result<Arc<dyn Target>, Trouble> {
         if let Some(command) = &self.command {
-            return Ok(Arc::new(Command::new(command, &self.path).map_err(Trouble)?));
+            return Ok(Arc::new(
+                Command::new(command, &self.path).map_err(Trouble)?,
+            ));
         }
-        let hooks = [(Hook::Restart, &self.restart_cmd), (Hook::Kill, &self.kill_cmd)];
-        let hooks = hooks.into_iter().filter_map(|(hook, command)| Some((hook, command.clone()?)));
+        let hooks = [
+            (Hook::Restart, &self.restart_cmd),
+            (Hook::Kill, &self.kill_cmd),
+        ];
+        let hooks = hooks
+            .into_iter()
+            .filter_map(|(hook, command)| Some((hook, command.clone()?)));
         match (&self.server, &self.target) {
-            (Some(url), _) => Ok(Arc::new(file::File::new(url, hooks.collect()).map_err(Trouble)?)),
+            (Some(url), _) => Ok(Arc::new(
+                file::File::new(url, hooks.collect()).map_err(Trouble)?,
+            )),
             (_, Some(path)) => Ok(Arc::new(file::load(path).map_err(Trouble)?)),
             (None, None) => Ok(Arc::new(Embedded::default())),
         }

@@ -60,9 +60,6 @@ pub struct Text {
     /// Which scenarios are run against it, as `--select` takes them; without this, those that check what it breaks.
     #[serde(default)]
     pub select: Vec<String>,
-    /// How many random histories are run against it besides.
-    #[serde(default)]
-    pub random: u32,
     /// The edits, which together make it.
     #[serde(rename = "edit")]
     pub edits: Vec<Edit>,
