@@ -17,12 +17,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Judges Syncline servers.
+/// Judges Syncline servers and clients.
 #[derive(Debug, Parser)]
 #[command(
     name = "syncline-conformance",
     version,
-    about = "Judges any Syncline server: does it converge, apply once, keep order?"
+    about = "Judges any Syncline server, and any client: does it converge, apply once, keep order?"
 )]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
