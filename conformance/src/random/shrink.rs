@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::edits::{edited, edits, steps_in};
 use super::hunt::parse;
-use crate::judge::{Judgement, Settings, Verdict, judge};
+use crate::judge::{Judgement, Settings, Verdict};
+use crate::suite;
 use crate::target::Target;
 
 /// A failure, made small.
@@ -121,12 +122,9 @@ impl Trial {
             if in_vain >= candidates.len() || Instant::now() > until {
                 return (file, last);
             }
-            let some: Vec<&Value> = candidates
-                .iter()
-                .cycle()
-                .skip(at % candidates.len())
-                .take(self.at_once(tries).min(candidates.len()))
-                .collect();
+            let count = self.at_once(&file, tries).min(candidates.len());
+            let from = candidates.iter().cycle().skip(at % candidates.len());
+            let some: Vec<&Value> = from.take(count).collect();
             let tried = join_all(some.iter().map(|smaller| self.failures(smaller, tries))).await;
             let mut failed = tried.into_iter().zip(some).enumerate();
             let found = failed.find_map(|(index, (failures, smaller))| {
@@ -138,17 +136,16 @@ impl Trial {
                     (file, last, in_vain) = (smaller, Some(judgement), 0);
                     at += index;
                 }
-                None => {
-                    let count = self.at_once(tries).min(candidates.len());
-                    (at, in_vain) = (at + count, in_vain + count);
-                }
+                None => (at, in_vain) = (at + count, in_vain + count),
             }
         }
     }
 
     /// How many candidates are tried side by side.
-    fn at_once(&self, tries: usize) -> usize {
-        (self.jobs / tries.max(1)).max(1)
+    fn at_once(&self, file: &Value, tries: usize) -> usize {
+        let alone = !self.target.isolates() && file.get("needs").is_some();
+        let room = if alone { 1 } else { self.jobs / tries.max(1) };
+        room.max(1)
     }
 
     /// The judgements that failed for the same reason, of so many.
@@ -156,17 +153,10 @@ impl Trial {
         let Ok(scenario) = parse(file) else {
             return Vec::new();
         };
-        let scenario = Arc::new(scenario);
-        let run = |_| {
-            let judging = judge(
-                Arc::clone(&scenario),
-                Arc::clone(&self.target),
-                self.settings.clone(),
-            );
-            tokio::spawn(judging)
-        };
-        let judged = join_all((0..runs).map(run)).await;
+        let again = vec![Arc::new(scenario); runs];
+        let (target, settings) = (Arc::clone(&self.target), self.settings.clone());
+        let judged = suite::run(again, target, settings, self.jobs, |_| ()).await;
         let same = |judgement: &Judgement| fails_with(judgement, &self.requirements);
-        judged.into_iter().flatten().filter(same).collect()
+        judged.into_iter().filter(same).collect()
     }
 }

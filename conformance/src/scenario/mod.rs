@@ -115,6 +115,12 @@ impl Hook {
 }
 
 impl Scenario {
+    /// Whether all of the server's connections end by something that is done in it.
+    #[must_use]
+    pub fn ends_connections(&self) -> bool {
+        self.needs.hooks.iter().any(|hook| hook.ends_connections())
+    }
+
     /// Whether something goes wrong with the network in it.
     #[must_use]
     pub fn has_faults(&self) -> bool {
