@@ -67,12 +67,13 @@ fn fill<'a>(
     part_bytes: usize,
 ) -> Option<Position> {
     let mut sent = None;
+    let mut table = TableName::default();
     while let Some(change) = changes.peek() {
         let before = text.len();
         if sent.is_some() {
             text.push(',');
         }
-        write_change(text, change);
+        write_change(text, table.as_json(change.table), change);
         if sent.is_some() && text.len() > part_bytes {
             text.truncate(before);
             break;
@@ -87,12 +88,30 @@ fn fill<'a>(
     sent
 }
 
-fn write_change(text: &mut String, change: &ChangeRef<'_>) {
+/// The name of the table that was written last, as JSON: the next change is probably one of the same.
+#[derive(Default)]
+struct TableName<'a> {
+    name: &'a str,
+    json: String,
+}
+
+impl<'a> TableName<'a> {
+    fn as_json(&mut self, name: &'a str) -> &str {
+        if !std::ptr::eq(self.name, name) {
+            self.name = name;
+            self.json.clear();
+            json::string(&mut self.json, name);
+        }
+        &self.json
+    }
+}
+
+fn write_change(text: &mut String, table: &str, change: &ChangeRef<'_>) {
     text.push_str(match change.row.value {
         Some(_) => r#"{"op":"set","table":"#,
         None => r#"{"op":"delete","table":"#,
     });
-    json::string(text, change.table);
+    text.push_str(table);
     text.push_str(r#","key":"#);
     json::string(text, change.key);
     text.push_str(r#","version":"#);

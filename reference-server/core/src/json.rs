@@ -15,12 +15,15 @@ pub(crate) fn string(text: &mut String, value: &str) {
     text.push('"');
 }
 
-/// Whether JSON escapes any of these bytes: control characters, `"` and `\`. Eight bytes are looked at together.
+/// Whether JSON escapes any of these bytes: control characters, `"` and `\`. Eight are looked at together, the last of them perhaps twice.
 fn has_escapes(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks();
-    let mut last = [b' '; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    words.iter().chain([&last]).any(|word| {
+    let Some(last) = bytes.last_chunk() else {
+        return bytes
+            .iter()
+            .any(|byte| matches!(byte, ..0x20 | b'"' | b'\\'));
+    };
+    let (words, _) = bytes.as_chunks();
+    words.iter().chain([last]).any(|word| {
         const EACH: u64 = u64::from_le_bytes([1; 8]);
         let word = u64::from_le_bytes(*word);
         // The highest bit of a byte is set if it, or a lower one, is less than `n`.
@@ -31,18 +34,11 @@ fn has_escapes(bytes: &[u8]) -> bool {
 }
 
 /// Writes an integer.
-pub(crate) fn integer(text: &mut String, mut value: u64) {
-    let mut digits = [0; 20];
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
+pub(crate) fn integer(text: &mut String, value: u64) {
+    if value >= 10 {
+        integer(text, value / 10);
     }
-    text.push_str(str::from_utf8(&digits[first..]).expect("digits are ASCII"));
+    text.push(char::from(b'0' + (value % 10) as u8));
 }
 
 /// Writes anything else.
@@ -69,6 +65,15 @@ pub(crate) fn list<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn integers_are_written_whole() {
+        for value in [0, 9, 10, 1_700_000_000_000, u64::MAX] {
+            let mut text = String::new();
+            integer(&mut text, value);
+            assert_eq!(text, value.to_string());
+        }
+    }
 
     #[test]
     fn strings_are_written_as_serde_writes_them() {
