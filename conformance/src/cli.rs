@@ -96,7 +96,7 @@ struct TargetArgs {
     /// How long to wait for what must come, in seconds
     #[arg(long, value_name = "SECS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     deadline: u32,
-    /// Makes all that is random: names, faults, random histories
+    /// Makes what happens by chance: random histories, and what faults do
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Use this workspace instead of a fresh one for each scenario

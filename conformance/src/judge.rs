@@ -20,7 +20,7 @@ use crate::vars::Vars;
 pub struct Settings {
     /// How long to wait for what must come.
     pub deadline: Duration,
-    /// Makes the fresh names; the same seed gives the same names. Without it they are random.
+    /// Decides what faults do by chance. Names are fresh in every run, whatever the seed: runs must not meet each other's.
     pub seed: Option<u64>,
     /// The workspace of every scenario; without it each has a fresh one.
     pub workspace: Option<String>,
@@ -166,7 +166,7 @@ async fn run(
         .seed
         .unwrap_or_else(dice::seed)
         .wrapping_add(attempt);
-    let run = unique(seed, &scenario.id);
+    let run = unique(dice::seed(), &scenario.id);
     let workspace = settings
         .workspace
         .clone()
