@@ -37,11 +37,25 @@ impl Expect {
         let conn = cx.conn(&self.conn)?;
         let pattern = cx.pattern(&self.frame.0)?;
         let wanted = format!("a frame like {}", short(&pattern));
-        let at = next(cx, conn, &pattern, &wanted, self.strict, cx.patience(self.patience_ms.as_ref())?).await?;
+        let at = next(
+            cx,
+            conn,
+            &pattern,
+            &wanted,
+            self.strict,
+            cx.patience(self.patience_ms.as_ref())?,
+        )
+        .await?;
         cx.with(|state| {
             for (name, pointer) in &self.bind {
-                let value = state.facts.frame(at).and_then(|frame| frame.json.as_ref()?.pointer(pointer)).cloned();
-                let value = value.ok_or_else(|| Stop::fail(format!("{pointer} in the frame"), "it is not there").at([at]))?;
+                let value = state
+                    .facts
+                    .frame(at)
+                    .and_then(|frame| frame.json.as_ref()?.pointer(pointer))
+                    .cloned();
+                let value = value.ok_or_else(|| {
+                    Stop::fail(format!("{pointer} in the frame"), "it is not there").at([at])
+                })?;
                 state.vars.bind(name, Bound::Value(value));
             }
             Ok(())
@@ -50,7 +64,14 @@ impl Expect {
 }
 
 /// Awaits the next frame that matches; gives its entry.
-pub(super) async fn next(cx: &Cx, conn: ConnIx, pattern: &Value, wanted: &str, strict: bool, patience: Duration) -> Result<usize, Stop> {
+pub(super) async fn next(
+    cx: &Cx,
+    conn: ConnIx,
+    pattern: &Value,
+    wanted: &str,
+    strict: bool,
+    patience: Duration,
+) -> Result<usize, Stop> {
     cx.until(conn, wanted, patience, |state| {
         let from = state.looked[conn].from;
         let received: Vec<usize> = state.facts.conns[conn].received[from..].to_vec();
@@ -59,14 +80,22 @@ pub(super) async fn next(cx: &Cx, conn: ConnIx, pattern: &Value, wanted: &str, s
             if state.looked[conn].awaited.contains(&at) {
                 continue;
             }
-            let (kind, json, shown) = (frame.kind().to_owned(), frame.json.clone(), frame.to_string());
+            let (kind, json, shown) = (
+                frame.kind().to_owned(),
+                frame.json.clone(),
+                frame.to_string(),
+            );
             match state.matches(pattern, json.as_ref(), Others::Allowed) {
                 Ok(()) => {
                     state.looked[conn].from = from + index + 1;
                     return Some(Ok(at));
                 }
                 Err(mismatch) if strict && kind != "update" => {
-                    return Some(Err(Stop::fail(wanted, format!("{mismatch}; the frame: {shown}")).at([at])));
+                    return Some(Err(Stop::fail(
+                        wanted,
+                        format!("{mismatch}; the frame: {shown}"),
+                    )
+                    .at([at])));
                 }
                 Err(_) => {}
             }

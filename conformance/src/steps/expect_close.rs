@@ -27,7 +27,11 @@ impl ExpectClose {
         let conn = cx.conn(&self.conn)?;
         cx.with(|state| state.looked[conn].may_end = true);
         let patience = cx.patience(self.patience_ms.as_ref())?;
-        let end = cx.until(conn, WANTED, patience, |state| state.facts.conns[conn].ended.map(Ok)).await;
+        let end = cx
+            .until(conn, WANTED, patience, |state| {
+                state.facts.conns[conn].ended.map(Ok)
+            })
+            .await;
         let end = match end {
             Err(Stop::Unknown(silence)) => return Err(open_still(cx, conn, silence).await),
             end => end?,
@@ -39,9 +43,17 @@ impl ExpectClose {
             let pattern = cx.pattern(&code.0)?;
             let code = end.code.unwrap_or(NO_CLOSE_FRAME);
             cx.matches(&pattern, Some(&code.into()), Others::Allowed)
-                .map_err(|_| Stop::fail(format!("the close code {}", short(&pattern)), code.to_string()).at([end.at]))?;
+                .map_err(|_| {
+                    Stop::fail(
+                        format!("the close code {}", short(&pattern)),
+                        code.to_string(),
+                    )
+                    .at([end.at])
+                })?;
         }
-        let Some(last) = &self.last else { return Ok(()) };
+        let Some(last) = &self.last else {
+            return Ok(());
+        };
         let pattern = cx.pattern(&last.0)?;
         let (at, frame) = cx.with(|state| {
             let at = state.facts.conns[conn].received.last().copied();
@@ -49,7 +61,13 @@ impl ExpectClose {
         });
         let json = frame.as_ref().and_then(|frame| frame.json.as_ref());
         cx.matches(&pattern, json, Others::Allowed)
-            .map_err(|mismatch| Stop::fail(format!("a last frame like {}", short(&pattern)), mismatch.to_string()).at(at))
+            .map_err(|mismatch| {
+                Stop::fail(
+                    format!("a last frame like {}", short(&pattern)),
+                    mismatch.to_string(),
+                )
+                .at(at)
+            })
     }
 }
 
@@ -57,7 +75,10 @@ impl ExpectClose {
 async fn open_still(cx: &Cx, conn: ConnIx, silence: String) -> Stop {
     let sees = |state: &State| state.is_open(conn) && state.looked[conn].hears();
     if cx.with(|state| sees(state)) && serves(cx).await.is_ok() && cx.with(|state| sees(state)) {
-        return Stop::fail(WANTED, "it is still open, and answers nothing, while the server serves others");
+        return Stop::fail(
+            WANTED,
+            "it is still open, and answers nothing, while the server serves others",
+        );
     }
     Stop::Unknown(silence)
 }
@@ -65,7 +86,10 @@ async fn open_still(cx: &Cx, conn: ConnIx, silence: String) -> Stop {
 /// Opens a session of its own and has a ping answered.
 async fn serves(cx: &Cx) -> Result<(), Stop> {
     let name = format!("probe-{}", cx.with(State::counted));
-    let session = Session { workspace: cx.workspace()?, ..Session::default() };
+    let session = Session {
+        workspace: cx.workspace()?,
+        ..Session::default()
+    };
     let (probe, _) = cx.connect(&name, &session).await?;
     cx.fence(probe).await
 }

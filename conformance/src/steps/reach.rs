@@ -5,9 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::subscribe::sub;
 use crate::drive::{Cx, Stop};
 use crate::scenario::{Number, Text};
-use super::subscribe::sub;
 
 /// Awaits that a subscription's cursor is at least this version. A server owes that to the author of a mutation in the shape, and to others if
 /// the version changed a row of the shape.

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::drive::{Cx, Stop};
-use crate::scenario::Number;
 use super::push_many::counter;
 use super::{Step, run_all};
+use crate::drive::{Cx, Stop};
+use crate::scenario::Number;
 
 /// Runs steps several times. Names may have the counter in them, as `"conn": "c${i}"`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

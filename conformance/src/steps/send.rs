@@ -38,18 +38,29 @@ impl Send {
         let mut frame = self.made(cx)?;
         if let (Some(to), Body::Text(text)) = (&self.pad_to, &frame.body) {
             let to = usize::try_from(cx.number(to)?).map_err(Stop::misuse)?;
-            let blanks = to.checked_sub(text.len()).ok_or_else(|| Stop::misuse(format!("the frame is longer than {to} bytes")))?;
+            let blanks = to
+                .checked_sub(text.len())
+                .ok_or_else(|| Stop::misuse(format!("the frame is longer than {to} bytes")))?;
             frame = Frame::text(format!("{text}{}", " ".repeat(blanks)));
         }
-        let fragments = self.fragments.as_ref().map_or(Ok(1), |fragments| cx.number(fragments))?;
+        let fragments = self
+            .fragments
+            .as_ref()
+            .map_or(Ok(1), |fragments| cx.number(fragments))?;
         if self.unfinished {
             cx.link(conn)?.begin(&frame, fragments as usize).await;
             return Ok(());
         }
-        let spoken = cx.send(conn, frame, fragments as usize, false, None).await?;
+        let spoken = cx
+            .send(conn, frame, fragments as usize, false, None)
+            .await?;
         if let Some(name) = &self.r#as {
             let name = cx.text(name)?;
-            cx.with(|state| state.vars.bind(&name, Bound::Value(json!({ "re": spoken.ordinal }))));
+            cx.with(|state| {
+                state
+                    .vars
+                    .bind(&name, Bound::Value(json!({ "re": spoken.ordinal })))
+            });
         }
         Ok(())
     }
