@@ -64,6 +64,21 @@ pub enum Event {
         /// The close code; without a close frame there is none.
         code: Option<u16>,
     },
+    /// The server's end of the TCP connection was reset: what it said last may be lost with it.
+    Reset {
+        /// The connection.
+        conn: ConnIx,
+    },
+    /// From here on the connection's end is no surprise: the scenario asks for it, or does what lets a server end it.
+    MayEnd {
+        /// The connection.
+        conn: ConnIx,
+    },
+    /// The runner's machine stood still: what took long meanwhile may have been in time.
+    Stalled {
+        /// For how many milliseconds.
+        ms: u64,
+    },
     /// The runner closed the connection, or broke it off.
     Left {
         /// The connection.
@@ -251,8 +266,11 @@ impl Event {
             | Event::Received { conn, .. }
             | Event::Heard { conn }
             | Event::Closed { conn, .. }
+            | Event::Reset { conn }
+            | Event::MayEnd { conn }
             | Event::Left { conn } => Some(*conn),
-            Event::HookBegun { .. } | Event::HookDone { .. } | Event::Fault { .. } => None,
+            Event::HookBegun { .. } | Event::HookDone { .. } => None,
+            Event::Fault { .. } | Event::Stalled { .. } => None,
             Event::Asked { .. } | Event::Told { .. } | Event::Process { .. } => None,
         }
     }

@@ -211,7 +211,7 @@ async fn run(
 async fn gone(cx: &Cx) -> Option<usize> {
     let broken_off = cx.with(|state| {
         let ends = state.facts.conns.iter().filter_map(|conn| conn.ended);
-        let abrupt = ends.filter(|end| end.by_server && end.code.is_none());
+        let abrupt = ends.filter(|end| end.by_server() && end.code().is_none());
         abrupt.map(|end| end.at).min()
     });
     if broken_off.is_some() && !cx.is_reachable().await {

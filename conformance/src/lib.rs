@@ -25,6 +25,7 @@ pub mod random;
 pub mod report;
 pub mod requirements;
 pub mod scenario;
+mod stall;
 pub mod steps;
 pub mod suite;
 pub mod target;

@@ -65,7 +65,7 @@ fn replaced(facts: &Facts, older: &Conn, newer: &Conn, findings: &mut Findings) 
     }
     let Some(end) = older
         .ended
-        .filter(|end| end.by_server && end.code.is_some())
+        .filter(|end| end.by_server() && end.code().is_some())
     else {
         return;
     };

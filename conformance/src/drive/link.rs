@@ -4,6 +4,7 @@
 //! the server. A task reads on its own, so that a frame is in the journal as soon as it is there, whatever the steps wait for.
 
 use std::fmt::Debug;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use futures_util::stream::{SplitSink, SplitStream};
@@ -14,7 +15,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame as WireFrame;
@@ -198,7 +199,13 @@ async fn handshake(
         .max_message_size(None)
         .max_frame_size(None);
     match client_async_with_config(request, transport, Some(config)).await {
-        Ok((socket, _)) => Ok((socket, wire)),
+        Ok((socket, response)) => match selected(&response) {
+            Some(syncline_schemas::SUBPROTOCOL) => Ok((socket, wire)),
+            other => Err(OpenError::Subprotocol(format!(
+                "it selects {}",
+                other.unwrap_or("none")
+            ))),
+        },
         Err(Error::Http(answer)) => Err(OpenError::Refused(answer.status().as_u16())),
         Err(_) if wire.is_some_and(|wire| wire.was_cut()) => Err(OpenError::Cut),
         Err(Error::Io(error)) => Err(OpenError::Unreachable(error.to_string())),
@@ -212,6 +219,12 @@ async fn handshake(
         Err(Error::Url(error)) => Err(OpenError::Unreachable(error.to_string())),
         Err(error) => Err(OpenError::NotWebSocket(error.to_string())),
     }
+}
+
+/// The subprotocol that the server selected. That one was offered is not enough: it must be the one that can be spoken.
+fn selected(response: &Response) -> Option<&str> {
+    let header = response.headers().get("Sec-WebSocket-Protocol")?;
+    header.to_str().ok()
 }
 
 async fn direct(address: (&str, u16)) -> std::io::Result<TcpStream> {
@@ -291,13 +304,16 @@ async fn read(
             None | Some(Err(_)) if wire.as_ref().is_some_and(|wire| wire.was_cut()) => {
                 Event::Left { conn }
             }
+            Some(Err(Error::Io(error))) if error.kind() == ErrorKind::ConnectionReset => {
+                Event::Reset { conn }
+            }
             None | Some(Err(_)) => Event::Closed { conn, code: None },
         };
-        let over = matches!(event, Event::Closed { .. } | Event::Left { .. });
+        let goes_on = matches!(event, Event::Received { .. } | Event::Heard { .. });
         if !journal.record_open(conn, event) {
             return;
         }
-        if over {
+        if !goes_on {
             // Reading on answers the server's close frame, and ends with the connection.
             while let Some(Ok(_)) = socket.next().await {}
             return;

@@ -80,6 +80,13 @@ fn style_event(name: &str, event: &Event, style: Style) -> String {
         Event::Closed { code: None, .. } => {
             format!("{name} {}", style.doubtful("broken off by the other side"))
         }
+        Event::Reset { .. } => {
+            format!("{name} {}", style.doubtful("reset by the server"))
+        }
+        Event::MayEnd { .. } => format!("{name} {}", style.faint("may be ended from here on")),
+        Event::Stalled { ms } => {
+            style.doubtful(&format!("the runner's machine stood still for {ms} ms"))
+        }
         Event::Left { .. } => format!("{name} {}", style.faint("left by the runner")),
         Event::HookBegun { hook } => style.doubtful(&format!("hook {} begins", hook.name())),
         Event::HookDone { hook } => style.doubtful(&format!("hook {} is done", hook.name())),

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::drive::{Cx, Stop};
-use crate::history::ConnIx;
+use crate::drive::{Cx, Stop, excuse};
+use crate::history::{ConnIx, Frame};
 use crate::matcher::{Others, short};
 use crate::scenario::{Number, Template, Text};
 use crate::vars::Bound;
@@ -80,27 +80,35 @@ pub(super) async fn next(
             if state.looked[conn].awaited.contains(&at) {
                 continue;
             }
-            let (kind, json, shown) = (
-                frame.kind().to_owned(),
-                frame.json.clone(),
-                frame.to_string(),
-            );
-            match state.matches(pattern, json.as_ref(), Others::Allowed) {
+            let frame = frame.clone();
+            match state.matches(pattern, frame.json.as_ref(), Others::Allowed) {
                 Ok(()) => {
                     state.looked[conn].from = from + index + 1;
                     return Some(Ok(at));
                 }
-                Err(mismatch) if strict && kind != "update" => {
-                    return Some(Err(Stop::fail(
-                        wanted,
-                        format!("{mismatch}; the frame: {shown}"),
-                    )
-                    .at([at])));
+                Err(mismatch) => {
+                    if let Some(deferred) = deferral(pattern, &frame) {
+                        return Some(Err(deferred));
+                    }
+                    if strict && frame.kind() != "update" {
+                        let actual = format!("{mismatch}; the frame: {frame}");
+                        let fail = || Stop::fail(wanted, actual).at([at]);
+                        return Some(Err(excuse::of_frame(&frame).unwrap_or_else(fail)));
+                    }
                 }
-                Err(_) => {}
             }
         }
         None
     })
     .await
+}
+
+/// Why nothing can be said, if this is the ack that is awaited, and the push was deferred.
+fn deferral(pattern: &Value, frame: &Frame) -> Option<Stop> {
+    let wanted = pattern.get("type") == Some(&Value::from("ack")) && frame.kind() == "ack";
+    let of_push = pattern
+        .get("re")
+        .is_none_or(|re| Some(re) == frame.member("re"));
+    let results = frame.member("results").and_then(Value::as_array)?;
+    excuse::of_results(results).filter(|_| wanted && of_push)
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::drive::{Cx, Link, OpenError, Stop};
+use crate::drive::{Cx, Link, OpenError, Stop, excuse};
 use crate::matcher::{Others, short};
 use crate::scenario::{Template, Text};
 
@@ -53,7 +53,10 @@ impl ExpectRefused {
             ))),
             Ok(Err(OpenError::Refused(actual))) => cx
                 .matches(&status, Some(&actual.into()), Others::Allowed)
-                .map_err(|_| Stop::fail(wanted, format!("HTTP status {actual}"))),
+                .map_err(|_| {
+                    let fail = || Stop::fail(wanted, format!("HTTP status {actual}"));
+                    excuse::of_status(actual).unwrap_or_else(fail)
+                }),
             Ok(Err(OpenError::Subprotocol(_))) => {
                 Err(Stop::fail(wanted, "a connection was opened"))
             }

@@ -101,7 +101,8 @@ impl Fault {
             for name in &names {
                 match state.vars.bound(name) {
                     Some(Bound::Conn(conn)) if fault.may_end() => {
-                        state.looked[*conn].may_end = true
+                        let conn = *conn;
+                        state.let_end(conn);
                     }
                     _ => {}
                 }

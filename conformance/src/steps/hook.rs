@@ -26,8 +26,7 @@ impl Hook {
                 .filter(|conn| state.is_open(*conn))
                 .collect();
             if hook.ends_connections() {
-                open.iter()
-                    .for_each(|conn| state.looked[*conn].may_end = true);
+                open.iter().for_each(|conn| state.let_end(*conn));
             }
             open
         });

@@ -192,7 +192,7 @@ async fn undeferred(
             ));
         }
         all.pop();
-        cx.defer(&last).await;
+        cx.defer(&last).await?;
         push = cx
             .push(conn, &mutations[all.len()..], Given::default())
             .await?;

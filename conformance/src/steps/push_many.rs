@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::push::PushAwait;
 use crate::drive::pushing::Given;
@@ -122,34 +123,47 @@ impl Load {
         Ok(())
     }
 
-    /// Sends all and awaits that all are applied, obeying deferrals.
+    /// Sends all and awaits that all are applied, obeying deferrals for as long as something is decided between them.
     async fn finish(&mut self, cx: &Cx) -> Result<(), Stop> {
+        let mut give_up = Instant::now() + cx.deadline;
         while self.versions.len() < self.mutations.len() {
+            let decided = self.versions.len();
             self.send(cx).await?;
-            let mut deferral = None;
-            while let Some(push) = self.open.pop_front() {
-                let (at, results) = cx.ack(self.conn, push).await?;
-                for result in results {
-                    match result["status"].as_str() {
-                        Some("applied") => self.versions.push(result["version"].clone()),
-                        Some("deferred") => deferral = Some(result),
-                        // What was pipelined behind a deferred one has a gap before it.
-                        Some("refused") if deferral.is_some() && result["code"] == "seq_gap" => {}
-                        _ => {
-                            return Err(Stop::fail("applied", result.to_string()).at([push.at, at]));
-                        }
-                    }
-                }
-                if deferral.is_none() {
-                    break;
-                }
-            }
-            if let Some(deferral) = deferral {
-                cx.defer(&deferral).await;
+            if let Some(deferral) = self.some_acks(cx).await? {
+                cx.defer(&deferral).await?;
                 self.sent = self.versions.len();
+            }
+            if self.versions.len() > decided {
+                give_up = Instant::now() + cx.deadline;
+            } else if Instant::now() > give_up {
+                let why = "the server deferred a load again and again, up to the deadline";
+                return Err(Stop::Unknown(why.to_owned()));
             }
         }
         Ok(())
+    }
+
+    /// Awaits the ack of the first open push; if it was deferred, those of all. Gives the deferral.
+    async fn some_acks(&mut self, cx: &Cx) -> Result<Option<Value>, Stop> {
+        let mut deferral = None;
+        while let Some(push) = self.open.pop_front() {
+            let (at, results) = cx.ack(self.conn, push).await?;
+            for result in results {
+                match result["status"].as_str() {
+                    Some("applied") => self.versions.push(result["version"].clone()),
+                    Some("deferred") => deferral = Some(result),
+                    // What was pipelined behind a deferred one has a gap before it.
+                    Some("refused") if deferral.is_some() && result["code"] == "seq_gap" => {}
+                    _ => {
+                        return Err(Stop::fail("applied", result.to_string()).at([push.at, at]));
+                    }
+                }
+            }
+            if deferral.is_none() {
+                break;
+            }
+        }
+        Ok(deferral)
     }
 }
 

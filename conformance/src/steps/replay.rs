@@ -44,7 +44,7 @@ impl Replay {
         let replayed = async {
             let conn = opened?;
             // The client itself may come again and replace it.
-            cx.with(|state| state.looked[conn].may_end = true);
+            cx.with(|state| state.let_end(conn));
             for frame in frames {
                 cx.send(conn, frame, 1, false, None).await?;
             }
