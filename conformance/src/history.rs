@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
+use syncline_schemas::Json;
 
 use crate::scenario::Hook;
 
@@ -174,7 +175,9 @@ impl Frame {
     /// A text frame.
     #[must_use]
     pub fn text(text: String) -> Frame {
-        let json = serde_json::from_str(&text).ok();
+        // A text that nests deeper than this parser reads may still be right: then it is strictly so.
+        let deep = || Json::parse(&text).ok()?.to_value().ok();
+        let json = serde_json::from_str(&text).ok().or_else(deep);
         Frame {
             body: Body::Text(text),
             json,

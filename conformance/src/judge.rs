@@ -224,10 +224,10 @@ async fn gone(cx: &Cx) -> Option<usize> {
 fn verdict(scenario: &Scenario, stop: Option<Stop>, findings: Findings) -> Verdict {
     let mut failures: Vec<Failure> = Vec::new();
     let mut did_not_happen = false;
-    let mut unknown = findings
-        .internal
-        .first()
-        .map(|why| format!("the runner is at fault: {why}"));
+    let at_fault = findings.internal.first();
+    let mut unknown = at_fault
+        .map(|why| format!("the runner is at fault: {why}"))
+        .or_else(|| findings.unclear.first().cloned());
     match stop {
         Some(Stop::Fail(mut failure)) => {
             if failure.requirements.is_empty() {

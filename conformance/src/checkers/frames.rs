@@ -108,11 +108,15 @@ fn secrets(facts: &Facts) -> BTreeSet<String> {
             _ => false,
         })
     };
-    ids.into_iter()
-        .filter(|id| !told(id))
-        .map(|id| format!("{id:?}"))
-        .collect()
+    let sought = |id: &str| match id.len() {
+        0..SECRET_CHARS_MIN => format!("{id:?}"),
+        _ => id.to_owned(),
+    };
+    ids.into_iter().filter(|id| !told(id)).map(sought).collect()
 }
+
+/// A shorter id may be part of something else by chance, and is looked for as a string of its own alone.
+const SECRET_CHARS_MIN: usize = 12;
 
 fn has(frame: &Frame, text: &str) -> bool {
     matches!(&frame.body, Body::Text(body) if body.contains(text))
@@ -178,6 +182,10 @@ mod tests {
                 (
                     "SEC-CLIENT-ID-SECRET",
                     "a > hello alice\nb > hello\nb < {\"type\":\"pong\",\"t\":1,\"serverTime\":0,\"by\":\"alice\"}",
+                ),
+                (
+                    "SEC-CLIENT-ID-SECRET",
+                    "a > hello alice-of-this-run\nb > hello\nb < {\"type\":\"pong\",\"t\":1,\"serverTime\":0,\"by\":\"client:alice-of-this-run:session\"}",
                 ),
             ],
         );

@@ -12,7 +12,8 @@
 //! ping 7                   pong 7                          error invalid_json 3         goaway idle
 //! ```
 //!
-//! Events: `a open` (implied by the first line of a connection), `a closed 1001`, `a closed`, `a left`, `hook kill` (begun and done).
+//! Events: `a open` (implied by the first line of a connection), `a heard` (a WebSocket ping), `a may end`, `a closed 1001`, `a closed`, `a reset`, `a left`,
+//! `hook kill` (begun and done). Each line is a millisecond after the one before; `wait 500` adds so many.
 //! The workspace is `w`, the epoch `e`, the session named as the connection, unless `hello` and `welcome` are given as JSON.
 
 use std::collections::BTreeMap;
@@ -81,23 +82,28 @@ pub(super) fn facts(history: &str) -> Facts {
     let mut conns: BTreeMap<String, ConnIx> = BTreeMap::new();
     let mut facts = Facts::default();
     let mut at_us = 0;
-    let mut add = |facts: &mut Facts, event: Event| {
-        at_us += 1000;
+    let mut add = |facts: &mut Facts, waited_ms: u64, event: Event| {
+        at_us += 1000 * (1 + waited_ms);
         facts.apply(Entry { at_us, event });
     };
+    let mut waited_ms = 0;
     for line in history
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
     {
         let (name, rest) = line.split_once(' ').expect("a line has two words");
+        if name == "wait" {
+            waited_ms += number(rest);
+            continue;
+        }
         if name == "hook" {
             let hook = Hook::ALL
                 .into_iter()
                 .find(|hook| hook.name() == rest)
                 .expect("a hook");
-            add(&mut facts, Event::HookBegun { hook });
-            add(&mut facts, Event::HookDone { hook });
+            add(&mut facts, 0, Event::HookBegun { hook });
+            add(&mut facts, 0, Event::HookDone { hook });
             continue;
         }
         if !conns.contains_key(name) || rest == "open" {
@@ -105,6 +111,7 @@ pub(super) fn facts(history: &str) -> Facts {
             let conn = facts.conns.len();
             add(
                 &mut facts,
+                0,
                 Event::Opened {
                     conn,
                     name: name.to_owned(),
@@ -129,9 +136,12 @@ pub(super) fn facts(history: &str) -> Facts {
                 code: code.parse().ok(),
             },
             ("left", _) => Event::Left { conn },
+            ("reset", _) => Event::Reset { conn },
+            ("heard", _) => Event::Heard { conn },
+            ("may", "end") => Event::MayEnd { conn },
             other => panic!("no event: {other:?}"),
         };
-        add(&mut facts, event);
+        add(&mut facts, std::mem::take(&mut waited_ms), event);
     }
     facts
 }

@@ -79,7 +79,7 @@ impl Cx {
     /// The value of a template, with matchers and absent members as they stand.
     pub(crate) fn pattern(&self, template: &Value) -> Result<Value, Stop> {
         let resolved = self.with(|state| state.vars.resolve(template, &self.scope, &state.facts));
-        resolved.map_err(Stop::misuse)
+        resolved.map_err(Stop::from)
     }
 
     /// The value of a template, to be sent.

@@ -12,7 +12,7 @@ use crate::drive::pushing::Given;
 use crate::drive::{Cx, Spoken, Stop};
 use crate::history::ConnIx;
 use crate::scenario::{Number, Template, Text};
-use crate::vars::Bound;
+use crate::vars::{Bound, COUNT_MAX, bounded};
 
 /// Pushes many new mutations of the connection's client, pipelined as far as `limits.inFlightMax` allows, and awaits that all are applied. Binds the
 /// name in `as` to `${p.firstVersion}`, `${p.lastVersion}`, `${p.firstSeq}`, `${p.lastSeq}`.
@@ -73,6 +73,7 @@ impl PushMany {
             let ops = cx.turn(&self.var, turn).value(&self.ops.0)?;
             Ok(json!({ "seq": first + turn, "opId": cx.fresh_op_id()?, "ops": ops }))
         };
+        let count = bounded("a load", cx.number(&self.count)?, COUNT_MAX)?;
         let per_push = self
             .per_push
             .as_ref()
@@ -80,7 +81,7 @@ impl PushMany {
         let window = limit("inFlightMax");
         Ok(Load {
             conn,
-            mutations: (0..cx.number(&self.count)?)
+            mutations: (0..count as u64)
                 .map(mutation)
                 .collect::<Result<_, Stop>>()?,
             per_push: per_push.clamp(1, limit("pushMutationsMax").min(window).max(1)),
