@@ -3,13 +3,11 @@
 //! It speaks frames, not the protocol, through its own use of tungstenite: nothing of the reference client is between the runner and
 //! the server. A task reads on its own, so that a frame is in the journal as soon as it is there, whatever the steps wait for.
 
-use std::fmt::Debug;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
@@ -24,14 +22,11 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::Journal;
+use super::transport::{ReadsOn, Transport};
 use crate::history::{Body, ConnIx, Event, Frame};
 use crate::proxy::{Network, Wire};
 
-/// What a WebSocket goes over: TCP, or the proxy's pipe.
-trait Transport: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Transport for T {}
-
-type Socket = WebSocketStream<Box<dyn Transport>>;
+type Socket = WebSocketStream<ReadsOn>;
 
 /// An open connection.
 #[derive(Debug)]
@@ -198,7 +193,7 @@ async fn handshake(
     let config = WebSocketConfig::default()
         .max_message_size(None)
         .max_frame_size(None);
-    match client_async_with_config(request, transport, Some(config)).await {
+    match client_async_with_config(request, ReadsOn(transport), Some(config)).await {
         Ok((socket, response)) => match selected(&response) {
             Some(syncline_schemas::SUBPROTOCOL) => Ok((socket, wire)),
             other => Err(OpenError::Subprotocol(format!(

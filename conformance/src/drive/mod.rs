@@ -9,6 +9,7 @@ pub(crate) mod pushing;
 pub(crate) mod replicas;
 mod sessions;
 mod stop;
+mod transport;
 pub(crate) mod wait;
 
 pub use cx::Cx;
