@@ -11,6 +11,7 @@ use crate::facts::Facts;
 use crate::history::Event;
 use crate::proxy::Network;
 use crate::scenario::Scenario;
+use crate::stall;
 use crate::steps::{Step, run_all};
 use crate::target::{Instance, Target};
 use crate::vars::Vars;
@@ -104,11 +105,29 @@ pub async fn judge(
         }
     };
     let mut attempt = 0;
+    let mut stalled = 0;
     loop {
+        let mut stalls = stall::Mark::now();
         let ran = run(&scenario, Arc::clone(&server), &settings, attempt).await;
         let findings = checkers::check(&ran.facts);
-        let judged = judged(&scenario, &findings, ran.stop.is_none());
+        let mut judged: Vec<String> = findings.judged.iter().map(|id| (*id).to_owned()).collect();
+        let went_through = ran.stop.is_none();
         let mut verdict = verdict(&scenario, ran.stop, findings);
+        let lost = stalls.lost();
+        if matches!(verdict, Verdict::Fail(_)) && !lost.is_zero() {
+            stalled += 1;
+            attempt += 1;
+            if stalled < ATTEMPTS_MAX {
+                continue;
+            }
+            verdict = Verdict::Unknown(format!(
+                "the runner's machine stood still for {} s, in each of {ATTEMPTS_MAX} attempts",
+                lost.as_secs()
+            ));
+        }
+        if went_through && matches!(verdict, Verdict::Pass | Verdict::Fail(_)) {
+            judged.extend(scenario.checks.iter().cloned());
+        }
         if let (Verdict::Pass, Some(place)) = (&verdict, ran.idle_faults.first()) {
             attempt += 1;
             if attempt < ATTEMPTS_MAX {
@@ -167,10 +186,11 @@ async fn run(
         .unwrap_or_else(dice::seed)
         .wrapping_add(attempt);
     let run = unique(dice::seed(), &scenario.id);
-    let workspace = settings
+    let shared = settings
         .workspace
         .clone()
-        .unwrap_or_else(|| format!("w-{run}"));
+        .filter(|_| !scenario.own_workspace);
+    let workspace = shared.unwrap_or_else(|| format!("w-{run}"));
     let journal = Arc::new(Journal::new(Vars::new(&run, &workspace)));
     let seed = dice::mixed(seed, &scenario.id);
     let network = scenario.has_faults().then(|| Arc::new(Network::new(seed)));
@@ -268,13 +288,6 @@ fn verdict(scenario: &Scenario, stop: Option<Stop>, findings: Findings) -> Verdi
 
 /// Why a scenario is not judged that went through, and found its matter missing.
 const DID_NOT_HAPPEN: &str = "with this target's limits, what they are about did not happen";
-
-/// The requirements that a scenario gave occasion to judge: what the checkers say, and what its steps went through.
-fn judged(scenario: &Scenario, findings: &Findings, went_through: bool) -> Vec<String> {
-    let own = scenario.checks.iter().filter(|_| went_through).cloned();
-    own.chain(findings.judged.iter().map(|id| (*id).to_owned()))
-        .collect()
-}
 
 /// What makes the fresh names of a run unique, fit for every kind of name.
 pub(crate) fn unique(seed: u64, scenario: &str) -> String {

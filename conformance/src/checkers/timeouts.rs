@@ -29,7 +29,8 @@ fn check(facts: &Facts, findings: &mut Findings) {
                     findings,
                 );
             }
-            Some((at, _, Some("idle"))) => {
+            // One that was not reading has answered pings late, and heard of them later still.
+            Some((at, _, Some("idle"))) if conn.may_end_at.is_none() => {
                 let spoke = last_spoken(facts, index, at);
                 let limit = facts.limit(index, "idleTimeoutMs");
                 early("CONN-IDLE", facts, (spoke, at), limit, findings);

@@ -142,13 +142,14 @@ impl Link {
         self.reading.send_replace(on);
     }
 
-    /// Says goodbye with a close frame and leaves.
+    /// Says goodbye with a close frame and leaves, without waiting for an answer. What comes from here on is not heard.
     pub async fn close(&self) {
-        if let Some(writer) = self.writer.lock().await.as_mut() {
+        self.journal.record(Event::Left { conn: self.conn });
+        if let Some(mut writer) = self.writer.lock().await.take() {
             // Whether it still gets through changes nothing.
             let _ = writer.send(Message::Close(None)).await;
         }
-        self.cut().await;
+        self.reader.abort();
     }
 
     /// Leaves without a word: the TCP connection ends where it stands.

@@ -247,6 +247,16 @@ impl Facts {
             .position(|sub| sub.asked_at == subscribe_at)
     }
 
+    /// For how long the runner's machine stood still after this entry.
+    #[must_use]
+    pub fn stalled_ms(&self, at: usize) -> u64 {
+        let stalls = self.entries[at..].iter().map(|entry| match entry.event {
+            Event::Stalled { ms } => ms,
+            _ => 0,
+        });
+        stalls.sum()
+    }
+
     /// The announced limit of a connection's session.
     #[must_use]
     pub fn limit(&self, conn: ConnIx, name: &str) -> Option<u64> {

@@ -39,6 +39,9 @@ pub struct Scenario {
     /// Limits that make the scenario quicker, where the target can be started with them. The verdict must not depend on it.
     #[serde(default)]
     pub prefers: Prefers,
+    /// true: it uses names that others use too, and has a fresh workspace also where all share one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_workspace: bool,
     /// false: leaves the closing audit out, for scenarios that no audit can follow.
     #[serde(default = "yes")]
     pub audit: bool,

@@ -171,10 +171,11 @@ impl Step {
             | Verb::ExpectRefused(_) => true,
             Verb::Rows(_)
             | Verb::Snapshot(_)
-            | Verb::Assert(_)
             | Verb::Hear(_)
             | Verb::Reach(_)
             | Verb::Converge(_) => true,
+            // A guard asserts nothing of the server.
+            Verb::Assert(assert) => assert.r#else == assert::Otherwise::Fail,
             Verb::Connect(connect) => connect.expect.is_some(),
             Verb::Hello(hello) => hello.expect.is_some(),
             Verb::Push(push) => push.results.is_some(),
