@@ -58,7 +58,14 @@ impl Decide {
     }
 
     /// Decides what is new in a push; gives the results of its ack.
-    fn push(&self, cx: &Cx, conn: ConnIx, at: usize, push: &Value, decided: &mut Vec<Value>) -> Result<Vec<Value>, Stop> {
+    fn push(
+        &self,
+        cx: &Cx,
+        conn: ConnIx,
+        at: usize,
+        push: &Value,
+        decided: &mut Vec<Value>,
+    ) -> Result<Vec<Value>, Stop> {
         let client = cx.with(|state| state.conns[conn].client_id.clone());
         let mut results = Vec::new();
         for mutation in push["mutations"].as_array().into_iter().flatten() {
@@ -77,16 +84,30 @@ impl Decide {
     }
 
     /// Decides a new mutation, as the step says; one more than it speaks of is applied.
-    fn fresh(&self, cx: &Cx, client: &str, at: usize, mutation: &Value, decided: &mut Vec<Value>) -> Result<Value, Stop> {
+    fn fresh(
+        &self,
+        cx: &Cx,
+        client: &str,
+        at: usize,
+        mutation: &Value,
+        decided: &mut Vec<Value>,
+    ) -> Result<Value, Stop> {
         let index = decided.len();
         if let Some(pattern) = self.mutations.get(index) {
             let pattern = cx.pattern(pattern)?;
             let matched = cx.matches(&pattern, Some(mutation));
             matched.map_err(|mismatch| {
-                Stop::fail(format!("a mutation like {}", short(&pattern)), format!("{mismatch}: {}", short(mutation))).at([at])
+                Stop::fail(
+                    format!("a mutation like {}", short(&pattern)),
+                    format!("{mismatch}: {}", short(mutation)),
+                )
+                .at([at])
             })?;
         }
-        let said = self.results.get(index).map_or(Ok("applied".into()), |result| cx.value(&result.0))?;
+        let said = self
+            .results
+            .get(index)
+            .map_or(Ok("applied".into()), |result| cx.value(&result.0))?;
         let result = cx.with(|state| state.world.decide(client, mutation, &said));
         let mut known = mutation.clone();
         for (name, value) in result.as_object().into_iter().flatten() {

@@ -45,7 +45,14 @@ impl Session {
             }
             conn = accept(cx, &client, &name).await?;
         }
-        welcome(cx, conn, &self.conn, self.hello.as_ref(), self.welcome.as_ref()).await
+        welcome(
+            cx,
+            conn,
+            &self.conn,
+            self.hello.as_ref(),
+            self.welcome.as_ref(),
+        )
+        .await
     }
 }
 
