@@ -4,11 +4,13 @@
 //! question was wrong.
 
 mod client;
+mod coverage;
 mod explain;
 mod list;
 mod mutants;
 mod random;
 mod replay;
+mod reports;
 mod run;
 mod select;
 
@@ -47,6 +49,12 @@ enum Command {
         /// A requirement's ID, as PUSH-ONCE, or a scenario's, as retry-after-cut
         id: String,
     },
+    /// Which scenarios, checkers and mutants stand behind each requirement
+    Coverage {
+        /// As spec/v1/coverage.md has it
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Run the suite against wrong servers and clients: each must be caught (needs the sources, and cargo)
     Mutants(mutants::MutantsArgs),
 }
@@ -59,9 +67,8 @@ struct RunArgs {
     selection: Selection,
     #[command(flatten)]
     random: random::RandomArgs,
-    /// Write the report to this file, as JSON (conformance/report.schema.json)
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    reports: reports::ReportArgs,
 }
 
 /// Whom to judge, and how.
@@ -137,6 +144,7 @@ impl Cli {
             Some(Command::Replay(args)) => replay::replay(&args),
             Some(Command::Client(args)) => client::client(&args),
             Some(Command::List(selection)) => list::list(&selection),
+            Some(Command::Coverage { markdown }) => coverage::coverage(markdown),
             Some(Command::Explain { id }) => explain::explain(&id),
             Some(Command::Mutants(args)) => mutants::run(&args),
         };

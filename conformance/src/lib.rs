@@ -11,6 +11,7 @@ mod audit;
 pub mod checkers;
 pub mod cli;
 pub mod client;
+pub mod coverage;
 pub mod dice;
 pub mod drive;
 pub mod facts;

@@ -44,6 +44,13 @@ fn the_requirements_are_those_of_the_chapters() {
 }
 
 #[test]
+fn the_coverage_is_that_of_this_build() {
+    let coverage = syncline_conformance::coverage::Coverage::of_build().unwrap();
+    assert_eq!(coverage.amiss(), [""; 0]);
+    ensure(&root().join("spec/v1/coverage.md"), &coverage.markdown());
+}
+
+#[test]
 fn the_scenario_schema_is_that_of_the_types() {
     ensure(
         &root().join("conformance/scenario.schema.json"),

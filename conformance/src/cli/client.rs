@@ -1,6 +1,5 @@
 //! `client`: judges a client behind its adapter, and reports.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,11 +8,12 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Trouble;
-use super::run::{cannot_write, created, quoted};
+use super::reports::{ReportArgs, Reports};
+use super::run::quoted;
 use super::select::{any, selects};
 use crate::client::judge::{Settings, ask_ready};
 use crate::client::{Scenario, scenario, suite};
-use crate::report::{Progress, Repeat, Report, Style, Summary, print};
+use crate::report::{Progress, Repeat, Run, Style, Summary, print};
 use crate::requirements::{self, Binds};
 use crate::scenario::LoadError;
 
@@ -38,9 +38,8 @@ pub(super) struct ClientArgs {
     /// How long to wait for what must come, in seconds
     #[arg(long, value_name = "SECS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     deadline: u32,
-    /// Write the report to this file, as JSON (conformance/report.schema.json)
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    reports: ReportArgs,
     /// Show the transcript of every scenario
     #[arg(short, long)]
     verbose: bool,
@@ -61,7 +60,7 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, Trouble> {
         return Ok(ExitCode::SUCCESS);
     }
     // Before anything is judged: nobody wants to wait for a report that cannot be written.
-    let report_file = args.json.as_deref().map(created).transpose()?;
+    let reports = args.reports.create()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -92,19 +91,19 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, Trouble> {
         .collect();
     let summary = Summary::of(Binds::Client, &judgements, began.elapsed());
     let repeat = args.repeat();
-    print(
-        &judgements,
-        &summary,
-        &repeat,
-        args.verbose,
-        Style::of(&std::io::stdout()),
-    );
-    if let Some((mut file, path)) = report_file {
-        let report = Report::of(&target, &judgements, &summary, &repeat);
-        let written = file.write_all(report.text().as_bytes());
-        written.map_err(|error| cannot_write(path, &error))?;
-    }
-    Ok(ExitCode::from(summary.exit_code()))
+    let compared = reports.compared(&judgements);
+    let with_baseline = reports.has_baseline();
+    let told = Run {
+        target: &target,
+        judgements: &judgements,
+        summary: &summary,
+        repeat: &repeat,
+        known: &compared.known,
+    };
+    print(&told, args.verbose, Style::of(&std::io::stdout()));
+    reports.write(&told)?;
+    let code = Reports::exit_code(with_baseline, &compared, &summary);
+    Ok(ExitCode::from(code))
 }
 
 impl ClientArgs {

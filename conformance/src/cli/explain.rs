@@ -9,7 +9,7 @@ use crate::matcher::short;
 use crate::report::{text_columns, wrapped};
 use crate::requirements::{self, Binds, Requirement};
 use crate::scenario::{LoadError, Scenario, embedded};
-use crate::{checkers, client, unjudged};
+use crate::{checkers, client, mutants, unjudged};
 
 pub(super) fn explain(id: &str) -> Result<ExitCode, Trouble> {
     let told = |errors: Vec<LoadError>| {
@@ -125,6 +125,12 @@ fn explain_requirement(requirement: &Requirement, scenarios: &[Story]) {
             "Nothing judges it:\n{}",
             wrapped(reason, "  ", text_columns())
         );
+    }
+    for mutant in mutants::embedded() {
+        if mutant.text.breaks.contains(&requirement.id) {
+            let title = wrapped(&mutant.text.title, "      ", text_columns());
+            outln!("The mutant {} breaks it:\n{title}", mutant.name);
+        }
     }
 }
 

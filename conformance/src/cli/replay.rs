@@ -1,5 +1,6 @@
 //! `replay`: one scenario file again and again: a race does not show every time.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use clap::Args;
 
 use super::{TargetArgs, Trouble, run};
 use crate::judge::Verdict;
-use crate::report::{Style, Summary, print};
+use crate::report::{Run, Style, Summary, print};
 use crate::requirements::Binds;
 use crate::{scenario, suite};
 
@@ -54,13 +55,14 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<ExitCode, Trouble> {
     } else {
         &judgements[..]
     };
-    print(
-        shown,
-        &summary,
-        &args.target.repeat().replaying(&args.file),
-        args.target.verbose,
-        style,
-    );
+    let run = Run {
+        target: &asked.target.describe(),
+        judgements: shown,
+        summary: &summary,
+        repeat: &args.target.repeat().replaying(&args.file),
+        known: &BTreeMap::new(),
+    };
+    print(&run, args.target.verbose, style);
     outln!("It failed {failed} of {} times.", args.times);
     Ok(ExitCode::from(summary.exit_code()))
 }

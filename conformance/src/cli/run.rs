@@ -1,17 +1,16 @@
 //! `run`: judges a server, and reports.
 
-use std::fs;
-use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reports::Reports;
 use super::{RunArgs, TargetArgs, Trouble, random};
 use crate::judge::Settings;
 use crate::preflight::{self, Welcome};
 use crate::random::Hunt;
-use crate::report::{Progress, Repeat, Report, Style, Summary, print};
+use crate::report::{Progress, Repeat, Run, Style, Summary, print};
 use crate::requirements::Binds;
 use crate::scenario::Hook;
 use crate::suite;
@@ -57,7 +56,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
     let scenarios = args.selection.scenarios()?;
     let plan = args.random.plan(args.target.seed, &args.selection);
     // Before anything is judged: nobody wants to wait for a report that cannot be written.
-    let report_file = args.json.as_deref().map(created).transpose()?;
+    let reports = args.reports.create()?;
     let Asked {
         runtime,
         target,
@@ -93,16 +92,22 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
         .filter_map(|find| find.saved.as_ref().ok());
     let saved = finds.chain(&hunt.others);
     let repeat = saved.fold(args.repeat(), |repeat, file| repeat.replaying(file));
-    print(&judgements, &summary, &repeat, verbose, style);
+    let compared = reports.compared(&judgements);
+    let with_baseline = reports.has_baseline();
+    let run = Run {
+        target: &target.describe(),
+        judgements: &judgements,
+        summary: &summary,
+        repeat: &repeat,
+        known: &compared.known,
+    };
+    print(&run, verbose, style);
     if let Some(told) = told {
         out!("{told}");
     }
-    if let Some((mut file, path)) = report_file {
-        let report = Report::of(&target.describe(), &judgements, &summary, &repeat);
-        let written = file.write_all(report.text().as_bytes());
-        written.map_err(|error| cannot_write(path, &error))?;
-    }
-    Ok(ExitCode::from(summary.exit_code()))
+    reports.write(&run)?;
+    let code = Reports::exit_code(with_baseline, &compared, &summary);
+    Ok(ExitCode::from(code))
 }
 
 impl TargetArgs {
@@ -167,15 +172,6 @@ impl RunArgs {
             ..self.target.repeat()
         }
     }
-}
-
-pub(super) fn created(path: &Path) -> Result<(fs::File, &Path), Trouble> {
-    let file = fs::File::create(path).map_err(|error| cannot_write(path, &error))?;
-    Ok((file, path))
-}
-
-pub(super) fn cannot_write(path: &Path, error: &std::io::Error) -> Trouble {
-    Trouble(format!("{}: cannot be written: {error}", path.display()))
 }
 
 fn announce(target: &dyn Target, welcome: &Welcome, scenarios: usize) {

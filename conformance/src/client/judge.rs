@@ -44,12 +44,16 @@ impl Judgement {
     #[must_use]
     pub fn reported(&self) -> judge::Judgement {
         let of = &self.scenario;
+        let steps = of.steps.iter();
         let scenario = scenario::Scenario {
             id: of.id.clone(),
             title: of.title.clone(),
             why: of.why.clone(),
             checks: of.checks.clone(),
             chapter: of.chapter.clone(),
+            other_steps: steps
+                .filter_map(|step| serde_json::to_value(step).ok())
+                .collect(),
             ..scenario::Scenario::default()
         };
         judge::Judgement {

@@ -9,6 +9,7 @@ pub mod kill;
 pub mod tree;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
@@ -102,9 +103,33 @@ pub fn all(root: &Path) -> Result<Vec<Mutant>, String> {
     Ok(mutants)
 }
 
+/// The mutants' files of this build: path under `mutants/`, text.
+const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/mutants.rs"));
+
+/// All mutants of this build, by side and name: what they do wrong can be told without the sources.
+#[must_use]
+pub fn embedded() -> &'static [Mutant] {
+    static ALL: LazyLock<Vec<Mutant>> = LazyLock::new(|| {
+        let mut mutants = Vec::new();
+        for side in Side::ALL {
+            let of_side = EMBEDDED
+                .iter()
+                .filter(|(path, _)| Path::new(path).starts_with(side.folder()));
+            let parsed = of_side.map(|(path, text)| parse(side, Path::new(path), text));
+            mutants.extend(parsed.map(|mutant| mutant.expect("a test reads the files")));
+        }
+        mutants
+    });
+    &ALL
+}
+
 fn read(side: Side, path: &Path) -> Result<Mutant, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let text = toml::from_str(&text).map_err(|error| error.to_string())?;
+    parse(side, path, &text)
+}
+
+fn parse(side: Side, path: &Path, text: &str) -> Result<Mutant, String> {
+    let text = toml::from_str(text).map_err(|error| error.to_string())?;
     let name = path.file_stem().and_then(|name| name.to_str());
     let name = name.ok_or("its name is no UTF-8")?.to_owned();
     Ok(Mutant { name, side, text })

@@ -1,7 +1,9 @@
 //! What is told of a scenario that did not pass.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::diagram::{self, Diagram};
+use super::run::different;
 use super::style::{Style, text_columns, wrapped};
 use super::transcript;
 use crate::drive::Failure;
@@ -83,21 +85,16 @@ pub(super) fn render(
     style: Style,
 ) -> String {
     let mut text = head(judgement, style) + "\n";
-    let mut told = BTreeSet::new();
-    let different: Vec<_> = failures
-        .iter()
-        .filter(|failure| told.insert(&failure.requirements))
-        .collect();
-    for failure in different.iter().take(TOLD_MAX) {
+    let (told, more) = different(failures, TOLD_MAX);
+    for failure in &told {
         text += &one(failure, style);
     }
-    let more = failures.len() - different.len().min(TOLD_MAX);
     if more > 0 {
         text += &style.faint(&format!(
             "\n      and {more} more of the kind, or that follow from these\n"
         ));
     }
-    if let Some(first) = failures.first() {
+    if let Some(first) = told.first() {
         text += &format!(
             "\n{}",
             transcript::excerpt(&judgement.facts, &first.at, style)
@@ -109,6 +106,25 @@ pub(super) fn render(
         repeat.command(&judgement.scenario.id)
     )
 }
+
+/// The first failure as a diagram.
+pub(super) fn picture(
+    judgement: &Judgement,
+    failures: &[Failure],
+    binds: Binds,
+    style: Style,
+) -> String {
+    if judgement.facts.entries.is_empty() {
+        return String::new();
+    }
+    let (told, _) = different(failures, TOLD_MAX);
+    let diagram = Diagram::of(&judgement.facts, &told, binds);
+    let columns = text_columns().min(PICTURE_COLUMNS_MAX);
+    format!("\n{}", diagram::text(&diagram, columns, style))
+}
+
+/// The widest that a diagram is drawn.
+const PICTURE_COLUMNS_MAX: usize = 100;
 
 fn one(failure: &Failure, style: Style) -> String {
     let columns = text_columns();

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::summary::{broken, judged};
-use super::{Repeat, Summary, transcript};
+use super::{Repeat, Run, transcript};
 use crate::judge::{Judgement, Verdict};
 use crate::requirements::{self, Binds, Level};
 
@@ -84,6 +84,9 @@ pub struct Scenario {
     /// Of unknown and not judged: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Of a failure that is known (`--baseline`): why it is borne.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
     /// What it did wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
@@ -140,12 +143,14 @@ pub struct Line {
 impl Report {
     /// The report of these judgements.
     #[must_use]
-    pub fn of(
-        target: &str,
-        judgements: &[Judgement],
-        summary: &Summary,
-        repeat: &Repeat,
-    ) -> Report {
+    pub fn of(run: &Run<'_>) -> Report {
+        let Run {
+            target,
+            judgements,
+            summary,
+            repeat,
+            known,
+        } = *run;
         let total = &summary.total;
         Report {
             runner: env!("CARGO_PKG_VERSION").to_owned(),
@@ -161,7 +166,7 @@ impl Report {
             requirements: found(summary.binds, judgements),
             scenarios: judgements
                 .iter()
-                .map(|judgement| scenario(judgement, repeat))
+                .map(|judgement| scenario(judgement, repeat, known.get(&judgement.scenario.id)))
                 .collect(),
         }
     }
@@ -180,17 +185,22 @@ impl Report {
     }
 }
 
+/// The word of RFC 2119.
+#[must_use]
+pub fn level(level: Level) -> &'static str {
+    match level {
+        Level::Must => "MUST",
+        Level::Should => "SHOULD",
+        Level::May => "MAY",
+    }
+}
+
 fn found(binds: Binds, judgements: &[Judgement]) -> Vec<Requirement> {
     let (judged, broken) = (judged(judgements), broken(judgements));
     let found = |id: &String| match (broken.contains(id), judged.contains(id)) {
         (true, _) => Found::Broken,
         (false, true) => Found::Held,
         (false, false) => Found::NotJudged,
-    };
-    let level = |level: Level| match level {
-        Level::Must => "MUST",
-        Level::Should => "SHOULD",
-        Level::May => "MAY",
     };
     let bound = requirements::ALL
         .iter()
@@ -204,7 +214,7 @@ fn found(binds: Binds, judgements: &[Judgement]) -> Vec<Requirement> {
         .collect()
 }
 
-fn scenario(judgement: &Judgement, repeat: &Repeat) -> Scenario {
+fn scenario(judgement: &Judgement, repeat: &Repeat, known: Option<&String>) -> Scenario {
     let of = &judgement.scenario;
     let (verdict, reason, failures) = match &judgement.verdict {
         Verdict::Pass => (ScenarioVerdict::Pass, None, &[][..]),
@@ -232,6 +242,7 @@ fn scenario(judgement: &Judgement, repeat: &Repeat) -> Scenario {
         checks: of.checks.clone(),
         verdict,
         reason,
+        known: known.cloned(),
         failures: failures.iter().map(failure).collect(),
         transcript: entries
             .map(|(at, entry)| Line {

@@ -2,7 +2,8 @@
 
 use super::{Chapter, Style, Summary};
 
-const HEAD: [&str; 7] = [
+/// The heads of the columns.
+pub(super) const HEAD: [&str; 7] = [
     "chapter",
     "scenarios",
     "pass",
@@ -46,7 +47,8 @@ pub(super) fn render(summary: &Summary, style: Style) -> String {
     format!("{text}\n{}\n", sentence(summary, style))
 }
 
-fn cells(chapter: &Chapter) -> [String; 7] {
+/// A chapter's line.
+pub(super) fn cells(chapter: &Chapter) -> [String; 7] {
     let count = |count: usize| {
         if count == 0 {
             "·".to_owned()
@@ -99,7 +101,8 @@ fn coloured(column: usize, cell: String, style: Style) -> String {
     }
 }
 
-fn sentence(summary: &Summary, style: Style) -> String {
+/// The verdict in a sentence.
+pub(super) fn sentence(summary: &Summary, style: Style) -> String {
     let total = &summary.total;
     let seconds = summary.took.as_secs_f64();
     let verdict = match total {

@@ -37,10 +37,6 @@ pub(super) fn excerpt(facts: &Facts, marked: &[usize], style: Style) -> String {
 /// An entry as a line: `>` sent, `<` received.
 fn line(facts: &Facts, at: usize, marked: bool, style: Style) -> String {
     let entry = &facts.entries[at];
-    let name = entry
-        .event
-        .conn()
-        .map_or("", |conn| facts.conns[conn].name.as_str());
     let mark = if marked {
         style.bad("*")
     } else {
@@ -49,20 +45,32 @@ fn line(facts: &Facts, at: usize, marked: bool, style: Style) -> String {
     format!(
         "  {mark} {} {}\n",
         style.faint(&format!("{:>9.3}", seconds(entry))),
-        style_event(name, &entry.event, style)
+        style_event(name(facts, at), &entry.event, style)
     )
 }
 
 /// What happened, in words.
 pub(super) fn told(facts: &Facts, at: usize) -> String {
-    let event = &facts.entries[at].event;
-    style_event(
-        event
-            .conn()
-            .map_or("", |conn| facts.conns[conn].name.as_str()),
-        event,
-        Style::Plain,
-    )
+    style_event(name(facts, at), &facts.entries[at].event, Style::Plain)
+}
+
+/// Whose doing it was, with `>` for a frame sent and `<` for one received.
+pub(super) fn who(facts: &Facts, at: usize) -> String {
+    let sign = match &facts.entries[at].event {
+        Event::Sent { .. } => " >",
+        Event::Received { .. } => " <",
+        Event::Asked { .. } => " ?",
+        Event::Told { .. } => " !",
+        _ => "",
+    };
+    format!("{}{sign}", name(facts, at))
+}
+
+/// What happened, without whose doing it was.
+pub(super) fn what(facts: &Facts, at: usize) -> String {
+    let told = told(facts, at);
+    let after = told.strip_prefix(name(facts, at)).unwrap_or(&told);
+    after.trim_start().to_owned()
 }
 
 fn style_event(name: &str, event: &Event, style: Style) -> String {
@@ -96,6 +104,17 @@ fn style_event(name: &str, event: &Event, style: Style) -> String {
         Event::Process { client, what } => {
             format!("{client} {}", style.doubtful(&what.to_string()))
         }
+    }
+}
+
+fn name(facts: &Facts, at: usize) -> &str {
+    match &facts.entries[at].event {
+        Event::Asked { client, .. }
+        | Event::Told { client, .. }
+        | Event::Process { client, .. } => client,
+        event => event
+            .conn()
+            .map_or("", |conn| facts.conns[conn].name.as_str()),
     }
 }
 

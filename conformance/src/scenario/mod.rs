@@ -10,6 +10,7 @@ mod valid;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use load::{LoadError, embedded, file, parse};
 pub use template::{Number, Template, Text};
@@ -50,6 +51,9 @@ pub struct Scenario {
     /// The chapter: the folder's name.
     #[serde(skip)]
     pub chapter: String,
+    /// For reports: the steps, where they are not those of servers' scenarios.
+    #[serde(skip)]
+    pub other_steps: Vec<Value>,
 }
 
 /// What a scenario needs of its target.
@@ -128,6 +132,14 @@ impl Scenario {
     #[must_use]
     pub fn has_faults(&self) -> bool {
         self.steps.iter().any(Step::has_faults)
+    }
+
+    /// The steps as data, whoever they are for.
+    #[must_use]
+    pub fn steps_as_data(&self) -> Vec<Value> {
+        let own = self.steps.iter();
+        let own = own.filter_map(|step| serde_json::to_value(step).ok());
+        own.chain(self.other_steps.iter().cloned()).collect()
     }
 
     /// The JSON Schema of a scenario file, as text.
