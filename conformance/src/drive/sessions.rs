@@ -141,7 +141,7 @@ impl Cx {
             let first = *state.facts.conns[conn].received.first()?;
             let frame = Arc::new(state.facts.frame(first)?.clone());
             state.looked[conn].awaited.insert(first);
-            let may_end = state.looked[conn].may_end;
+            let may_end = state.may_end(conn);
             Some(match frame.kind() {
                 "welcome" => Ok(frame),
                 "goaway" if may_end => Err(Stop::Lost(format!("the server ends: {frame}"))),
