@@ -193,6 +193,12 @@ impl Cx {
 
 /// Two live replicas that differ in a table of both: how, and the last entries of each.
 fn differing(state: &State, subs: &[usize]) -> Option<(String, Vec<usize>)> {
+    // What one with a bare cursor held before is only believed, and perhaps not all was told then: the checkers judge it, later.
+    let known = |sub: &usize| {
+        let sub = &state.facts.subs[*sub];
+        sub.cursor.is_none() || sub.resumes.is_some()
+    };
+    let subs: Vec<usize> = subs.iter().copied().filter(known).collect();
     let pairs = subs
         .iter()
         .enumerate()

@@ -141,8 +141,10 @@ impl Cx {
             let first = *state.facts.conns[conn].received.first()?;
             let frame = Arc::new(state.facts.frame(first)?.clone());
             state.looked[conn].awaited.insert(first);
+            let may_end = state.may_end(conn);
             Some(match frame.kind() {
                 "welcome" => Ok(frame),
+                "goaway" if may_end => Err(Stop::Lost(format!("the server ends: {frame}"))),
                 // CONN-WORKSPACE-CREATED lets a server open only the workspaces that it chooses.
                 "error" if frame.string("code") == Some(errors::WORKSPACE_REFUSED.code) => Err(
                     Stop::Unknown(format!("the server does not open this workspace: {frame}")),

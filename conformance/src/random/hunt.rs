@@ -30,6 +30,9 @@ pub struct Plan {
     pub save: PathBuf,
 }
 
+/// A server that has failed so often is known well enough: each further failure may cost a deadline.
+const FAILED_MAX: usize = 20;
+
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct Hunt {
@@ -51,7 +54,7 @@ pub struct Find {
 }
 
 /// So many programs are made at once: enough to keep everybody busy, few enough to end in time.
-const BATCH: u64 = 64;
+const BATCH: u64 = 32;
 
 /// So many failures are made small; a server that breaks everything need not break everything small.
 const SHRUNK_MAX: usize = 3;
@@ -79,7 +82,7 @@ pub async fn hunt(
         plan.time
             .map_or(case < plan.cases, |time| began.elapsed() < time)
     };
-    while goes_on(case) {
+    while goes_on(case) && hunt.failed() < FAILED_MAX {
         let until = plan.time.map_or(plan.cases, |_| u64::MAX).min(case + BATCH);
         let files: Vec<Value> = (case..until)
             .map(|case| {
@@ -118,6 +121,13 @@ pub async fn hunt(
         case = until;
     }
     hunt
+}
+
+impl Hunt {
+    fn failed(&self) -> usize {
+        let failed = |judgement: &&Judgement| matches!(judgement.verdict, Verdict::Fail(_));
+        self.judgements.iter().filter(failed).count()
+    }
 }
 
 /// The scenario of a program.
