@@ -37,7 +37,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Judge a server (the default): without --server or --target, the embedded reference server
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Judge a server by one scenario file, again and again
     Replay(replay::ReplayArgs),
     /// Judge a client behind its adapter

@@ -4,6 +4,7 @@
 //! seldom is tried more often, and at the end it is said how often the small one fails.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -153,7 +154,7 @@ impl Trial {
         let Ok(scenario) = parse(file) else {
             return Vec::new();
         };
-        let again = vec![Arc::new(scenario); runs];
+        let again = iter::repeat_n(Arc::new(scenario), runs).collect();
         let (target, settings) = (Arc::clone(&self.target), self.settings.clone());
         let judged = suite::run(again, target, settings, self.jobs, |_| ()).await;
         let same = |judgement: &Judgement| fails_with(judgement, &self.requirements);
