@@ -11,6 +11,8 @@ use syncline_server_core::{Config, Engine, Input, Output, SessionKey, read_frame
 const PUSH: u64 = 100;
 /// Frames in a step.
 const FRAMES: u64 = 10;
+/// Rows in a snapshot.
+const SNAPSHOT_ROWS: u64 = 100_000;
 
 fn limits() -> Limits {
     Limits {
@@ -129,5 +131,34 @@ fn apply(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, apply);
+/// What a new subscriber of a large table costs.
+fn snapshot(criterion: &mut Criterion) {
+    let mut engine = engine(false);
+    for index in 0..SNAPSHOT_ROWS / PUSH {
+        frame(&mut engine, 1, &push_text(index));
+        step(&mut engine);
+    }
+    let mut group = criterion.benchmark_group("100,000 rows");
+    group.throughput(Throughput::Elements(SNAPSHOT_ROWS));
+    let mut session = 1;
+    group.bench_function("snapshot", |bench| {
+        bench.iter(|| {
+            session += 1;
+            open(&mut engine, session, None);
+            frame(
+                &mut engine,
+                session,
+                r#"{"type":"subscribe","id":"s","tables":{"notes":{}}}"#,
+            );
+            let bytes = step(&mut engine);
+            engine.enqueue(Input::Close {
+                session: SessionKey(session),
+            });
+            bytes
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, apply, snapshot);
 criterion_main!(benches);

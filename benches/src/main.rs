@@ -15,8 +15,13 @@ mod wire;
 
 use clap::{Parser, Subcommand};
 use measure::Figure;
+use mimalloc::MiMalloc;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// The server's own.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measures the reference server against baselines carried along.
 #[derive(Parser)]

@@ -8,6 +8,8 @@ mod coverage;
 mod explain;
 mod list;
 mod mutants;
+mod random;
+mod replay;
 mod reports;
 mod run;
 mod select;
@@ -17,12 +19,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Judges Syncline servers.
+/// Judges Syncline servers and clients.
 #[derive(Debug, Parser)]
 #[command(
     name = "syncline-conformance",
     version,
-    about = "Judges any Syncline server: does it converge, apply once, keep order?"
+    about = "Judges any Syncline server, and any client: does it converge, apply once, keep order?"
 )]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -35,7 +37,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Judge a server (the default): without --server or --target, the embedded reference server
-    Run(RunArgs),
+    Run(Box<RunArgs>),
+    /// Judge a server by one scenario file, again and again
+    Replay(replay::ReplayArgs),
     /// Judge a client behind its adapter
     Client(client::ClientArgs),
     /// List the scenarios
@@ -57,23 +61,49 @@ enum Command {
 
 #[derive(Clone, Debug, Args)]
 struct RunArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    random: random::RandomArgs,
+    #[command(flatten)]
+    reports: reports::ReportArgs,
+}
+
+/// Whom to judge, and how.
+#[derive(Clone, Debug, Args)]
+struct TargetArgs {
     /// The WebSocket URL of the server, as ws://127.0.0.1:8081/sync
     #[arg(long, value_name = "URL", conflicts_with = "target")]
     server: Option<String>,
     /// A TOML file that names the server and the commands of its hooks (see conformance/README.md)
     #[arg(long, value_name = "FILE")]
     target: Option<PathBuf>,
-    #[command(flatten)]
-    selection: Selection,
+    /// A command that starts a server on {port} of 127.0.0.1, with its data in {dir}: the runner starts, kills and restarts it
+    #[arg(long, value_name = "CMD", conflicts_with_all = ["server", "target"])]
+    command: Option<String>,
+    /// The path of its URL
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/sync",
+        requires = "command"
+    )]
+    path: String,
+    /// A command that restarts the server at the URL, on the same data
+    #[arg(long, value_name = "CMD", requires = "server")]
+    restart_cmd: Option<String>,
+    /// A command that kills the server at the URL, as kill -9, and starts it again, on the same data
+    #[arg(long, value_name = "CMD", requires = "server")]
+    kill_cmd: Option<String>,
     /// How many scenarios run side by side
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
     /// How long to wait for what must come, in seconds
     #[arg(long, value_name = "SECS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     deadline: u32,
-    #[command(flatten)]
-    reports: reports::ReportArgs,
-    /// Makes the names of clients, tables and workspaces; without it they are random
+    /// Makes what happens by chance: random histories, and what faults do
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Use this workspace instead of a fresh one for each scenario
@@ -111,6 +141,7 @@ impl Cli {
         let done = match self.command {
             None => run::run(&self.run),
             Some(Command::Run(args)) => run::run(&args),
+            Some(Command::Replay(args)) => replay::replay(&args),
             Some(Command::Client(args)) => client::client(&args),
             Some(Command::List(selection)) => list::list(&selection),
             Some(Command::Coverage { markdown }) => coverage::coverage(markdown),

@@ -62,7 +62,12 @@ impl Covered {
         let provable = self.requirement.binds == Binds::Server;
         match () {
             () if must && !checked && self.unjudged().is_none() => Some("a check"),
-            () if must && checked && provable && self.mutants.is_empty() && self.unmutated().is_none() => {
+            () if must
+                && checked
+                && provable
+                && self.mutants.is_empty()
+                && self.unmutated().is_none() =>
+            {
                 Some("a mutant")
             }
             () => None,
@@ -82,18 +87,30 @@ impl Coverage {
         };
         let servers = scenario::embedded().map_err(told)?;
         let clients = client::scenario::embedded().map_err(told)?;
-        let servers = servers.into_iter().map(|of| (Binds::Server, of.chapter, of.id, of.why, of.checks));
-        let clients = clients.into_iter().map(|of| (Binds::Client, of.chapter, of.id, of.why, of.checks));
+        let servers = servers
+            .into_iter()
+            .map(|of| (Binds::Server, of.chapter, of.id, of.why, of.checks));
+        let clients = clients
+            .into_iter()
+            .map(|of| (Binds::Client, of.chapter, of.id, of.why, of.checks));
         let mut coverage = Coverage::empty();
         for (binds, chapter, id, why, checks) in servers.chain(clients) {
             for check in &checks {
                 let what = format!("the scenario {chapter}/{id}");
-                let at = |covered: &mut Covered| covered.scenarios.push((format!("{chapter}/{id}"), why.clone()));
+                let at = |covered: &mut Covered| {
+                    covered
+                        .scenarios
+                        .push((format!("{chapter}/{id}"), why.clone()))
+                };
                 coverage.behind(binds, check, &what, at);
             }
         }
-        let servers = checkers::ALL.iter().map(|of| (Binds::Server, of.name, of.requirements));
-        let clients = client::checkers::ALL.iter().map(|of| (Binds::Client, of.name, of.requirements));
+        let servers = checkers::ALL
+            .iter()
+            .map(|of| (Binds::Server, of.name, of.requirements));
+        let clients = client::checkers::ALL
+            .iter()
+            .map(|of| (Binds::Client, of.name, of.requirements));
         for (binds, name, requirements) in servers.chain(clients) {
             for id in requirements {
                 let what = format!("the checker {name}");
@@ -137,7 +154,9 @@ impl Coverage {
         };
         match self.all.iter_mut().find(is_it) {
             Some(covered) => put(covered),
-            None => self.strays.push(format!("{what} names {id}, which binds no such side")),
+            None => self
+                .strays
+                .push(format!("{what} names {id}, which binds no such side")),
         }
     }
 
@@ -152,7 +171,10 @@ impl Coverage {
     pub fn amiss(&self) -> Vec<String> {
         let lacking = self.all.iter().filter_map(|covered| {
             let lacks = covered.lacks()?;
-            Some(format!("{} lacks {lacks}, and a reason", covered.requirement.id))
+            Some(format!(
+                "{} lacks {lacks}, and a reason",
+                covered.requirement.id
+            ))
         });
         lacking.chain(self.strays.iter().cloned()).collect()
     }
@@ -189,8 +211,17 @@ fn row(covered: &Covered) -> String {
         (true, Some(reason)) => format!("*{}*", reason.replace('|', "\\|")),
         (true, None) => "-".to_owned(),
     };
-    let slug = |path: &'_ str| path.rsplit('/').next().map(str::to_owned).unwrap_or_default();
-    let scenarios: Vec<_> = covered.scenarios.iter().map(|(path, _)| slug(path)).collect();
+    let slug = |path: &'_ str| {
+        path.rsplit('/')
+            .next()
+            .map(str::to_owned)
+            .unwrap_or_default()
+    };
+    let scenarios: Vec<_> = covered
+        .scenarios
+        .iter()
+        .map(|(path, _)| slug(path))
+        .collect();
     let mutants = covered.mutants.iter().map(|mutant| mutant.name.as_str());
     let unjudged = covered.unjudged().filter(|_| covered.checkers.is_empty());
     format!(
@@ -205,10 +236,15 @@ fn row(covered: &Covered) -> String {
 
 /// The way back: what each mutant does wrong, and breaks.
 fn backwards() -> String {
-    let mut text = String::from("\n## Mutants\n\n| mutant | what it does wrong | breaks |\n|---|---|---|\n");
+    let mut text =
+        String::from("\n## Mutants\n\n| mutant | what it does wrong | breaks |\n|---|---|---|\n");
     for mutant in mutants::embedded() {
         let title = mutant.text.title.replace('|', "\\|");
-        text += &format!("| {} | {title} | {} |\n", mutant.name, mutant.text.breaks.join(", "));
+        text += &format!(
+            "| {} | {title} | {} |\n",
+            mutant.name,
+            mutant.text.breaks.join(", ")
+        );
     }
     text
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
+use syncline_schemas::Json;
 
 use crate::scenario::Hook;
 
@@ -63,6 +64,21 @@ pub enum Event {
         conn: ConnIx,
         /// The close code; without a close frame there is none.
         code: Option<u16>,
+    },
+    /// The server's end of the TCP connection was reset: what it said last may be lost with it.
+    Reset {
+        /// The connection.
+        conn: ConnIx,
+    },
+    /// From here on the connection's end is no surprise: the scenario asks for it, or does what lets a server end it.
+    MayEnd {
+        /// The connection.
+        conn: ConnIx,
+    },
+    /// The runner's machine stood still: what took long meanwhile may have been in time.
+    Stalled {
+        /// For how many milliseconds.
+        ms: u64,
     },
     /// The runner closed the connection, or broke it off.
     Left {
@@ -159,7 +175,9 @@ impl Frame {
     /// A text frame.
     #[must_use]
     pub fn text(text: String) -> Frame {
-        let json = serde_json::from_str(&text).ok();
+        // A text that nests deeper than this parser reads may still be right: then it is strictly so.
+        let deep = || Json::parse(&text).ok()?.to_value().ok();
+        let json = serde_json::from_str(&text).ok().or_else(deep);
         Frame {
             body: Body::Text(text),
             json,
@@ -251,8 +269,11 @@ impl Event {
             | Event::Received { conn, .. }
             | Event::Heard { conn }
             | Event::Closed { conn, .. }
+            | Event::Reset { conn }
+            | Event::MayEnd { conn }
             | Event::Left { conn } => Some(*conn),
-            Event::HookBegun { .. } | Event::HookDone { .. } | Event::Fault { .. } => None,
+            Event::HookBegun { .. } | Event::HookDone { .. } => None,
+            Event::Fault { .. } | Event::Stalled { .. } => None,
             Event::Asked { .. } | Event::Told { .. } | Event::Process { .. } => None,
         }
     }

@@ -11,6 +11,7 @@ use crate::facts::Facts;
 use crate::history::Event;
 use crate::proxy::Network;
 use crate::scenario::Scenario;
+use crate::stall;
 use crate::steps::{Step, run_all};
 use crate::target::{Instance, Target};
 use crate::vars::Vars;
@@ -20,7 +21,7 @@ use crate::vars::Vars;
 pub struct Settings {
     /// How long to wait for what must come.
     pub deadline: Duration,
-    /// Makes the fresh names; the same seed gives the same names. Without it they are random.
+    /// Decides what faults do by chance. Names are fresh in every run, whatever the seed: runs must not meet each other's.
     pub seed: Option<u64>,
     /// The workspace of every scenario; without it each has a fresh one.
     pub workspace: Option<String>,
@@ -104,11 +105,29 @@ pub async fn judge(
         }
     };
     let mut attempt = 0;
+    let mut stalled = 0;
     loop {
+        let mut stalls = stall::Mark::now();
         let ran = run(&scenario, Arc::clone(&server), &settings, attempt).await;
         let findings = checkers::check(&ran.facts);
-        let judged = judged(&scenario, &findings, ran.stop.is_none());
+        let mut judged: Vec<String> = findings.judged.iter().map(|id| (*id).to_owned()).collect();
+        let went_through = ran.stop.is_none();
         let mut verdict = verdict(&scenario, ran.stop, findings);
+        let lost = stalls.lost();
+        if matches!(verdict, Verdict::Fail(_)) && !lost.is_zero() {
+            stalled += 1;
+            attempt += 1;
+            if stalled < ATTEMPTS_MAX {
+                continue;
+            }
+            verdict = Verdict::Unknown(format!(
+                "the runner's machine stood still for {} s, in each of {ATTEMPTS_MAX} attempts",
+                lost.as_secs()
+            ));
+        }
+        if went_through && matches!(verdict, Verdict::Pass | Verdict::Fail(_)) {
+            judged.extend(scenario.checks.iter().cloned());
+        }
         if let (Verdict::Pass, Some(place)) = (&verdict, ran.idle_faults.first()) {
             attempt += 1;
             if attempt < ATTEMPTS_MAX {
@@ -166,11 +185,12 @@ async fn run(
         .seed
         .unwrap_or_else(dice::seed)
         .wrapping_add(attempt);
-    let run = unique(seed, &scenario.id);
-    let workspace = settings
+    let run = unique(dice::seed(), &scenario.id);
+    let shared = settings
         .workspace
         .clone()
-        .unwrap_or_else(|| format!("w-{run}"));
+        .filter(|_| !scenario.own_workspace);
+    let workspace = shared.unwrap_or_else(|| format!("w-{run}"));
     let journal = Arc::new(Journal::new(Vars::new(&run, &workspace)));
     let seed = dice::mixed(seed, &scenario.id);
     let network = scenario.has_faults().then(|| Arc::new(Network::new(seed)));
@@ -211,7 +231,7 @@ async fn run(
 async fn gone(cx: &Cx) -> Option<usize> {
     let broken_off = cx.with(|state| {
         let ends = state.facts.conns.iter().filter_map(|conn| conn.ended);
-        let abrupt = ends.filter(|end| end.by_server && end.code.is_none());
+        let abrupt = ends.filter(|end| end.by_server() && end.code().is_none());
         abrupt.map(|end| end.at).min()
     });
     if broken_off.is_some() && !cx.is_reachable().await {
@@ -224,10 +244,10 @@ async fn gone(cx: &Cx) -> Option<usize> {
 fn verdict(scenario: &Scenario, stop: Option<Stop>, findings: Findings) -> Verdict {
     let mut failures: Vec<Failure> = Vec::new();
     let mut did_not_happen = false;
-    let mut unknown = findings
-        .internal
-        .first()
-        .map(|why| format!("the runner is at fault: {why}"));
+    let at_fault = findings.internal.first();
+    let mut unknown = at_fault
+        .map(|why| format!("the runner is at fault: {why}"))
+        .or_else(|| findings.unclear.first().cloned());
     match stop {
         Some(Stop::Fail(mut failure)) => {
             if failure.requirements.is_empty() {
@@ -268,13 +288,6 @@ fn verdict(scenario: &Scenario, stop: Option<Stop>, findings: Findings) -> Verdi
 
 /// Why a scenario is not judged that went through, and found its matter missing.
 const DID_NOT_HAPPEN: &str = "with this target's limits, what they are about did not happen";
-
-/// The requirements that a scenario gave occasion to judge: what the checkers say, and what its steps went through.
-fn judged(scenario: &Scenario, findings: &Findings, went_through: bool) -> Vec<String> {
-    let own = scenario.checks.iter().filter(|_| went_through).cloned();
-    own.chain(findings.judged.iter().map(|id| (*id).to_owned()))
-        .collect()
-}
 
 /// What makes the fresh names of a run unique, fit for every kind of name.
 pub(crate) fn unique(seed: u64, scenario: &str) -> String {

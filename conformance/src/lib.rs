@@ -1,4 +1,4 @@
-//! The conformance runner: judges any Syncline server by its URL.
+//! The conformance runner: judges any Syncline server by its URL, and any client through its [adapter](client::adapter).
 //!
 //! [`scenario`]s are data; [`steps`] do what they say; everything that was sent and received goes into one history, which pure checkers judge.
 //! The crate shares the message schemas with the reference server and nothing else, so that both cannot have one misunderstanding.
@@ -22,9 +22,11 @@ pub mod matcher;
 pub mod mutants;
 mod preflight;
 mod proxy;
+pub mod random;
 pub mod report;
 pub mod requirements;
 pub mod scenario;
+mod stall;
 pub mod steps;
 pub mod suite;
 pub mod target;

@@ -115,6 +115,16 @@ impl Matching<'_> {
         }
     }
 
+    /// Whether it matches; if not, nothing of it is bound.
+    fn tried(&mut self, at: &str, pattern: &Value, value: Option<&Value>) -> bool {
+        let before = self.bound.len();
+        let matched = self.at(at, pattern, value).is_ok();
+        if !matched {
+            self.bound.truncate(before);
+        }
+        matched
+    }
+
     fn operator(
         &mut self,
         at: &str,
@@ -131,10 +141,14 @@ impl Matching<'_> {
             };
         }
         if name == "$not" {
-            return if self.at(at, argument, value).is_err() {
-                Ok(())
-            } else {
+            let before = self.bound.len();
+            let matched = self.at(at, argument, value).is_ok();
+            // What must not be there has nothing to bind.
+            self.bound.truncate(before);
+            return if matched {
                 Err(differ(at, &wanted(), value))
+            } else {
+                Ok(())
             };
         }
         let Some(present) = value else {
@@ -152,7 +166,7 @@ impl Matching<'_> {
             "$gt" | "$gte" | "$lt" | "$lte" => compares(name, present, argument),
             "$in" => list(argument)
                 .iter()
-                .any(|pattern| self.at(at, pattern, value).is_ok()),
+                .any(|pattern| self.tried(at, pattern, value)),
             "$all" => {
                 return list(argument)
                     .iter()
@@ -162,7 +176,7 @@ impl Matching<'_> {
                 (Value::String(text), Value::String(part)) => text.contains(part),
                 _ => list(present)
                     .iter()
-                    .any(|item| self.at(at, argument, Some(item)).is_ok()),
+                    .any(|item| self.tried(at, argument, Some(item))),
             },
             "$each" => {
                 let each = |(index, item): (usize, &Value)| {
@@ -346,5 +360,20 @@ mod tests {
             Others::Allowed,
         );
         assert_eq!(bound, Ok(vec![("x".to_owned(), json!([1]))]));
+    }
+
+    #[test]
+    fn what_did_not_match_binds_nothing() {
+        let bind = |name: &str| json!({ "a": { "$bind": name }, "b": 1 });
+        let patterns = [
+            json!({ "$in": [bind("x"), { "b": 2 }] }),
+            json!({ "$not": bind("x") }),
+            json!({ "$contains": bind("x") }),
+        ];
+        let values = [json!({"a": 0, "b": 2}), json!({"a": 0, "b": 2}), json!([])];
+        for (pattern, value) in patterns[..2].iter().zip(&values) {
+            assert_eq!(matches(pattern, Some(value), Others::Allowed), Ok(vec![]));
+        }
+        assert!(matches(&patterns[2], Some(&values[2]), Others::Allowed).is_err());
     }
 }

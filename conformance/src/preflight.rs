@@ -23,15 +23,11 @@ pub(crate) struct Welcome {
     pub(crate) capabilities: Vec<String>,
 }
 
-/// At most so long is waited for the first answer.
-const PATIENCE_MAX: Duration = Duration::from_secs(5);
-
 /// Connects and says `hello` in a workspace of its own.
 ///
 /// # Errors
 /// A sentence for people: why nothing can be judged.
 pub(crate) async fn ask(target: &dyn Target, deadline: Duration) -> Result<Welcome, String> {
-    let deadline = deadline.min(PATIENCE_MAX);
     let named = |why: String| format!("{}: {why}\nNothing was judged.", target.describe());
     let server = target.provide(&Scenario::default()).await.map_err(named)?;
     let run = crate::judge::unique(crate::dice::seed(), "preflight");

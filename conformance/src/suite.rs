@@ -7,7 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
 
 use crate::judge::{Judgement, Settings, Verdict, judge};
-use crate::scenario::{Hook, Scenario};
+use crate::scenario::Scenario;
 use crate::target::Target;
 
 /// Judges scenarios, at most `jobs` at once, and tells of each as soon as it is done. Gives all, in the order of the scenarios.
@@ -20,14 +20,7 @@ pub async fn run(
     jobs: usize,
     mut done: impl FnMut(&Judgement),
 ) -> Vec<Judgement> {
-    let alone = |scenario: &Scenario| {
-        !target.isolates()
-            && scenario
-                .needs
-                .hooks
-                .iter()
-                .any(|hook| matches!(hook, Hook::Restart | Hook::Kill | Hook::Restore))
-    };
+    let alone = |scenario: &Scenario| !target.isolates() && scenario.ends_connections();
     let (last, first): (Vec<_>, Vec<_>) = scenarios
         .into_iter()
         .enumerate()

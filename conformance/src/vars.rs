@@ -3,12 +3,17 @@
 //! A `${name}` that nothing has bound becomes a fresh identifier at its first use, so that runs never meet each other's rows. Names that stand
 //! for things (connections, mutations, subscriptions) are looked up in the facts each time: what they have grows.
 
+mod unmade;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use crate::facts::{Facts, RowKey};
 use crate::history::{ConnIx, whole};
+
+use unmade::DEPTH_MAX;
+pub use unmade::{BYTES_MAX, COUNT_MAX, Unmade, bounded};
 
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,7 +102,7 @@ impl Vars {
         template: &Value,
         scope: &Scope,
         facts: &Facts,
-    ) -> Result<Value, String> {
+    ) -> Result<Value, Unmade> {
         match template {
             Value::String(text) => self.string(text, scope, facts),
             Value::Array(items) => items
@@ -113,7 +118,7 @@ impl Vars {
     }
 
     /// A string: one variable alone keeps its type, others are put in as text.
-    fn string(&mut self, text: &str, scope: &Scope, facts: &Facts) -> Result<Value, String> {
+    fn string(&mut self, text: &str, scope: &Scope, facts: &Facts) -> Result<Value, Unmade> {
         if let Some(name) = text
             .strip_prefix("${")
             .and_then(|rest| rest.strip_suffix('}'))
@@ -137,7 +142,7 @@ impl Vars {
         Ok(made.into())
     }
 
-    fn variable(&mut self, name: &str, scope: &Scope, facts: &Facts) -> Result<Value, String> {
+    fn variable(&mut self, name: &str, scope: &Scope, facts: &Facts) -> Result<Value, Unmade> {
         if let Some(turn) = scope.counter(name) {
             return Ok(turn.into());
         }
@@ -147,7 +152,7 @@ impl Vars {
         let Some(bound) = self.bound.get(root) else {
             return match path {
                 None => self.fresh(name),
-                Some(_) => Err(format!("${{{name}}}: nothing has bound {root:?}")),
+                Some(_) => Err(format!("${{{name}}}: nothing has bound {root:?}").into()),
             };
         };
         let mut value = &look(bound, facts)?;
@@ -165,10 +170,10 @@ impl Vars {
         Ok(value.clone())
     }
 
-    fn fresh(&mut self, name: &str) -> Result<Value, String> {
+    fn fresh(&mut self, name: &str) -> Result<Value, Unmade> {
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || name.len() > 40 || !name.chars().all(fits) {
-            return Err(format!("{name:?} is no name for a variable"));
+            return Err(format!("{name:?} is no name for a variable").into());
         }
         let value: Value = format!("{name}-{}", self.run).into();
         self.bind(name, Bound::Value(value.clone()));
@@ -180,7 +185,7 @@ impl Vars {
         members: &Map<String, Value>,
         scope: &Scope,
         facts: &Facts,
-    ) -> Result<Value, String> {
+    ) -> Result<Value, Unmade> {
         let mut made = Map::new();
         for (name, template) in members {
             let Value::String(name) = text_of(self.string(name, scope, facts)?) else {
@@ -197,24 +202,24 @@ impl Vars {
         argument: &Value,
         scope: &Scope,
         facts: &Facts,
-    ) -> Result<Value, String> {
+    ) -> Result<Value, Unmade> {
         let var = argument.get("var").and_then(Value::as_str).unwrap_or("i");
         let mut number = |member: &str| {
             let value = self.resolve(argument.get(member).unwrap_or(&Value::Null), scope, facts)?;
-            whole(&value).ok_or_else(|| format!("{name}: `{member}` is {value}, not a number"))
+            let wrong = || format!("{name}: `{member}` is {value}, not a number");
+            Ok::<_, Unmade>(whole(&value).ok_or_else(wrong)?)
         };
         match name {
             "$repeat" => {
                 let count = number("count")?;
                 let text = self.resolve(&argument["text"], scope, facts)?;
-                Ok(text
-                    .as_str()
-                    .ok_or("$repeat: `text` is no string")?
-                    .repeat(count as usize)
-                    .into())
+                let text = text.as_str().ok_or("$repeat: `text` is no string")?;
+                bounded("a text", count.saturating_mul(text.len() as u64), BYTES_MAX)?;
+                Ok(text.repeat(count as usize).into())
             }
             "$nest" => {
                 let depth = number("depth")?;
+                bounded("a depth", depth, DEPTH_MAX)?;
                 let inner = argument
                     .get("inner")
                     .map(|inner| self.resolve(inner, scope, facts))
@@ -233,6 +238,7 @@ impl Vars {
             }
             "$list" => {
                 let count = number("count")?;
+                bounded("a list", count, COUNT_MAX)?;
                 let item = argument.get("item").ok_or("$list: no `item`")?;
                 (0..count)
                     .map(|turn| self.resolve(item, &scope.with(var, turn), facts))
@@ -240,6 +246,7 @@ impl Vars {
             }
             "$object" => {
                 let count = number("count")?;
+                bounded("an object", count, COUNT_MAX)?;
                 let (key, value) = argument
                     .get("key")
                     .zip(argument.get("value"))
@@ -258,15 +265,13 @@ impl Vars {
             "$held" => {
                 let mut text = |member: &str| {
                     let value = self.resolve(&argument[member], scope, facts)?;
-                    value
-                        .as_str()
-                        .map(ToOwned::to_owned)
-                        .ok_or_else(|| format!("$held: `{member}` is no string"))
+                    let text = value.as_str().map(ToOwned::to_owned);
+                    text.ok_or_else(|| Unmade::from(format!("$held: `{member}` is no string")))
                 };
                 let (sub, row) = (text("sub")?, (text("table")?, text("key")?));
                 Ok(self.held(&sub, &row, facts).into())
             }
-            _ => Err(format!("{name} is no generator")),
+            _ => Err(format!("{name} is no generator").into()),
         }
     }
 }
@@ -317,7 +322,7 @@ fn text_of(value: Value) -> Value {
 }
 
 /// What a name stands for, as JSON.
-fn look(bound: &Bound, facts: &Facts) -> Result<Value, String> {
+fn look(bound: &Bound, facts: &Facts) -> Result<Value, Unmade> {
     Ok(match bound {
         Bound::Value(value) => value.clone(),
         Bound::Conn(conn) => {
@@ -360,6 +365,7 @@ fn look(bound: &Bound, facts: &Facts) -> Result<Value, String> {
             let mut known = json!({ "id": sub.id, "shape": sub.shape });
             if let Some(first) = sub.completes.first() {
                 known["to"] = first.to.into();
+                known["replaced"] = first.replacement.into();
             }
             known
         }
@@ -370,7 +376,7 @@ fn look(bound: &Bound, facts: &Facts) -> Result<Value, String> {
 mod tests {
     use super::*;
 
-    fn resolved(template: Value) -> Result<Value, String> {
+    fn resolved(template: Value) -> Result<Value, Unmade> {
         let mut vars = Vars::new("r1", "w");
         vars.bind(
             "a",
@@ -430,13 +436,28 @@ mod tests {
     fn what_cannot_be_resolved_is_said() {
         assert_eq!(
             resolved(json!("${b.c}")),
-            Err("${b.c}: nothing has bound \"b\"".to_owned())
+            Err("${b.c}: nothing has bound \"b\"".into())
         );
         assert_eq!(
             resolved(json!("${a.none}")),
-            Err("${a.none}: there is no \"none\" (yet)".to_owned())
+            Err("${a.none}: there is no \"none\" (yet)".into())
         );
         assert!(resolved(json!("x ${a")).is_err());
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_made() {
+        let much = 9_007_199_254_740_991_u64;
+        let templates = [
+            json!({ "$repeat": { "text": "x", "count": much } }),
+            json!({ "$nest": { "depth": 200_000 } }),
+            json!({ "$list": { "count": much, "item": 1 } }),
+            json!({ "$object": { "count": much, "key": "${i}", "value": 1 } }),
+        ];
+        for template in templates {
+            let made = resolved(template.clone());
+            assert!(matches!(made, Err(Unmade::TooLarge(_))), "{template}");
+        }
     }
 
     #[test]

@@ -30,9 +30,9 @@ fn check(facts: &Facts, findings: &mut Findings) {
 
 /// The server's close frame and the last data frame before it.
 fn closed<'a>(facts: &'a Facts, conn: &Conn) -> Option<(usize, u16, &'a Frame)> {
-    let end = conn.ended.filter(|end| end.by_server)?;
+    let end = conn.ended.filter(|end| end.by_server())?;
     let last = conn.received.last().and_then(|at| facts.frame(*at))?;
-    Some((end.at, end.code?, last))
+    Some((end.at, end.code()?, last))
 }
 
 /// The code that the table gives; none, if this frame announces no close or is not known.

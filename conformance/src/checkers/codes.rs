@@ -84,7 +84,7 @@ fn aftermath(facts: &Facts, conn: &Conn, at: usize, error: &Frame, findings: &mu
     let next = conn.received.iter().copied().find(|later| *later > at);
     match (
         error.string("scope"),
-        conn.ended.filter(|end| end.by_server),
+        conn.ended.filter(|end| end.by_server()),
     ) {
         (Some("connection"), end) => {
             if let Some(next) = next {

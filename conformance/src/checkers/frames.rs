@@ -97,22 +97,24 @@ fn own(frame: &Frame, findings: &mut Findings) {
 
 /// The clients' ids that stand in nothing but `hello`: whoever uses one as a row's value has told it himself.
 fn secrets(facts: &Facts) -> BTreeSet<String> {
-    let ids: BTreeSet<&str> = facts
-        .conns
-        .iter()
-        .filter_map(|conn| conn.client())
-        .collect();
+    // A name that no server takes is no client's.
+    let sessions = facts.conns.iter().filter(|conn| conn.welcome.is_some());
+    let ids: BTreeSet<&str> = sessions.filter_map(|conn| conn.client()).collect();
     let told = |id: &str| {
         facts.entries.iter().any(|entry| match &entry.event {
             Event::Sent { frame, .. } => frame.kind() != "hello" && has(frame, id),
             _ => false,
         })
     };
-    ids.into_iter()
-        .filter(|id| !told(id))
-        .map(|id| format!("{id:?}"))
-        .collect()
+    let sought = |id: &str| match id.len() {
+        0..SECRET_CHARS_MIN => format!("{id:?}"),
+        _ => id.to_owned(),
+    };
+    ids.into_iter().filter(|id| !told(id)).map(sought).collect()
 }
+
+/// A shorter id may be part of something else by chance, and is looked for as a string of its own alone.
+const SECRET_CHARS_MIN: usize = 12;
 
 fn has(frame: &Frame, text: &str) -> bool {
     matches!(&frame.body, Body::Text(body) if body.contains(text))
@@ -177,7 +179,11 @@ mod tests {
                 ("FRAME-SIZE-SENT", &large),
                 (
                     "SEC-CLIENT-ID-SECRET",
-                    "a > hello alice\nb > hello\nb < {\"type\":\"pong\",\"t\":1,\"serverTime\":0,\"by\":\"alice\"}",
+                    "a > hello alice\na < welcome 0 0\nb > hello\nb < {\"type\":\"pong\",\"t\":1,\"serverTime\":0,\"by\":\"alice\"}",
+                ),
+                (
+                    "SEC-CLIENT-ID-SECRET",
+                    "a > hello alice-of-this-run\na < welcome 0 0\nb > hello\nb < {\"type\":\"pong\",\"t\":1,\"serverTime\":0,\"by\":\"client:alice-of-this-run:session\"}",
                 ),
             ],
         );

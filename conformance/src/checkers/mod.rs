@@ -8,13 +8,16 @@ mod author;
 mod blame;
 mod closing;
 mod codes;
+mod ends;
 mod epochs;
 mod frames;
+mod locks;
 #[cfg(test)]
 mod notation;
 mod outcomes;
 mod rows;
 mod sessions;
+mod timeouts;
 mod updates;
 mod versions;
 
@@ -44,6 +47,8 @@ pub struct Findings {
     pub judged: BTreeSet<&'static str>,
     /// What the runner itself did wrong.
     pub internal: Vec<String>,
+    /// What happened that nobody can explain, and that leaves a pass in doubt.
+    pub unclear: Vec<String>,
 }
 
 impl Findings {
@@ -68,6 +73,11 @@ impl Findings {
             actual: actual.into(),
             at,
         });
+    }
+
+    /// Something happened that nobody can explain.
+    pub(crate) fn unclear(&mut self, what: String) {
+        self.unclear.push(what);
     }
 
     /// Judges one thing: there was occasion, and it must hold.
@@ -103,12 +113,15 @@ pub const ALL: &[Checker] = &[
     codes::CHECKER,
     sessions::CHECKER,
     closing::CHECKER,
+    ends::CHECKER,
+    timeouts::CHECKER,
     epochs::CHECKER,
     versions::CHECKER,
     outcomes::CHECKER,
     updates::CHECKER,
     author::CHECKER,
     rows::CHECKER,
+    locks::CHECKER,
 ];
 
 /// What all checkers say of a history.

@@ -5,14 +5,15 @@
 //! ```text
 //! hello alice 3            hello of client alice (or none: `hello`), ackedSeq 3
 //! welcome 5 2 [1 x applied 4, 2 y rejected 5 no_ops]       version 5, lastSeq 2, results
-//! push 1 x t/k=1 t/j- | 2 y t/k=2                          mutations: seq, opId, ops
+//! push 1 x t/k=1 t/j- | 2 y t/k=2?1                        mutations: seq, opId, ops (with ifVersion 1)
 //! ack 2 1 x applied 4, 2 y refused seq_gap                 re (or `-`), results
 //! subscribe i t,u @4       tables, cursor (epoch e)        subscribed i s t,u
 //! update s 0..5 replace t/k=1@5 t/j-@5                     from..to; `0..` is a part
 //! ping 7                   pong 7                          error invalid_json 3         goaway idle
 //! ```
 //!
-//! Events: `a open` (implied by the first line of a connection), `a closed 1001`, `a closed`, `a left`, `hook kill` (begun and done).
+//! Events: `a open` (implied by the first line of a connection), `a heard` (a WebSocket ping), `a may end`, `a closed 1001`, `a closed`, `a reset`, `a left`,
+//! `hook kill` (begun and done). Each line is a millisecond after the one before; `wait 500` adds so many.
 //! The workspace is `w`, the epoch `e`, the session named as the connection, unless `hello` and `welcome` are given as JSON.
 
 use std::collections::BTreeMap;
@@ -81,23 +82,28 @@ pub(super) fn facts(history: &str) -> Facts {
     let mut conns: BTreeMap<String, ConnIx> = BTreeMap::new();
     let mut facts = Facts::default();
     let mut at_us = 0;
-    let mut add = |facts: &mut Facts, event: Event| {
-        at_us += 1000;
+    let mut add = |facts: &mut Facts, waited_ms: u64, event: Event| {
+        at_us += 1000 * (1 + waited_ms);
         facts.apply(Entry { at_us, event });
     };
+    let mut waited_ms = 0;
     for line in history
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
     {
         let (name, rest) = line.split_once(' ').expect("a line has two words");
+        if name == "wait" {
+            waited_ms += number(rest);
+            continue;
+        }
         if name == "hook" {
             let hook = Hook::ALL
                 .into_iter()
                 .find(|hook| hook.name() == rest)
                 .expect("a hook");
-            add(&mut facts, Event::HookBegun { hook });
-            add(&mut facts, Event::HookDone { hook });
+            add(&mut facts, 0, Event::HookBegun { hook });
+            add(&mut facts, 0, Event::HookDone { hook });
             continue;
         }
         if !conns.contains_key(name) || rest == "open" {
@@ -105,6 +111,7 @@ pub(super) fn facts(history: &str) -> Facts {
             let conn = facts.conns.len();
             add(
                 &mut facts,
+                0,
                 Event::Opened {
                     conn,
                     name: name.to_owned(),
@@ -129,9 +136,12 @@ pub(super) fn facts(history: &str) -> Facts {
                 code: code.parse().ok(),
             },
             ("left", _) => Event::Left { conn },
+            ("reset", _) => Event::Reset { conn },
+            ("heard", _) => Event::Heard { conn },
+            ("may", "end") => Event::MayEnd { conn },
             other => panic!("no event: {other:?}"),
         };
-        add(&mut facts, event);
+        add(&mut facts, std::mem::take(&mut waited_ms), event);
     }
     facts
 }
@@ -232,8 +242,13 @@ fn mutation(text: &str) -> Value {
     json!({ "seq": number(seq), "opId": op_id, "ops": ops.iter().map(|op| op_of(op)).collect::<Vec<_>>() })
 }
 
-/// `t/k=1` or `t/k-`.
+/// `t/k=1` or `t/k-`, with a lock `t/k=1?5`.
 fn op_of(text: &str) -> Value {
+    if let Some((op, version)) = text.split_once('?') {
+        let mut op = op_of(op);
+        op["ifVersion"] = number(version).into();
+        return op;
+    }
     let (table, rest) = text.split_once('/').expect("table/key");
     match rest.split_once('=') {
         Some((key, value)) => {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::blame::{Difference, Kind, blame};
 use super::{Checker, Findings};
-use crate::facts::{Answer, Complete, Facts, Known, Log, Replica, Row, RowKey, Sub};
+use crate::facts::{Answer, Complete, Facts, Known, Log, LogStep, Replica, Row, RowKey, Sub};
 use crate::matcher::{equal, short};
 use crate::scenario::Hook;
 
@@ -135,17 +135,26 @@ impl<'a> Walk<'a> {
             .cursor
             .as_ref()
             .is_some_and(|(epoch, _)| *epoch == self.sub.epoch);
-        let truncated = self
-            .facts
-            .hooks
-            .iter()
-            .any(|(hook, _, done)| *hook == Hook::Truncate && *done < self.sub.asked_at);
         match () {
-            () if index == 0 && of_history && truncated => Kind::Truncated,
+            () if index == 0 && of_history && self.is_below_truncated() => Kind::Truncated,
             () if index == 0 && of_history => Kind::Resume,
             () if complete.replacement => Kind::Replacement,
             () => Kind::Live,
         }
+    }
+
+    /// Whether the subscription began at a cursor below something that was decided before the log was truncated.
+    fn is_below_truncated(&self) -> bool {
+        let cursor = self.sub.cursor.as_ref().map_or(0, |(_, version)| *version);
+        let told_at = |step: &LogStep| {
+            let outcomes = &self.facts.ledger.mutations[step.mutation].outcomes;
+            outcomes.first().map_or(usize::MAX, |outcome| outcome.at)
+        };
+        let missed = self.log.steps.iter().filter(|step| step.version > cursor);
+        let told_at = missed.map(told_at).min().unwrap_or(usize::MAX);
+        self.facts.hooks.iter().any(|(hook, begun, done)| {
+            *hook == Hook::Truncate && told_at < *begun && *done < self.sub.asked_at
+        })
     }
 
     fn compare(&self, key: &RowKey, kind: Kind, complete: &Complete, findings: &mut Findings) {
@@ -199,7 +208,11 @@ impl<'a> Walk<'a> {
 
     /// What this update gives occasion to judge.
     fn occasions(&self, kind: Kind, complete: &Complete, since: u64, findings: &mut Findings) {
-        findings.judged(kind.requirement());
+        // Without a replacement nothing shows that the truncation has dropped anything.
+        findings.judged(match kind {
+            Kind::Truncated if !complete.replacement => Kind::Resume.requirement(),
+            kind => kind.requirement(),
+        });
         let tables = &self.sub.tables;
         let at = self.sub.parts[complete.last].at;
         let rows = self
@@ -307,6 +320,7 @@ mod tests {
         let read = |rest: &str| format!("{log}{reader}{rest}");
         let resumed =
             |rest: &str| format!("{log}{}{rest}", reader.replace("i t\nc <", "i t @1\nc <"));
+        let truncated = |rest: &str| resumed(rest).replace("c > hello", "hook truncate\nc > hello");
         let live = |rest: &str| {
             format!("{reader}c < update s 0..0 replace\n{log}{rest}")
                 .replace("welcome 3 0", "welcome 0 0")
@@ -318,6 +332,10 @@ mod tests {
                 read("c < update s 0..3 replace t/k=1@1"),
             ),
             ("SUB-RESUME UPD-DELETE", resumed("c < update s 1..3 t/j-@2")),
+            (
+                "SUB-CURSOR-TRUNCATED",
+                truncated("c < update s 0..3 replace t/k=1@1"),
+            ),
             (
                 "UPD-COMPLETE UPD-ATOMIC",
                 live("c < update s 0..1 t/k=1@1 t/j=1@1\nc < update s 1..3 t/j-@2"),
@@ -361,10 +379,7 @@ mod tests {
             ("UPD-ROW-VERSION", read("c < update s 0..3 replace t/k=1@3")),
             ("JSON-VALUE-KEPT", read("c < update s 0..3 replace t/k=2@1")),
             ("SUB-RESUME", resumed("c < update s 1..3")),
-            (
-                "SUB-CURSOR-TRUNCATED",
-                resumed("c < update s 1..3").replace("c > hello", "hook truncate\nc > hello"),
-            ),
+            ("SUB-CURSOR-TRUNCATED", truncated("c < update s 1..3")),
             (
                 "UPD-ATOMIC",
                 live("c < update s 0..1 t/k=1@1\nc < update s 1..3 t/j-@2"),
@@ -411,5 +426,11 @@ mod tests {
             &good.each_ref().map(|(ids, text)| (*ids, text.as_str())),
             &bad.each_ref().map(|(ids, text)| (*ids, text.as_str())),
         );
+        // A truncation that dropped nothing, or nothing that the cursor needs, gives no occasion.
+        let above = format!("hook truncate\n{}", resumed("c < update s 1..3 t/j-@2"));
+        for history in [truncated("c < update s 1..3 t/j-@2"), above] {
+            let judged = super::super::notation::run(&CHECKER, &history).judged;
+            assert!(!judged.contains("SUB-CURSOR-TRUNCATED"), "{history}");
+        }
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, Trouble> {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    // Before anything is judged: nobody wants to wait for a report that cannot be written.
     let reports = args.reports.create()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -163,6 +164,7 @@ impl ClientArgs {
                 .iter()
                 .map(|path| path.display().to_string())
                 .collect(),
+            replays: Vec::new(),
         }
     }
 }

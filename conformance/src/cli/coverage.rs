@@ -22,9 +22,15 @@ pub(super) fn coverage(markdown: bool) -> Result<ExitCode, Trouble> {
 }
 
 fn table(coverage: &Coverage, style: Style) {
-    let lengths = coverage.all.iter().map(|covered| covered.requirement.id.len());
+    let lengths = coverage
+        .all
+        .iter()
+        .map(|covered| covered.requirement.id.len());
     let widest = lengths.max().unwrap_or(0);
-    let head = format!("{:widest$}  level   scenarios  checkers  mutants", "requirement");
+    let head = format!(
+        "{:widest$}  level   scenarios  checkers  mutants",
+        "requirement"
+    );
     outln!("{}", style.faint(&head));
     for covered in &coverage.all {
         let told = line(covered, widest);
@@ -37,7 +43,9 @@ fn table(coverage: &Coverage, style: Style) {
 }
 
 fn line(covered: &Covered, widest: usize) -> String {
-    let reason = covered.unjudged().map_or("", |_| "  not judged, with a reason");
+    let reason = covered
+        .unjudged()
+        .map_or("", |_| "  not judged, with a reason");
     format!(
         "{:widest$}  {:6}  {:>9}  {:>8}  {:>7}{reason}",
         covered.requirement.id,

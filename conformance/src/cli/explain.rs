@@ -5,38 +5,81 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::Trouble;
-use crate::coverage::{Coverage, Covered};
+use crate::matcher::short;
 use crate::report::{text_columns, wrapped};
-use crate::requirements::{self, Binds};
-use crate::scenario::{Scenario, embedded};
-use crate::steps::{Step, Verb};
+use crate::requirements::{self, Binds, Requirement};
+use crate::scenario::{LoadError, Scenario, embedded};
+use crate::{checkers, client, mutants, unjudged};
 
 pub(super) fn explain(id: &str) -> Result<ExitCode, Trouble> {
-    let scenarios = embedded().map_err(|errors| {
-        Trouble(
-            errors
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join("\n"),
-        )
-    })?;
-    let upper = id.to_uppercase();
-    let coverage = Coverage::of_build().map_err(Trouble)?;
-    if let Some(covered) = coverage.find(&upper) {
-        explain_requirement(covered);
-    } else if let Some(scenario) = scenarios.iter().find(|scenario| scenario.id == id) {
-        explain_scenario(scenario);
-    } else {
+    let told = |errors: Vec<LoadError>| {
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        Trouble(errors.join("\n"))
+    };
+    let servers = embedded().map_err(told)?.into_iter().map(Story::from);
+    let clients = client::scenario::embedded().map_err(told)?;
+    let stories: Vec<Story> = servers
+        .chain(clients.into_iter().map(Story::from))
+        .collect();
+    let named: Vec<_> = stories.iter().filter(|story| story.id == id).collect();
+    if let Some(requirement) = requirements::find(&id.to_uppercase()) {
+        explain_requirement(requirement, &stories);
+    } else if named.is_empty() {
         return Err(Trouble(format!(
-            "{id} is neither a requirement of the specification nor a scenario (see `syncline-conformance list`)"
+            "{id} is neither a requirement of the specification nor a scenario (see `syncline-conformance list` and `client --list`)"
         )));
     }
+    named.into_iter().for_each(Story::tell);
     Ok(ExitCode::SUCCESS)
 }
 
-fn explain_requirement(covered: &Covered) {
-    let requirement = covered.requirement;
+/// A scenario, for servers or for clients, as it is told.
+struct Story {
+    chapter: String,
+    id: String,
+    title: String,
+    why: Option<String>,
+    seen: Option<String>,
+    checks: Vec<String>,
+    steps: Value,
+    end: &'static str,
+}
+
+impl From<Scenario> for Story {
+    fn from(of: Scenario) -> Story {
+        Story {
+            steps: serde_json::to_value(&of.steps).expect("steps are JSON"),
+            end: if of.audit {
+                "  then the audit, and the checkers over all frames"
+            } else {
+                "  no audit; the checkers over all frames"
+            },
+            chapter: of.chapter,
+            id: of.id,
+            title: of.title,
+            why: of.why,
+            seen: of.seen,
+            checks: of.checks,
+        }
+    }
+}
+
+impl From<client::Scenario> for Story {
+    fn from(of: client::Scenario) -> Story {
+        Story {
+            steps: serde_json::to_value(&of.steps).expect("steps are JSON"),
+            end: "  then the checkers over all that the client sent",
+            chapter: of.chapter,
+            id: of.id,
+            title: of.title,
+            why: of.why,
+            seen: None,
+            checks: of.checks,
+        }
+    }
+}
+
+fn explain_requirement(requirement: &Requirement, scenarios: &[Story]) {
     let binds = if requirement.binds == Binds::Server {
         "server"
     } else {
@@ -49,120 +92,107 @@ fn explain_requirement(covered: &Covered) {
         requirement.chapter
     );
     outln!("{}\n", wrapped(&requirement.text, "  ", text_columns()));
-    for (scenario, why) in covered.scenarios.iter().filter_map(reasoned) {
-        outln!("Why, says {scenario}:\n{}\n", wrapped(why, "  ", text_columns()));
-    }
-    if !covered.scenarios.is_empty() {
-        let paths: Vec<_> = covered.scenarios.iter().map(|(path, _)| path.as_str()).collect();
-        outln!("Scenarios that check it:\n{}", wrapped(&paths.join(", "), "  ", text_columns()));
-    }
-    for checker in &covered.checkers {
-        outln!("The checker `{checker}` judges it in every scenario's history, where there is occasion.");
-    }
-    if let Some(reason) = covered.unjudged() {
-        outln!("Nothing judges it:\n{}", wrapped(reason, "  ", text_columns()));
-    }
-    if !covered.mutants.is_empty() {
-        outln!("Mutants that break it, and are caught:");
-        for mutant in &covered.mutants {
-            outln!("  {}\n{}", mutant.name, wrapped(&mutant.text.title, "      ", text_columns()));
-        }
-    }
-    if let Some(reason) = covered.unmutated() {
-        outln!("No mutant breaks it:\n{}", wrapped(reason, "  ", text_columns()));
-    }
-}
-
-/// A scenario that says why it is there.
-fn reasoned((scenario, why): &(String, Option<String>)) -> Option<(&str, &str)> {
-    Some((scenario, why.as_deref()?))
-}
-
-fn explain_scenario(scenario: &Scenario) {
-    outln!(
-        "{}/{}\n{}",
-        scenario.chapter,
-        scenario.id,
-        wrapped(&scenario.title, "  ", text_columns())
-    );
-    for (label, text) in [("Why", &scenario.why), ("Seen in", &scenario.seen)] {
-        if let Some(text) = text {
-            outln!("\n{label}\n{}", wrapped(text, "  ", text_columns()));
-        }
-    }
-    outln!("\nChecks");
-    for requirement in scenario
-        .checks
+    let own: Vec<_> = scenarios
         .iter()
-        .filter_map(|id| requirements::find(id))
-    {
+        .filter(|scenario| scenario.checks.contains(&requirement.id))
+        .collect();
+    if !own.is_empty() {
+        outln!("Scenarios that check it:");
+        for scenario in own {
+            outln!(
+                "  {}/{}\n{}",
+                scenario.chapter,
+                scenario.id,
+                wrapped(&scenario.title, "      ", text_columns())
+            );
+        }
+    }
+    let of_servers = checkers::ALL.iter().map(|of| (of.name, of.requirements));
+    let of_clients = client::checkers::ALL
+        .iter()
+        .map(|of| (of.name, of.requirements));
+    for (name, judged) in of_servers.chain(of_clients) {
+        if judged.contains(&requirement.id.as_str()) {
+            outln!(
+                "The checker `{name}` judges it in every scenario's history, where there is occasion."
+            );
+        }
+    }
+    let reason =
+        unjudged::reason(&requirement.id).or_else(|| client::unjudged::reason(&requirement.id));
+    if let Some(reason) = reason {
         outln!(
-            "{}",
-            wrapped(
-                &format!("{}: {}", requirement.id, requirement.text),
-                "  ",
-                text_columns()
-            )
+            "Nothing judges it:\n{}",
+            wrapped(reason, "  ", text_columns())
         );
     }
-    outln!("\nSteps");
-    tell(&scenario.steps, 1);
-    outln!(
-        "{}",
-        if scenario.audit {
-            "  then the audit, and the checkers over all frames"
-        } else {
-            "  no audit; the checkers over all frames"
+    for mutant in mutants::embedded() {
+        if mutant.text.breaks.contains(&requirement.id) {
+            let title = wrapped(&mutant.text.title, "      ", text_columns());
+            outln!("The mutant {} breaks it:\n{title}", mutant.name);
         }
-    );
+    }
+}
+
+impl Story {
+    fn tell(&self) {
+        let columns = text_columns();
+        let title = wrapped(&self.title, "  ", columns);
+        outln!("{}/{}\n{title}", self.chapter, self.id);
+        for (label, text) in [("Why", &self.why), ("Seen in", &self.seen)] {
+            if let Some(text) = text {
+                outln!("\n{label}\n{}", wrapped(text, "  ", columns));
+            }
+        }
+        outln!("\nChecks");
+        let checks = self.checks.iter().filter_map(|id| requirements::find(id));
+        for Requirement { id, text, .. } in checks {
+            outln!("{}", wrapped(&format!("{id}: {text}"), "  ", columns));
+        }
+        outln!("\nSteps");
+        tell(&self.steps, 1);
+        outln!("{}", self.end);
+    }
 }
 
 /// Each step in a line: the verb, then its members as the file has them.
-fn tell(steps: &[Step], depth: usize) {
+fn tell(steps: &Value, depth: usize) {
     let indent = "  ".repeat(depth);
-    for step in steps {
-        let members = match serde_json::to_value(&step.verb) {
-            Ok(Value::Object(members)) => members,
-            _ => continue,
-        };
+    let hanging = format!("{indent}    ");
+    for members in steps
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+    {
         let plain = |(name, value): &(&String, &Value)| {
             let empty = value.is_null()
                 || **value == Value::Bool(false)
                 || value.as_array().is_some_and(Vec::is_empty);
-            !empty && !["do", "steps", "branches"].contains(&name.as_str())
+            !empty && !["do", "note", "steps", "branches"].contains(&name.as_str())
         };
-        let shown: Vec<_> = members
-            .iter()
-            .filter(plain)
-            .map(|(name, value)| format!("{name} {}", crate::matcher::short(value)))
+        let shown = members.iter().filter(plain);
+        let shown: Vec<_> = shown
+            .map(|(name, value)| format!("{name} {}", short(value)))
             .collect();
-        let told = format!("{} {}", step.verb.name(), shown.join(", "));
-        let hanging = format!("{indent}    ");
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        let told = format!("{} {}", text("do").unwrap_or_default(), shown.join(", "));
         let told = wrapped(&told, &hanging, text_columns());
         outln!("{indent}{}", told.trim_start());
-        if let Some(note) = &step.note {
+        if let Some(note) = text("note") {
             outln!(
                 "{}",
-                wrapped(
-                    &format!("({note})"),
-                    &format!("{indent}    "),
-                    text_columns()
-                )
+                wrapped(&format!("({note})"), &hanging, text_columns())
             );
         }
-        match &step.verb {
-            Verb::Repeat(repeat) => tell(&repeat.steps, depth + 1),
-            Verb::Parallel(parallel) => {
-                parallel
-                    .branches
-                    .iter()
-                    .enumerate()
-                    .for_each(|(index, branch)| {
-                        outln!("{indent}  branch {index}");
-                        tell(branch, depth + 2);
-                    })
-            }
-            _ => {}
+        tell(
+            &members.get("steps").cloned().unwrap_or_default(),
+            depth + 1,
+        );
+        let branches = members.get("branches").and_then(Value::as_array);
+        for (index, branch) in branches.into_iter().flatten().enumerate() {
+            outln!("{indent}  branch {index}");
+            tell(branch, depth + 2);
         }
     }
 }

@@ -38,6 +38,18 @@ impl Selection {
         }
     }
 
+    /// Whether nothing is left out.
+    pub(super) fn is_all(&self) -> bool {
+        let Selection {
+            select,
+            chapter,
+            capability,
+            file,
+        } = self;
+        let none = select.is_empty() && chapter.is_empty() && capability.is_empty();
+        none && file.is_empty()
+    }
+
     fn all(&self) -> Result<Vec<Scenario>, Vec<LoadError>> {
         if self.file.is_empty() {
             return embedded();

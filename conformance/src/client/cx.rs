@@ -133,12 +133,12 @@ impl Cx {
         if self.hold(|held| held.processes.contains_key(client)) {
             return Err(Stop::misuse(format!("{client} runs already")));
         }
-        if !self.hold(|held| held.listeners.contains_key(client)) {
-            let listener = Listener::open(&self.journal, client).await;
-            let listener = listener
-                .map_err(|error| Stop::Unknown(format!("no port to listen on: {error}")))?;
-            self.hold(|held| held.listeners.insert(client.to_owned(), Arc::new(listener)));
-        }
+        // A port of its own for each run: what an earlier run has left in the queue is nobody's.
+        let listener = Listener::open(&self.journal, client).await;
+        let listener =
+            listener.map_err(|error| Stop::Unknown(format!("no port to listen on: {error}")))?;
+        let name = client.to_owned();
+        self.hold(|held| held.listeners.insert(name, Arc::new(listener)));
         let process = Process::start(&self.journal, client, &self.cmd);
         let process = process
             .map_err(|error| Stop::Unknown(format!("the adapter cannot be started: {error}")))?;

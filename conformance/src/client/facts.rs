@@ -121,10 +121,10 @@ impl<'a> Facts<'a> {
                     Happening::Started => return None,
                     _ => {}
                 },
-                Event::Asked { client: own, line } if own == client => {
-                    if line.string("do") == Some("go_online") {
-                        return None;
-                    }
+                Event::Asked { client: own, line }
+                    if own == client && line.string("do") == Some("go_online") =>
+                {
+                    return None;
                 }
                 _ => {}
             }

@@ -146,7 +146,8 @@ impl State {
 
     /// The value of a template, with matchers and absent members as they stand.
     pub(crate) fn pattern(&mut self, template: &Value, scope: &Scope) -> Result<Value, String> {
-        self.vars.resolve(template, scope, &Facts::default())
+        let resolved = self.vars.resolve(template, scope, &Facts::default());
+        resolved.map_err(|unmade| unmade.to_string())
     }
 
     /// The value of a template, to be sent.

@@ -51,7 +51,9 @@ impl Judgement {
             why: of.why.clone(),
             checks: of.checks.clone(),
             chapter: of.chapter.clone(),
-            other_steps: steps.filter_map(|step| serde_json::to_value(step).ok()).collect(),
+            other_steps: steps
+                .filter_map(|step| serde_json::to_value(step).ok())
+                .collect(),
             ..scenario::Scenario::default()
         };
         judge::Judgement {

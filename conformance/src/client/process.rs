@@ -116,6 +116,16 @@ impl Process {
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
+
+    #[cfg(not(unix))]
+    fn end(&self) {
+        let group = self.group.filter(|_| !*self.gone.borrow());
+        if let Some(group) = group.map(|id| id.to_string()) {
+            let args = ["/T", "/F", "/PID", &group];
+            // One that has just ended by itself need not be killed.
+            let _ = std::process::Command::new("taskkill").args(args).status();
+        }
+    }
 }
 
 impl Drop for Process {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::wait::patience;
 use super::{Journal, Link, State, Stop};
 use crate::history::{ConnIx, Frame, whole};
 use crate::matcher::{self, Mismatch, Others};
@@ -78,7 +79,7 @@ impl Cx {
     /// The value of a template, with matchers and absent members as they stand.
     pub(crate) fn pattern(&self, template: &Value) -> Result<Value, Stop> {
         let resolved = self.with(|state| state.vars.resolve(template, &self.scope, &state.facts));
-        resolved.map_err(Stop::misuse)
+        resolved.map_err(Stop::from)
     }
 
     /// The value of a template, to be sent.
@@ -107,9 +108,7 @@ impl Cx {
 
     /// A time beyond the deadline.
     pub(crate) fn patience(&self, ms: Option<&Number>) -> Result<Duration, Stop> {
-        ms.map_or(Ok(Duration::ZERO), |ms| {
-            self.number(ms).map(Duration::from_millis)
-        })
+        ms.map_or(Ok(Duration::ZERO), |ms| patience(self.number(ms)?))
     }
 
     /// Compares a value with a pattern that is resolved, and binds what the pattern binds.
@@ -177,7 +176,7 @@ impl Cx {
         let link = self.link(conn)?;
         let sent =
             tokio::time::timeout(self.deadline, link.send(frame, fragments, own, resumes)).await;
-        let at = sent.map_err(|_| match self.with(|state| state.looked[conn].may_end) {
+        let at = sent.map_err(|_| match self.with(|state| state.may_end(conn)) {
             true => Stop::Lost(format!("nothing gets through on {}", self.name(conn))),
             false => Stop::Unknown(format!(
                 "the server took nothing on {} within the deadline",

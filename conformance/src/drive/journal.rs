@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::outbox::Outboxes;
 use crate::facts::Facts;
 use crate::history::{ConnIx, Entry, Event};
+use crate::stall;
 use crate::vars::Vars;
 
 /// What a scenario's run knows.
@@ -23,6 +24,7 @@ pub struct State {
     /// What steps have looked at, for each connection.
     pub looked: Vec<Looked>,
     began: Instant,
+    stalls: stall::Mark,
     made: u64,
 }
 
@@ -33,8 +35,6 @@ pub struct Looked {
     pub from: usize,
     /// The entries of frames that other steps have awaited.
     pub awaited: BTreeSet<usize>,
-    /// Whether the connection's end is no surprise.
-    pub may_end: bool,
     /// Whether reading is stopped.
     pub paused: bool,
     /// Whether a fault lets nothing through, until it is healed.
@@ -53,6 +53,12 @@ impl State {
     /// Writes an event down.
     pub fn record(&mut self, event: Event) -> usize {
         let at_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let lost = self.stalls.lost();
+        if !lost.is_zero() {
+            let ms = u64::try_from(lost.as_millis()).unwrap_or(u64::MAX);
+            let event = Event::Stalled { ms };
+            self.facts.apply(Entry { at_us, event });
+        }
         if matches!(event, Event::Opened { .. }) {
             self.looked.push(Looked::default());
         }
@@ -64,6 +70,19 @@ impl State {
     pub fn counted(&mut self) -> u64 {
         self.made += 1;
         self.made
+    }
+
+    /// From now on the connection's end is no surprise.
+    pub fn let_end(&mut self, conn: ConnIx) {
+        if !self.may_end(conn) {
+            self.record(Event::MayEnd { conn });
+        }
+    }
+
+    /// Whether the connection's end is no surprise.
+    #[must_use]
+    pub fn may_end(&self, conn: ConnIx) -> bool {
+        self.facts.conns[conn].may_end_at.is_some()
     }
 
     /// Whether the connection can still be used.
@@ -90,6 +109,7 @@ impl Journal {
             outboxes: Outboxes::default(),
             looked: Vec::new(),
             began: Instant::now(),
+            stalls: stall::Mark::now(),
             made: 0,
         };
         Journal {

@@ -3,17 +3,17 @@
 //! It speaks frames, not the protocol, through its own use of tungstenite: nothing of the reference client is between the runner and
 //! the server. A task reads on its own, so that a frame is in the journal as soon as it is there, whatever the steps wait for.
 
-use std::fmt::Debug;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame as WireFrame;
@@ -22,14 +22,11 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::Journal;
+use super::transport::{ReadsOn, Transport};
 use crate::history::{Body, ConnIx, Event, Frame};
 use crate::proxy::{Network, Wire};
 
-/// What a WebSocket goes over: TCP, or the proxy's pipe.
-trait Transport: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Transport for T {}
-
-type Socket = WebSocketStream<Box<dyn Transport>>;
+type Socket = WebSocketStream<ReadsOn>;
 
 /// An open connection.
 #[derive(Debug)]
@@ -145,13 +142,14 @@ impl Link {
         self.reading.send_replace(on);
     }
 
-    /// Says goodbye with a close frame and leaves.
+    /// Says goodbye with a close frame and leaves, without waiting for an answer. What comes from here on is not heard.
     pub async fn close(&self) {
-        if let Some(writer) = self.writer.lock().await.as_mut() {
+        self.journal.record(Event::Left { conn: self.conn });
+        if let Some(mut writer) = self.writer.lock().await.take() {
             // Whether it still gets through changes nothing.
             let _ = writer.send(Message::Close(None)).await;
         }
-        self.cut().await;
+        self.reader.abort();
     }
 
     /// Leaves without a word: the TCP connection ends where it stands.
@@ -196,17 +194,33 @@ async fn handshake(
     let config = WebSocketConfig::default()
         .max_message_size(None)
         .max_frame_size(None);
-    match client_async_with_config(request, transport, Some(config)).await {
-        Ok((socket, _)) => Ok((socket, wire)),
+    match client_async_with_config(request, ReadsOn(transport), Some(config)).await {
+        Ok((socket, response)) => match selected(&response) {
+            Some(syncline_schemas::SUBPROTOCOL) => Ok((socket, wire)),
+            other => Err(OpenError::Subprotocol(format!(
+                "it selects {}",
+                other.unwrap_or("none")
+            ))),
+        },
         Err(Error::Http(answer)) => Err(OpenError::Refused(answer.status().as_u16())),
         Err(_) if wire.is_some_and(|wire| wire.was_cut()) => Err(OpenError::Cut),
         Err(Error::Io(error)) => Err(OpenError::Unreachable(error.to_string())),
+        // It took the connection and gave it up: a server that is ending does so.
+        Err(Error::Protocol(error @ ProtocolError::HandshakeIncomplete)) => {
+            Err(OpenError::Unreachable(error.to_string()))
+        }
         Err(Error::Protocol(error)) if error.to_string().to_lowercase().contains("subprotocol") => {
             Err(OpenError::Subprotocol(error.to_string()))
         }
         Err(Error::Url(error)) => Err(OpenError::Unreachable(error.to_string())),
         Err(error) => Err(OpenError::NotWebSocket(error.to_string())),
     }
+}
+
+/// The subprotocol that the server selected. That one was offered is not enough: it must be the one that can be spoken.
+fn selected(response: &Response) -> Option<&str> {
+    let header = response.headers().get("Sec-WebSocket-Protocol")?;
+    header.to_str().ok()
 }
 
 async fn direct(address: (&str, u16)) -> std::io::Result<TcpStream> {
@@ -286,13 +300,16 @@ async fn read(
             None | Some(Err(_)) if wire.as_ref().is_some_and(|wire| wire.was_cut()) => {
                 Event::Left { conn }
             }
+            Some(Err(Error::Io(error))) if error.kind() == ErrorKind::ConnectionReset => {
+                Event::Reset { conn }
+            }
             None | Some(Err(_)) => Event::Closed { conn, code: None },
         };
-        let over = matches!(event, Event::Closed { .. } | Event::Left { .. });
+        let goes_on = matches!(event, Event::Received { .. } | Event::Heard { .. });
         if !journal.record_open(conn, event) {
             return;
         }
-        if over {
+        if !goes_on {
             // Reading on answers the server's close frame, and ends with the connection.
             while let Some(Ok(_)) = socket.next().await {}
             return;

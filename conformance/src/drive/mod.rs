@@ -1,6 +1,7 @@
 //! What drives a scenario: connections, the journal in which everything is written down, and waiting.
 
 mod cx;
+pub(crate) mod excuse;
 mod journal;
 mod link;
 pub(crate) mod outbox;
@@ -8,7 +9,8 @@ pub(crate) mod pushing;
 pub(crate) mod replicas;
 mod sessions;
 mod stop;
-mod wait;
+mod transport;
+pub(crate) mod wait;
 
 pub use cx::Cx;
 pub(crate) use cx::Spoken;

@@ -146,7 +146,7 @@ impl Cx {
                     match last["status"].as_str() {
                         Some("deferred") => {
                             deferred = true;
-                            self.defer(&last).await;
+                            self.defer(&last).await?;
                         }
                         // What was pipelined behind a deferred one has a gap before it.
                         Some("refused") if !(deferred && last["code"] == "seq_gap") => {

@@ -77,14 +77,20 @@ impl Cx {
         }
     }
 
-    /// Waits as long as a deferral asks for.
-    pub(crate) async fn defer(&self, deferral: &Value) {
+    /// Waits as long as a deferral asks for, unless that is longer than anything is waited for.
+    pub(crate) async fn defer(&self, deferral: &Value) -> Result<(), Stop> {
         const PAUSE_MS: u64 = 20;
         let ms = deferral
             .get("retryAfterMs")
             .and_then(whole)
             .unwrap_or(PAUSE_MS);
-        tokio::time::sleep(Duration::from_millis(ms.max(1))).await;
+        let time = Duration::from_millis(ms.max(1));
+        if time > self.deadline {
+            let why = format!("the server defers for longer than the deadline: {deferral}");
+            return Err(Stop::Unknown(why));
+        }
+        tokio::time::sleep(time).await;
+        Ok(())
     }
 }
 

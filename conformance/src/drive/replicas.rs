@@ -5,44 +5,52 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::wait::{lost, patience};
 use super::{Cx, State, Stop};
-use crate::facts::{Log, Mutation, Row, RowKey, Sub};
+use crate::facts::{Known, Log, Mutation, Row, RowKey, Sub};
 use crate::history::ConnIx;
 use crate::matcher::{Others, equal, short};
 
 impl State {
-    /// What a subscription must reach to have all that was acknowledged so far.
+    /// What a subscription must come to, to have all that was acknowledged so far.
     pub(crate) fn owed(&self, sub: usize) -> Owed {
         let sub = &self.facts.subs[sub];
         let workspace = self.facts.conns[sub.conn].workspace();
-        let changed = Log::of(&self.facts, workspace, &sub.epoch).last_change(&sub.tables);
+        let log = Log::of(&self.facts, workspace, &sub.epoch);
+        let changed = log.last_change(&sub.tables);
+        let own = self.own_version(sub).filter(|own| *own > changed);
+        Owed {
+            version: own.unwrap_or(changed),
+            // Its author is owed the version, others what it changed.
+            rows: own.is_none().then(|| definite(&log, &sub.tables)),
+        }
+    }
+
+    /// The last version that its own session was told of a mutation in the shape.
+    fn own_version(&self, sub: &Sub) -> Option<u64> {
         let touches = |mutation: &&Mutation| {
-            mutation
-                .rows()
-                .iter()
-                .any(|(table, _)| sub.tables.contains(table))
+            let mut rows = mutation.rows().into_iter();
+            rows.any(|(table, _)| sub.tables.contains(&table))
         };
         let told = self.facts.ledger.mutations.iter().filter(touches);
         let told = told.flat_map(|mutation| &mutation.outcomes);
         let own = told.filter(|told| {
             told.conn == sub.conn && told.status == "applied" && told.at > sub.subscribed_at
         });
-        match own.map(|told| told.version).max() {
-            Some(version) if version > changed => Owed {
-                version,
-                requirement: "UPD-LEVEL",
-            },
-            _ => Owed {
-                version: changed,
-                requirement: "UPD-DELIVERED",
-            },
-        }
+        own.map(|told| told.version).max()
     }
 
-    /// Whether a subscription has a complete update, and its cursor is at this version at least.
-    pub(crate) fn has_reached(&self, sub: usize, version: u64) -> bool {
+    /// Whether a subscription has what it is owed: its cursor is there, or it has the rows anyway. Of a row that came and went nothing need be sent.
+    fn has(&self, sub: usize, owed: &Owed) -> bool {
         let sub = &self.facts.subs[sub];
-        !sub.completes.is_empty() && sub.replica.version(&sub.epoch) >= version
+        let held = |key: &RowKey| sub.replica.rows.get(key).map(|row| row.version);
+        let there = |rows: &BTreeMap<RowKey, Option<u64>>| {
+            rows.iter().all(|(key, version)| held(key) == *version)
+        };
+        let complete = !sub.completes.is_empty();
+        complete
+            && (sub.replica.version(&sub.epoch) >= owed.version
+                || owed.rows.as_ref().is_some_and(there))
     }
 
     /// The live subscriptions, of all connections that read.
@@ -55,6 +63,19 @@ impl State {
     }
 }
 
+/// The versions of all rows of these tables of which enough is known, none where there is no row.
+fn definite(log: &Log, tables: &BTreeSet<String>) -> BTreeMap<RowKey, Option<u64>> {
+    let known = log.known_at(u64::MAX, tables).into_iter();
+    let version = |known: Known| match known {
+        Known::Row(row) => Some(Some(row.version)),
+        Known::Absent(_) => Some(None),
+        Known::Indefinite => None,
+    };
+    known
+        .filter_map(|(key, known)| Some((key, version(known)?)))
+        .collect()
+}
+
 impl Cx {
     /// Awaits that a subscription has all that was acknowledged so far of its tables.
     pub(crate) async fn caught_up(&self, sub: usize) -> Result<(), Stop> {
@@ -62,24 +83,24 @@ impl Cx {
             let live = state.live_subs().contains(&sub);
             (state.facts.subs[sub].conn, live, state.owed(sub))
         });
-        if !live {
-            return Ok(());
-        }
         let wanted = format!(
             "an update of the subscription on {} to version {} or above",
             self.name(conn),
             owed.version
         );
+        if !live {
+            let lost = self.with(|state| lost(state, conn, &wanted));
+            return Err(lost.unwrap_or(Stop::Lost(format!("waits for {wanted}, which has ended"))));
+        }
         let level_ms = self.with(|state| state.facts.limit(conn, "levelMs"));
-        let patience = Duration::from_millis(level_ms.unwrap_or(0));
-        let reached = self.until(conn, &wanted, patience, |state| {
-            state.has_reached(sub, owed.version).then_some(Ok(()))
+        let reached = self.until(conn, &wanted, patience(level_ms.unwrap_or(0))?, |state| {
+            state.has(sub, &owed).then_some(Ok(()))
         });
         let reached = reached.await;
         let open = self.with(|state| state.is_open(conn));
         reached.map_err(|stop| match stop {
             Stop::Fail(mut failure) if open => {
-                failure.requirements = vec![owed.requirement.to_owned()];
+                failure.requirements = vec![owed.requirement().to_owned()];
                 Stop::Fail(failure)
             }
             other => other,
@@ -88,47 +109,43 @@ impl Cx {
 
     /// Awaits that all live replicas (of these connections, or all) have what was acknowledged, and are equal.
     pub(crate) async fn converge(&self, only: Option<&[ConnIx]>) -> Result<(), Stop> {
-        let subs = self.with(|state| state.live_subs());
-        let of = |state: &State, sub: usize| {
-            only.is_none_or(|only| only.contains(&state.facts.subs[sub].conn))
+        let of = |state: &State, sub: &usize| {
+            only.is_none_or(|only| only.contains(&state.facts.subs[*sub].conn))
         };
-        let subs: Vec<usize> = subs
-            .into_iter()
-            .filter(|sub| self.with(|state| of(state, *sub)))
-            .collect();
-        let mut late = None;
+        let live = || {
+            self.with(|state| {
+                let mut live = state.live_subs();
+                live.retain(|sub| of(state, sub));
+                live
+            })
+        };
+        let subs = live();
         for sub in &subs {
             match self.caught_up(*sub).await {
-                Err(Stop::Fail(failure)) if failure.requirements == ["UPD-DELIVERED"] => {
-                    late = Some(Stop::Fail(failure));
-                }
                 // It is no live replica any more.
                 Err(Stop::Lost(_)) => {}
                 other => other?,
             }
         }
-        let subs: Vec<usize> = self.with(|state| {
-            let live = state.live_subs();
-            subs.into_iter().filter(|sub| live.contains(sub)).collect()
-        });
-        let mut same = |state: &mut State| differing(state, &subs).is_none().then_some(Ok(()));
-        let time = if late.is_some() {
-            Duration::ZERO
-        } else {
-            self.deadline
-        };
-        let same = self.poll(None, "", time, &mut same).await?.is_some();
-        match late {
-            // Nobody owes a version that changed nothing: it is the rows that count. Alone, there is nobody to compare with.
-            Some(failure) if !same || subs.len() == 1 => Err(failure),
-            None if !same => {
-                let differing = self.with(|state| differing(state, &subs));
-                let (what, at) = differing.unwrap_or_default();
-                let expected = "replicas that are level hold the same";
-                Err(Stop::broken("UPD-COMPLETE", expected, what).at(at))
-            }
-            _ => Ok(()),
+        let mut subs = subs;
+        let left = live();
+        subs.retain(|sub| left.contains(sub));
+        if subs.is_empty() && only.is_some() {
+            let why = "none of these replicas is live any more: there is nothing to compare";
+            return Err(Stop::Unknown(why.to_owned()));
         }
+        let mut same = |state: &mut State| differing(state, &subs).is_none().then_some(Ok(()));
+        if self
+            .poll(None, "", self.deadline, &mut same)
+            .await?
+            .is_some()
+        {
+            return Ok(());
+        }
+        let differing = self.with(|state| differing(state, &subs));
+        let (what, at) = differing.unwrap_or_default();
+        let expected = "replicas that are level hold the same";
+        Err(Stop::broken("UPD-COMPLETE", expected, what).at(at))
     }
 
     /// Reads tables on a connection, in as many shapes as it takes; gives the subscriptions after their first complete updates.
@@ -176,6 +193,12 @@ impl Cx {
 
 /// Two live replicas that differ in a table of both: how, and the last entries of each.
 fn differing(state: &State, subs: &[usize]) -> Option<(String, Vec<usize>)> {
+    // What one with a bare cursor held before is only believed, and perhaps not all was told then: the checkers judge it, later.
+    let known = |sub: &usize| {
+        let sub = &state.facts.subs[*sub];
+        sub.cursor.is_none() || sub.resumes.is_some()
+    };
+    let subs: Vec<usize> = subs.iter().copied().filter(known).collect();
     let pairs = subs
         .iter()
         .enumerate()
@@ -202,13 +225,24 @@ fn differing(state: &State, subs: &[usize]) -> Option<(String, Vec<usize>)> {
     None
 }
 
-/// How far a subscription must come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a subscription must come to.
+#[derive(Clone, Debug)]
 pub(crate) struct Owed {
     /// The version.
-    pub(crate) version: u64,
+    version: u64,
+    /// The rows with which it may stay behind that version; none if the version itself is owed, to the author of what took it.
+    rows: Option<BTreeMap<RowKey, Option<u64>>>,
+}
+
+impl Owed {
     /// Why.
-    pub(crate) requirement: &'static str,
+    fn requirement(&self) -> &'static str {
+        if self.rows.is_some() {
+            "UPD-DELIVERED"
+        } else {
+            "UPD-LEVEL"
+        }
+    }
 }
 
 /// Compares rows with what is expected of them: rows that must be there, rows that must not, and whether there may be others.

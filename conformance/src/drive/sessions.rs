@@ -8,7 +8,7 @@ use syncline_schemas::errors;
 use tokio::time::{Instant, sleep};
 
 use super::cx::Spoken;
-use super::{Cx, Journal, Link, OpenError, State, Stop};
+use super::{Cx, Journal, Link, OpenError, State, Stop, excuse};
 use crate::history::{ConnIx, Frame};
 use crate::scenario::Hook;
 use crate::vars::{Bound, Vars};
@@ -16,8 +16,8 @@ use crate::vars::{Bound, Vars};
 /// Between two attempts to reach a server that is being started.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a server that nothing was done to may be unreachable: a moment, for a busy machine.
-const UNREACHABLE_MAX: Duration = Duration::from_secs(2);
+/// A server that nothing was done to may be unreachable for this part of the deadline: a moment, for a busy machine.
+const UNREACHABLE_SHARE: u32 = 4;
 
 /// What a `hello` says.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +38,7 @@ impl State {
         for conn in 0..self.looked.len() {
             let session = &self.facts.conns[conn];
             if session.workspace() == workspace && session.client() == Some(client) {
-                self.looked[conn].may_end = true;
+                self.let_end(conn);
             }
         }
     }
@@ -54,7 +54,7 @@ impl Cx {
             )));
         }
         let still_open = self.with(|state| match state.vars.bound(name) {
-            Some(Bound::Conn(conn)) => state.is_open(*conn) && !state.looked[*conn].may_end,
+            Some(Bound::Conn(conn)) => state.is_open(*conn) && !state.may_end(*conn),
             _ => false,
         });
         if still_open {
@@ -65,7 +65,7 @@ impl Cx {
         let patience = if done_to {
             self.deadline
         } else {
-            self.deadline.min(UNREACHABLE_MAX)
+            self.deadline / UNREACHABLE_SHARE
         };
         let deadline = Instant::now() + self.deadline;
         let retry_until = Instant::now() + patience;
@@ -86,7 +86,9 @@ impl Cx {
                             hook.ends_connections() && *done == usize::MAX
                         };
                         let ending = state.facts.hooks.iter().any(ending);
-                        state.looked[conn].may_end = may_end || ending;
+                        if may_end || ending {
+                            state.let_end(conn);
+                        }
                         state.vars.bind(name, Bound::Conn(conn));
                     });
                     return Ok(conn);
@@ -112,7 +114,7 @@ impl Cx {
         let offered = [syncline_schemas::SUBPROTOCOL.to_owned()];
         let url = self.server.url();
         let opening = Link::open(&elsewhere, None, &url, "reachable", &offered);
-        let opened = tokio::time::timeout(UNREACHABLE_MAX, opening).await;
+        let opened = tokio::time::timeout(self.deadline / UNREACHABLE_SHARE, opening).await;
         !matches!(opened, Ok(Err(OpenError::Unreachable(_))))
     }
 
@@ -135,17 +137,21 @@ impl Cx {
 
     /// Awaits the `welcome`.
     pub(crate) async fn welcome(&self, conn: ConnIx) -> Result<Arc<Frame>, Stop> {
-        self.until(conn, "a welcome", Duration::ZERO, |state| {
+        self.until_answered(conn, "a welcome", |state| {
             let first = *state.facts.conns[conn].received.first()?;
             let frame = Arc::new(state.facts.frame(first)?.clone());
             state.looked[conn].awaited.insert(first);
+            let may_end = state.may_end(conn);
             Some(match frame.kind() {
                 "welcome" => Ok(frame),
+                "goaway" if may_end => Err(Stop::Lost(format!("the server ends: {frame}"))),
                 // CONN-WORKSPACE-CREATED lets a server open only the workspaces that it chooses.
                 "error" if frame.string("code") == Some(errors::WORKSPACE_REFUSED.code) => Err(
                     Stop::Unknown(format!("the server does not open this workspace: {frame}")),
                 ),
-                _ => Err(Stop::fail("welcome, as the first frame", frame.to_string()).at([first])),
+                _ => Err(state.excuse_of_hello(conn).unwrap_or_else(|| {
+                    Stop::fail("welcome, as the first frame", frame.to_string()).at([first])
+                })),
             })
         })
         .await
@@ -177,7 +183,7 @@ impl Cx {
         to: Spoken,
         wanted: &str,
     ) -> Result<(usize, Arc<Frame>), Stop> {
-        self.until(conn, wanted, Duration::ZERO, |state| {
+        self.until_answered(conn, wanted, |state| {
             let at = state.facts.conns[conn].sent[to.ordinal as usize - 1].answer?;
             state.looked[conn].awaited.insert(at);
             state
@@ -195,10 +201,10 @@ fn not_opened(error: &OpenError) -> Stop {
         OpenError::Unreachable(why) => {
             Stop::Unknown(format!("the server cannot be reached: {why}"))
         }
-        OpenError::Refused(status) => Stop::fail(
-            "the WebSocket handshake is accepted",
-            format!("HTTP status {status}"),
-        ),
+        OpenError::Refused(status) => excuse::of_status(*status).unwrap_or_else(|| {
+            let wanted = "the WebSocket handshake is accepted";
+            Stop::broken("CONN-SUBPROTOCOL", wanted, format!("HTTP status {status}"))
+        }),
         OpenError::Subprotocol(why) => Stop::broken(
             "CONN-SUBPROTOCOL",
             "the server selects syncline.v1",

@@ -1,5 +1,7 @@
 //! [`Stop`]: why a scenario does not go on.
 
+use crate::vars::Unmade;
+
 /// Why a scenario does not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -26,6 +28,15 @@ pub struct Failure {
     pub step: Option<String>,
     /// The entries of the history that show it.
     pub at: Vec<usize>,
+}
+
+impl From<Unmade> for Stop {
+    fn from(unmade: Unmade) -> Stop {
+        match unmade {
+            Unmade::Wrong(why) => Stop::misuse(why),
+            Unmade::TooLarge(why) => Stop::DidNotHappen(why),
+        }
+    }
 }
 
 impl Stop {

@@ -28,8 +28,12 @@ pub struct Conn {
     pub asked: Vec<Asked>,
     /// The live shapes by name, each with its subscription.
     pub live: Vec<(String, usize)>,
+    /// The entry of the last part of an update that was not its last.
+    pub staged_at: Option<usize>,
     /// Updates of shapes that are not live.
     pub stray_updates: Vec<usize>,
+    /// The entry from which on its end is no surprise.
+    pub may_end_at: Option<usize>,
     /// How it ended.
     pub ended: Option<End>,
 }
@@ -61,10 +65,36 @@ pub struct Hello {
 pub struct End {
     /// The entry.
     pub at: usize,
+    /// In which way.
+    pub how: How,
+}
+
+/// In which way a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// The server closed it, with this close code; without a close frame there is none.
+    Closed(Option<u16>),
+    /// The server's TCP reset it: what it said last may be lost.
+    Reset,
+    /// The runner left.
+    Left,
+}
+
+impl End {
     /// Whether the server ended it.
-    pub by_server: bool,
+    #[must_use]
+    pub fn by_server(&self) -> bool {
+        self.how != How::Left
+    }
+
     /// The close code; none without a close frame.
-    pub code: Option<u16>,
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self.how {
+            How::Closed(code) => code,
+            How::Reset | How::Left => None,
+        }
+    }
 }
 
 impl Hello {
@@ -91,7 +121,9 @@ impl Conn {
             heard_at: None,
             asked: Vec::new(),
             live: Vec::new(),
+            staged_at: None,
             stray_updates: Vec::new(),
+            may_end_at: None,
             ended: None,
         }
     }

@@ -11,7 +11,7 @@ mod sub;
 
 use serde_json::Value;
 
-pub use conn::{Conn, Hello, Sent};
+pub use conn::{Conn, End, Hello, How, Sent};
 pub use log::{Known, Log, Step as LogStep};
 pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_of};
 pub use replica::{Replica, Row, RowKey};
@@ -74,8 +74,12 @@ impl Facts {
             } => self.sent(at, *conn, frame, *resumes),
             Event::Received { conn, frame } => self.received(at, *conn, frame),
             Event::Heard { conn } => self.conns[*conn].heard_at = Some(at),
-            Event::Closed { conn, code } => self.ended(at, *conn, true, *code),
-            Event::Left { conn } => self.ended(at, *conn, false, None),
+            Event::Closed { conn, code } => self.ended(at, *conn, How::Closed(*code)),
+            Event::Reset { conn } => self.ended(at, *conn, How::Reset),
+            Event::Left { conn } => self.ended(at, *conn, How::Left),
+            Event::MayEnd { conn } => {
+                self.conns[*conn].may_end_at.get_or_insert(at);
+            }
             Event::HookBegun { hook } => self.hooks.push((*hook, at, usize::MAX)),
             Event::HookDone { hook } => {
                 if let Some(begun) = self
@@ -88,6 +92,7 @@ impl Facts {
                 }
             }
             Event::Fault { .. }
+            | Event::Stalled { .. }
             | Event::Asked { .. }
             | Event::Told { .. }
             | Event::Process { .. } => {}
@@ -141,6 +146,9 @@ impl Facts {
             "error" => self.failed(at, conn, frame, re),
             "subscribed" => self.subscribed(at, conn, frame),
             "update" => {
+                if frame.member("more") == Some(&Value::Bool(true)) {
+                    session.staged_at = Some(at);
+                }
                 let live = session.live_sub(frame.string("shape").unwrap_or_default());
                 match live {
                     Some(sub) => self.subs[sub].updated(at, frame),
@@ -221,14 +229,10 @@ impl Facts {
             .push(Sub::new(conn, asked, shape, at, epoch, replica));
     }
 
-    fn ended(&mut self, at: usize, conn: ConnIx, by_server: bool, code: Option<u16>) {
+    fn ended(&mut self, at: usize, conn: ConnIx, how: How) {
         let session = &mut self.conns[conn];
         if session.ended.is_none() {
-            session.ended = Some(conn::End {
-                at,
-                by_server,
-                code,
-            });
+            session.ended = Some(End { at, how });
             for (_, sub) in std::mem::take(&mut session.live) {
                 self.subs[sub].ended_at = Some(at);
             }
@@ -241,6 +245,16 @@ impl Facts {
         self.subs
             .iter()
             .position(|sub| sub.asked_at == subscribe_at)
+    }
+
+    /// For how long the runner's machine stood still after this entry.
+    #[must_use]
+    pub fn stalled_ms(&self, at: usize) -> u64 {
+        let stalls = self.entries[at..].iter().map(|entry| match entry.event {
+            Event::Stalled { ms } => ms,
+            _ => 0,
+        });
+        stalls.sum()
     }
 
     /// The announced limit of a connection's session.

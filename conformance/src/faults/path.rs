@@ -213,19 +213,26 @@ impl Path {
                     true
                 }
                 Kind::Throttle(bytes) => {
-                    us_per_byte = 1e6 / bytes.max(1) as f64;
+                    us_per_byte = f64::max(us_per_byte, 1e6 / bytes.max(1) as f64);
                     true
                 }
                 Kind::Chop(bytes) => {
-                    piece = usize::try_from(bytes.max(1)).unwrap_or(usize::MAX);
-                    unit.bytes.len() > piece
+                    let at_most = usize::try_from(bytes.max(1)).unwrap_or(usize::MAX);
+                    piece = piece.min(at_most);
+                    unit.bytes.len() > at_most
                 }
-                Kind::Fragment(parts) => {
-                    let whole = bytes.len();
-                    bytes = fragmented(&bytes, usize::try_from(parts).unwrap_or(usize::MAX));
-                    bytes.len() > whole
+                // The handshake's head is no frame.
+                Kind::Fragment(parts) if unit.message.is_some() => {
+                    let parts = usize::try_from(parts).unwrap_or(usize::MAX);
+                    // Of the whole: what is in fragments already is no frame any more.
+                    let fragments = fragmented(&unit.bytes, parts);
+                    let hits = fragments.len() > unit.bytes.len();
+                    if fragments.len() > bytes.len() {
+                        bytes = fragments;
+                    }
+                    hits
                 }
-                Kind::Cut | Kind::Reset => false,
+                Kind::Cut | Kind::Reset | Kind::Fragment(_) => false,
             };
             if hits && unit.message.is_some() {
                 fault.mark.hit();
@@ -406,6 +413,19 @@ mod tests {
         assert_eq!(path.poll(Way::Up, 0), Output::Write(HEAD[..2].to_vec()));
         path.handle_bytes(Way::Up, &frame("push"), 0);
         assert_eq!((slow.mark.hits(), chopped.mark.hits()), (2, 1));
+    }
+
+    #[test]
+    fn two_faults_of_a_kind_are_no_more_than_the_stronger() {
+        let split = |parts| fault(Kind::Fragment(parts), Ways::Up, None);
+        let sent = |faults: &[u64]| {
+            let mut path = Path::new(1, faults.iter().map(|parts| split(*parts)), 0);
+            path.handle_bytes(Way::Up, HEAD, 0);
+            path.handle_bytes(Way::Up, &frame("push"), 0);
+            drain(&mut path, Way::Up, 0).0
+        };
+        assert_eq!(sent(&[3, 2]), sent(&[3]));
+        assert!(sent(&[3]) > sent(&[2]));
     }
 
     #[test]

@@ -71,14 +71,13 @@ pub fn control(
     let of_side = mutants.iter().filter(|mutant| mutant.side == side);
     let selected: BTreeSet<String> = of_side.flat_map(selection).collect();
     let found = judge(programs, side, None, selected.into_iter().collect(), report)?;
-    match found.exit_code {
-        0 => Ok(()),
-        _ => Err(format!(
-            "without a mutant, these fail: {:?} ({})",
-            found.broken,
-            found.failed.join(", ")
-        )),
+    if found.failed.is_empty() {
+        return Ok(());
     }
+    let (broken, failed) = (found.broken, found.failed.join(", "));
+    Err(format!(
+        "without a mutant, these fail: {broken:?} ({failed})"
+    ))
 }
 
 fn selection(mutant: &Mutant) -> Vec<String> {

@@ -61,9 +61,6 @@ pub struct Text {
     /// Which scenarios are run against it, as `--select` takes them; without this, those that check what it breaks.
     #[serde(default)]
     pub select: Vec<String>,
-    /// How many random histories are run against it besides.
-    #[serde(default)]
-    pub random: u32,
     /// The edits, which together make it.
     #[serde(rename = "edit")]
     pub edits: Vec<Edit>,
@@ -115,7 +112,9 @@ pub fn embedded() -> &'static [Mutant] {
     static ALL: LazyLock<Vec<Mutant>> = LazyLock::new(|| {
         let mut mutants = Vec::new();
         for side in Side::ALL {
-            let of_side = EMBEDDED.iter().filter(|(path, _)| Path::new(path).starts_with(side.folder()));
+            let of_side = EMBEDDED
+                .iter()
+                .filter(|(path, _)| Path::new(path).starts_with(side.folder()));
             let parsed = of_side.map(|(path, text)| parse(side, Path::new(path), text));
             mutants.extend(parsed.map(|mutant| mutant.expect("a test reads the files")));
         }

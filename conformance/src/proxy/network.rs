@@ -29,7 +29,7 @@ struct Inner {
     wires: Vec<(String, Arc<Wire>)>,
     pumps: JoinSet<()>,
     /// What each fault has done, with the place of its step.
-    marks: BTreeMap<String, Arc<Mark>>,
+    marks: BTreeMap<String, Vec<Arc<Mark>>>,
 }
 
 impl Network {
@@ -46,12 +46,13 @@ impl Network {
         }
     }
 
-    /// Puts a fault on the connections of these names, now and later. `place` names its step.
-    pub(crate) fn add(&self, names: &[String], fault: &Fault, place: &str) {
+    /// Puts a fault on the connections of these names, now and later. `place` names the step of one that must hit something.
+    pub(crate) fn add(&self, names: &[String], fault: &Fault, place: Option<&String>) {
         let mut inner = self.inner();
-        inner
-            .marks
-            .insert(place.to_owned(), Arc::clone(&fault.mark));
+        if let Some(place) = place {
+            let marks = inner.marks.entry(place.clone()).or_default();
+            marks.push(Arc::clone(&fault.mark));
+        }
         for name in names {
             inner
                 .standing
@@ -91,7 +92,8 @@ impl Network {
     /// The places of the steps whose faults have hit nothing.
     pub(crate) fn idle(&self) -> Vec<String> {
         let inner = self.inner();
-        let idle = inner.marks.iter().filter(|(_, mark)| mark.hits() == 0);
+        let missed = |marks: &[Arc<Mark>]| marks.iter().all(|mark| mark.hits() == 0);
+        let idle = inner.marks.iter().filter(|(_, marks)| missed(marks));
         idle.map(|(place, _)| place.clone()).collect()
     }
 

@@ -111,7 +111,9 @@ impl Baseline {
     #[must_use]
     pub fn text(&self) -> String {
         let text = toml::to_string(self).expect("a baseline is TOML");
-        format!("# Failures that are known, and why they are borne. Made by --write-baseline, read by --baseline.\n\n{text}")
+        format!(
+            "# Failures that are known, and why they are borne. Made by --write-baseline, read by --baseline.\n\n{text}"
+        )
     }
 }
 
@@ -127,11 +129,15 @@ impl Compared {
     pub fn text(&self) -> String {
         let new = self.new.iter().map(|(scenario, requirements)| {
             let ids: Vec<_> = requirements.iter().map(String::as_str).collect();
-            format!("not in the baseline: {scenario} breaks {}\n", ids.join(", "))
+            format!(
+                "not in the baseline: {scenario} breaks {}\n",
+                ids.join(", ")
+            )
         });
-        let stale = self.stale.iter().map(|scenario| {
-            format!("stale in the baseline: {scenario} passes, take it out\n")
-        });
+        let stale = self
+            .stale
+            .iter()
+            .map(|scenario| format!("stale in the baseline: {scenario} passes, take it out\n"));
         new.chain(stale).collect()
     }
 }
@@ -172,7 +178,10 @@ mod tests {
 
     #[test]
     fn what_was_written_is_known_and_nothing_else() {
-        let first = [judgement("one", &["A-B", "A-C"]), judgement("two", &["A-D"])];
+        let first = [
+            judgement("one", &["A-B", "A-C"]),
+            judgement("two", &["A-D"]),
+        ];
         let baseline = Baseline::of(&first, &Baseline::default(), "issue 7");
         let baseline = Baseline::parse(&baseline.text()).expect("what is written can be read");
         assert!(!baseline.compare(&first).differs());
@@ -203,7 +212,9 @@ mod tests {
     #[test]
     fn an_entry_needs_a_reason_and_stands_once() {
         let entry = |reason: &str| {
-            format!("[[known]]\nscenario = \"one\"\nrequirements = [\"A-B\"]\nreason = \"{reason}\"\n")
+            format!(
+                "[[known]]\nscenario = \"one\"\nrequirements = [\"A-B\"]\nreason = \"{reason}\"\n"
+            )
         };
         assert!(Baseline::parse(&entry("issue 7")).is_ok());
         assert!(Baseline::parse(&entry(" ")).is_err());

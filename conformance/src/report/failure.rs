@@ -19,9 +19,18 @@ pub struct Repeat {
     pub flags: Vec<String>,
     /// The files that were run instead of this build's scenarios.
     pub files: Vec<String>,
+    /// The files of histories that were found by chance.
+    pub replays: Vec<String>,
 }
 
 impl Repeat {
+    /// Also of this file, which is replayed.
+    #[must_use]
+    pub fn replaying(mut self, file: &std::path::Path) -> Repeat {
+        self.replays.push(file.display().to_string());
+        self
+    }
+
     /// The command for this scenario.
     #[must_use]
     pub fn command(&self, scenario: &str) -> String {
@@ -30,13 +39,15 @@ impl Repeat {
                 .file_stem()
                 .is_some_and(|stem| stem == scenario)
         };
-        let what = match self.files.iter().find(of_scenario) {
-            Some(file) => format!("--file {file}"),
-            None => format!("--select {scenario}"),
-        };
         let verb = match self.binds {
             Binds::Server => "run",
             Binds::Client => "client",
+        };
+        let of = |files: &'_ [String]| files.iter().find(of_scenario).cloned();
+        let (verb, what) = match (of(&self.replays), of(&self.files)) {
+            (Some(file), _) => ("replay", file),
+            (None, Some(file)) => (verb, format!("--file {file}")),
+            (None, None) => (verb, format!("--select {scenario}")),
         };
         [format!("syncline-conformance {verb}")]
             .into_iter()

@@ -18,10 +18,15 @@ pub fn junit(run: &Run<'_>) -> String {
     report.set_time(run.summary.took);
     for chapter in &run.summary.chapters {
         let mut suite = TestSuite::new(chapter.name.clone());
-        suite.add_test_cases(run.chapter(&chapter.name).map(|judgement| case(run, judgement)));
+        suite.add_test_cases(
+            run.chapter(&chapter.name)
+                .map(|judgement| case(run, judgement)),
+        );
         report.add_test_suite(suite);
     }
-    report.to_string().expect("what is written into text can be written")
+    report
+        .to_string()
+        .expect("what is written into text can be written")
 }
 
 fn case(run: &Run<'_>, judgement: &Judgement) -> TestCase {
@@ -60,7 +65,10 @@ fn skipped(why: &str) -> TestCaseStatus {
 fn failed(judgement: &Judgement, failures: &[Failure]) -> TestCaseStatus {
     let redaction = Redaction::of(&judgement.facts.entries);
     let (told, more) = different(failures, TOLD_MAX);
-    let ids: Vec<_> = told.iter().flat_map(|failure| failure.requirements.clone()).collect();
+    let ids: Vec<_> = told
+        .iter()
+        .flat_map(|failure| failure.requirements.clone())
+        .collect();
     let mut text = String::new();
     for failure in &told {
         text += &format!(
@@ -69,7 +77,11 @@ fn failed(judgement: &Judgement, failures: &[Failure]) -> TestCaseStatus {
             failure.expected,
             failure.actual
         );
-        for at in failure.at.iter().filter(|at| **at < judgement.facts.entries.len()) {
+        for at in failure
+            .at
+            .iter()
+            .filter(|at| **at < judgement.facts.entries.len())
+        {
             text += &format!("  {}\n", transcript::told(&judgement.facts, *at));
         }
     }

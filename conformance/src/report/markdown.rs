@@ -1,10 +1,10 @@
 //! The report as Markdown, for a comment on a pull request: the verdict, the table, and the failures folded.
 
+use super::Style;
 use super::diagram::{self, Diagram};
 use super::redact::Redaction;
 use super::run::{Run, different};
-use super::table::{cells, sentence, HEAD};
-use super::Style;
+use super::table::{HEAD, cells, sentence};
 use crate::drive::Failure;
 use crate::judge::{Judgement, Verdict};
 
@@ -37,14 +37,20 @@ pub fn markdown(run: &Run<'_>) -> String {
     }
     if failed.len() > FAILURES_MAX {
         let others = failed.iter().skip(FAILURES_MAX);
-        let ids: Vec<_> = others.map(|(judgement, _)| judgement.scenario.id.as_str()).collect();
+        let ids: Vec<_> = others
+            .map(|(judgement, _)| judgement.scenario.id.as_str())
+            .collect();
         text += &format!("\nAlso failed: {}\n", ids.join(", "));
     }
     text + &unknown(run)
 }
 
 fn table(run: &Run<'_>) -> String {
-    let mut text = format!("| {} |\n|---|{}\n", HEAD.join(" | "), "--:|".repeat(HEAD.len() - 1));
+    let mut text = format!(
+        "| {} |\n|---|{}\n",
+        HEAD.join(" | "),
+        "--:|".repeat(HEAD.len() - 1)
+    );
     for chapter in run.summary.chapters.iter().chain([&run.summary.total]) {
         text += &format!("| {} |\n", cells(chapter).join(" | "));
     }
@@ -55,7 +61,10 @@ fn failure(run: &Run<'_>, judgement: &Judgement, failures: &[Failure]) -> String
     let scenario = &judgement.scenario;
     let redaction = Redaction::of(&judgement.facts.entries);
     let (told, more) = different(failures, TOLD_MAX);
-    let ids: Vec<_> = told.iter().flat_map(|failure| failure.requirements.clone()).collect();
+    let ids: Vec<_> = told
+        .iter()
+        .flat_map(|failure| failure.requirements.clone())
+        .collect();
     let mut text = format!(
         "\n<details><summary><b>{}/{}</b> breaks {}</summary>\n\n{}\n\n",
         scenario.chapter,
@@ -83,14 +92,20 @@ fn failure(run: &Run<'_>, judgement: &Judgement, failures: &[Failure]) -> String
         code += &format!("\n{}", diagram::text(&diagram, COLUMNS, Style::Plain));
     }
     text += &fenced(&redaction.apply(&code));
-    text + &format!("\n{}\n</details>\n", fenced(&format!("{}\n", run.repeat.command(&scenario.id))))
+    text + &format!(
+        "\n{}\n</details>\n",
+        fenced(&format!("{}\n", run.repeat.command(&scenario.id)))
+    )
 }
 
 fn unknown(run: &Run<'_>) -> String {
-    let unknown = run.judgements.iter().filter_map(|judgement| match &judgement.verdict {
-        Verdict::Unknown(why) => Some(format!("- {}: {}\n", judgement.scenario.id, plain(why))),
-        _ => None,
-    });
+    let unknown = run
+        .judgements
+        .iter()
+        .filter_map(|judgement| match &judgement.verdict {
+            Verdict::Unknown(why) => Some(format!("- {}: {}\n", judgement.scenario.id, plain(why))),
+            _ => None,
+        });
     let list: String = unknown.collect();
     if list.is_empty() {
         return list;

@@ -46,7 +46,10 @@ pub fn print(run: &Run<'_>, verbose: bool, style: Style) {
         outln!("{}", failure::render(judgement, failures, repeat, style));
         // One picture says how it is; more of them only push each other off the screen.
         if index == 0 {
-            out!("{}", failure::picture(judgement, failures, run.summary.binds, style));
+            out!(
+                "{}",
+                failure::picture(judgement, failures, run.summary.binds, style)
+            );
         }
     }
     out!("{}", failure::unknown(judgements, repeat, style));

@@ -31,8 +31,16 @@ impl Sample {
         let judgements = vec![
             judgement("lost-update", Verdict::Fail(failures()), history()),
             judgement("all-is-well", Verdict::Pass, Vec::new()),
-            judgement("cannot-be-said", Verdict::Unknown("it fell silent".to_owned()), Vec::new()),
-            judgement("left-out", Verdict::NotJudged("needs hook `kill`".to_owned()), Vec::new()),
+            judgement(
+                "cannot-be-said",
+                Verdict::Unknown("it fell silent".to_owned()),
+                Vec::new(),
+            ),
+            judgement(
+                "left-out",
+                Verdict::NotJudged("needs hook `kill`".to_owned()),
+                Vec::new(),
+            ),
         ];
         Sample {
             summary: Summary::of(Binds::Server, &judgements, Duration::from_millis(1500)),
@@ -112,11 +120,17 @@ fn history() -> Vec<Entry> {
     let [secret, token] = SECRETS;
     let mut events = vec![
         opened(0, "a"),
-        sent(0, &format!(r#"{{"type":"hello","clientId":"{secret}","token":"{token}","ackedSeq":0}}"#)),
+        sent(
+            0,
+            &format!(r#"{{"type":"hello","clientId":"{secret}","token":"{token}","ackedSeq":0}}"#),
+        ),
         received(0, r#"{"type":"welcome","version":0,"lastSeq":0}"#),
         opened(1, "b"),
         received(1, r#"{"type":"subscribed","id":"x","shape":"s1"}"#),
-        received(1, r#"{"type":"update","shape":"s1","from":0,"to":1,"changes":[{"table":"t","key":"k","version":1}]}"#),
+        received(
+            1,
+            r#"{"type":"update","shape":"s1","from":0,"to":1,"changes":[{"table":"t","key":"k","version":1}]}"#,
+        ),
     ];
     events.extend((0..100).map(|t| sent(0, &format!(r#"{{"type":"ping","t":{t}}}"#))));
     events.extend([

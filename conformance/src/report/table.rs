@@ -63,7 +63,10 @@ pub(super) fn cells(chapter: &Chapter) -> [String; 7] {
         count(chapter.failed),
         count(chapter.unknown),
         count(chapter.not_judged),
-        format!("{} of {}", chapter.judged, chapter.requirements),
+        match chapter.requirements {
+            0 => count(0),
+            requirements => format!("{} of {requirements}", chapter.judged),
+        },
     ]
 }
 

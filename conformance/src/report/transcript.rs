@@ -88,6 +88,13 @@ fn style_event(name: &str, event: &Event, style: Style) -> String {
         Event::Closed { code: None, .. } => {
             format!("{name} {}", style.doubtful("broken off by the other side"))
         }
+        Event::Reset { .. } => {
+            format!("{name} {}", style.doubtful("reset by the server"))
+        }
+        Event::MayEnd { .. } => format!("{name} {}", style.faint("may be ended from here on")),
+        Event::Stalled { ms } => {
+            style.doubtful(&format!("the runner's machine stood still for {ms} ms"))
+        }
         Event::Left { .. } => format!("{name} {}", style.faint("left by the runner")),
         Event::HookBegun { hook } => style.doubtful(&format!("hook {} begins", hook.name())),
         Event::HookDone { hook } => style.doubtful(&format!("hook {} is done", hook.name())),
@@ -102,8 +109,12 @@ fn style_event(name: &str, event: &Event, style: Style) -> String {
 
 fn name(facts: &Facts, at: usize) -> &str {
     match &facts.entries[at].event {
-        Event::Asked { client, .. } | Event::Told { client, .. } | Event::Process { client, .. } => client,
-        event => event.conn().map_or("", |conn| facts.conns[conn].name.as_str()),
+        Event::Asked { client, .. }
+        | Event::Told { client, .. }
+        | Event::Process { client, .. } => client,
+        event => event
+            .conn()
+            .map_or("", |conn| facts.conns[conn].name.as_str()),
     }
 }
 

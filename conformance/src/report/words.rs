@@ -20,6 +20,9 @@ pub(super) fn brief(event: &Event) -> String {
             code: Some(code), ..
         } => format!("closed with {code}"),
         Event::Closed { code: None, .. } => "broken off".to_owned(),
+        Event::Reset { .. } => "reset".to_owned(),
+        Event::MayEnd { .. } => "may be ended".to_owned(),
+        Event::Stalled { ms } => format!("stood still for {ms} ms"),
         Event::Left { .. } => "leaves".to_owned(),
         Event::HookBegun { hook } => format!("hook {} begins", hook.name()),
         Event::HookDone { hook } => format!("hook {} is done", hook.name()),
@@ -48,7 +51,10 @@ fn of_frame(frame: &Frame) -> String {
             None => kind.to_owned(),
         },
         "welcome" => format!("welcome v{}, last {}", number("version"), number("lastSeq")),
-        "subscribe" => match frame.member("cursor").and_then(|cursor| cursor.get("version")) {
+        "subscribe" => match frame
+            .member("cursor")
+            .and_then(|cursor| cursor.get("version"))
+        {
             Some(version) => format!("subscribe {} from {version}", word("id")),
             None => format!("subscribe {}", word("id")),
         },
@@ -70,7 +76,9 @@ fn of_frame(frame: &Frame) -> String {
 /// `4..6`: the `seq`s.
 fn of_push(frame: &Frame) -> String {
     let mutations = list(frame, "mutations");
-    let seqs = mutations.iter().filter_map(|mutation| numbered(mutation, "seq"));
+    let seqs = mutations
+        .iter()
+        .filter_map(|mutation| numbered(mutation, "seq"));
     range(&seqs.collect::<Vec<_>>())
 }
 
@@ -214,7 +222,10 @@ mod tests {
     #[test]
     fn a_frame_is_told_by_what_is_essential() {
         for (text, brief) in [
-            (r#"{"type":"push","mutations":[{"seq":4},{"seq":5}]}"#, "push 4..5"),
+            (
+                r#"{"type":"push","mutations":[{"seq":4},{"seq":5}]}"#,
+                "push 4..5",
+            ),
             (
                 r#"{"type":"ack","results":[{"seq":4,"status":"applied","version":9},{"seq":5,"status":"rejected","code":"row_exists","version":10}]}"#,
                 "ack 4..5 v9..10 row_exists",
@@ -227,7 +238,10 @@ mod tests {
                 r#"{"type":"update","shape":"s1","from":3,"more":true,"replace":true,"changes":[]}"#,
                 "update s1 3→… replace (0)",
             ),
-            (r#"{"type":"error","code":"seq_gap","re":3}"#, "error seq_gap re 3"),
+            (
+                r#"{"type":"error","code":"seq_gap","re":3}"#,
+                "error seq_gap re 3",
+            ),
             ("garbage", "garbage"),
         ] {
             assert_eq!(told(text), brief);

@@ -40,6 +40,9 @@ pub struct Scenario {
     /// Limits that make the scenario quicker, where the target can be started with them. The verdict must not depend on it.
     #[serde(default)]
     pub prefers: Prefers,
+    /// true: it uses names that others use too, and has a fresh workspace also where all share one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_workspace: bool,
     /// false: leaves the closing audit out, for scenarios that no audit can follow.
     #[serde(default = "yes")]
     pub audit: bool,
@@ -119,6 +122,12 @@ impl Hook {
 }
 
 impl Scenario {
+    /// Whether all of the server's connections end by something that is done in it.
+    #[must_use]
+    pub fn ends_connections(&self) -> bool {
+        self.needs.hooks.iter().any(|hook| hook.ends_connections())
+    }
+
     /// Whether something goes wrong with the network in it.
     #[must_use]
     pub fn has_faults(&self) -> bool {

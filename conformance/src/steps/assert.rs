@@ -23,9 +23,14 @@ pub struct Assert {
 impl Assert {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let (value, pattern) = (cx.value(&self.that.0)?, cx.pattern(&self.is.0)?);
-        let Err(mismatch) = cx.matches(&pattern, Some(&value), Others::Allowed) else { return Ok(()) };
+        let Err(mismatch) = cx.matches(&pattern, Some(&value), Others::Allowed) else {
+            return Ok(());
+        };
         match self.r#else {
-            Otherwise::Fail => Err(Stop::fail(format!("{} is {}", short(&self.that.0), short(&pattern)), mismatch.to_string())),
+            Otherwise::Fail => Err(Stop::fail(
+                format!("{} is {}", short(&self.that.0), short(&pattern)),
+                mismatch.to_string(),
+            )),
             Otherwise::Unknown => Err(Stop::DidNotHappen(mismatch.to_string())),
         }
     }

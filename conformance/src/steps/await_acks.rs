@@ -2,11 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use syncline_schemas::errors;
 
 use crate::drive::pushing::check_results;
-use crate::drive::{Cx, Spoken, Stop};
+use crate::drive::{Cx, Spoken, Stop, excuse};
 use crate::scenario::{Template, Text};
 
 /// Awaits the acks of all pushes of the connection that are not answered yet.
@@ -51,17 +49,10 @@ impl AwaitAcks {
             .transpose()?;
         match expected {
             None => Ok(()),
+            // What was pipelined behind a deferred mutation is refused, and the expectation says nothing.
             Some(expected) => check_results(cx, Some(&expected), &all, 0).map_err(|stop| {
-                // A server may be busy at any time; what was pipelined behind is then refused, and the expectation says nothing.
-                let busy = |result: &Value| result["code"] == errors::SERVER_BUSY.code;
-                let unknown = || {
-                    Stop::Unknown("the server was busy and deferred what was pipelined".to_owned())
-                };
-                if all.iter().any(busy) {
-                    unknown()
-                } else {
-                    stop.at(open.iter().map(|push| push.at))
-                }
+                let fail = || stop.at(open.iter().map(|push| push.at));
+                excuse::of_results(&all).unwrap_or_else(fail)
             }),
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::drive::{Cx, Stop};
 use crate::scenario::Text;
 
-/// Sends a WebSocket close frame and awaits that the connection ends.
+/// Sends a WebSocket close frame and leaves, without waiting for the answer.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Close {

@@ -27,8 +27,19 @@ pub struct Connect {
 
 impl Connect {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
-        let conn = cx.open(&cx.text(&self.conn)?, &[syncline_schemas::SUBPROTOCOL.to_owned()]).await?;
-        let session = super::hello::session(cx, self.client.as_ref(), self.workspace.as_ref(), self.acked_seq.as_ref(), self.capabilities.as_deref())?;
+        let conn = cx
+            .open(
+                &cx.text(&self.conn)?,
+                &[syncline_schemas::SUBPROTOCOL.to_owned()],
+            )
+            .await?;
+        let session = super::hello::session(
+            cx,
+            self.client.as_ref(),
+            self.workspace.as_ref(),
+            self.acked_seq.as_ref(),
+            self.capabilities.as_deref(),
+        )?;
         cx.hello(conn, &session).await?;
         let welcome = cx.welcome(conn).await?;
         super::hello::check(cx, conn, self.expect.as_ref(), &welcome)

@@ -16,7 +16,12 @@ pub struct Converge {
 
 impl Converge {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
-        let only = self.conns.as_ref().map(|conns| conns.iter().map(|conn| cx.conn(conn)).collect::<Result<Vec<_>, _>>());
+        let only = self.conns.as_ref().map(|conns| {
+            conns
+                .iter()
+                .map(|conn| cx.conn(conn))
+                .collect::<Result<Vec<_>, _>>()
+        });
         cx.converge(only.transpose()?.as_deref()).await
     }
 }

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::drive::{Cx, Stop};
-use crate::history::ConnIx;
+use crate::drive::{Cx, Stop, excuse};
+use crate::history::{ConnIx, Frame};
 use crate::matcher::{Others, short};
 use crate::scenario::{Number, Template, Text};
 use crate::vars::Bound;
@@ -37,11 +37,25 @@ impl Expect {
         let conn = cx.conn(&self.conn)?;
         let pattern = cx.pattern(&self.frame.0)?;
         let wanted = format!("a frame like {}", short(&pattern));
-        let at = next(cx, conn, &pattern, &wanted, self.strict, cx.patience(self.patience_ms.as_ref())?).await?;
+        let at = next(
+            cx,
+            conn,
+            &pattern,
+            &wanted,
+            self.strict,
+            cx.patience(self.patience_ms.as_ref())?,
+        )
+        .await?;
         cx.with(|state| {
             for (name, pointer) in &self.bind {
-                let value = state.facts.frame(at).and_then(|frame| frame.json.as_ref()?.pointer(pointer)).cloned();
-                let value = value.ok_or_else(|| Stop::fail(format!("{pointer} in the frame"), "it is not there").at([at]))?;
+                let value = state
+                    .facts
+                    .frame(at)
+                    .and_then(|frame| frame.json.as_ref()?.pointer(pointer))
+                    .cloned();
+                let value = value.ok_or_else(|| {
+                    Stop::fail(format!("{pointer} in the frame"), "it is not there").at([at])
+                })?;
                 state.vars.bind(name, Bound::Value(value));
             }
             Ok(())
@@ -50,7 +64,14 @@ impl Expect {
 }
 
 /// Awaits the next frame that matches; gives its entry.
-pub(super) async fn next(cx: &Cx, conn: ConnIx, pattern: &Value, wanted: &str, strict: bool, patience: Duration) -> Result<usize, Stop> {
+pub(super) async fn next(
+    cx: &Cx,
+    conn: ConnIx,
+    pattern: &Value,
+    wanted: &str,
+    strict: bool,
+    patience: Duration,
+) -> Result<usize, Stop> {
     cx.until(conn, wanted, patience, |state| {
         let from = state.looked[conn].from;
         let received: Vec<usize> = state.facts.conns[conn].received[from..].to_vec();
@@ -59,19 +80,35 @@ pub(super) async fn next(cx: &Cx, conn: ConnIx, pattern: &Value, wanted: &str, s
             if state.looked[conn].awaited.contains(&at) {
                 continue;
             }
-            let (kind, json, shown) = (frame.kind().to_owned(), frame.json.clone(), frame.to_string());
-            match state.matches(pattern, json.as_ref(), Others::Allowed) {
+            let frame = frame.clone();
+            match state.matches(pattern, frame.json.as_ref(), Others::Allowed) {
                 Ok(()) => {
                     state.looked[conn].from = from + index + 1;
                     return Some(Ok(at));
                 }
-                Err(mismatch) if strict && kind != "update" => {
-                    return Some(Err(Stop::fail(wanted, format!("{mismatch}; the frame: {shown}")).at([at])));
+                Err(mismatch) => {
+                    if let Some(deferred) = deferral(pattern, &frame) {
+                        return Some(Err(deferred));
+                    }
+                    if strict && frame.kind() != "update" {
+                        let actual = format!("{mismatch}; the frame: {frame}");
+                        let fail = || Stop::fail(wanted, actual).at([at]);
+                        return Some(Err(excuse::of_frame(&frame).unwrap_or_else(fail)));
+                    }
                 }
-                Err(_) => {}
             }
         }
         None
     })
     .await
+}
+
+/// Why nothing can be said, if this is the ack that is awaited, and the push was deferred.
+fn deferral(pattern: &Value, frame: &Frame) -> Option<Stop> {
+    let wanted = pattern.get("type") == Some(&Value::from("ack")) && frame.kind() == "ack";
+    let of_push = pattern
+        .get("re")
+        .is_none_or(|re| Some(re) == frame.member("re"));
+    let results = frame.member("results").and_then(Value::as_array)?;
+    excuse::of_results(results).filter(|_| wanted && of_push)
 }

@@ -2,8 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::drive::{Cx, Session, State, Stop};
+use crate::drive::{Cx, Session, State, Stop, excuse};
+use crate::facts::{End, How};
 use crate::history::ConnIx;
 use crate::matcher::{Others, short};
 use crate::scenario::{Number, Template, Text};
@@ -18,6 +20,9 @@ pub struct ExpectClose {
     pub code: Option<Template>,
     /// A pattern for the last frame before.
     pub last: Option<Template>,
+    /// A pattern for both together, `{"code": ..., "last": ...}`: for where one of them is enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<Template>,
     /// Waits so many milliseconds longer than the usual deadline.
     pub patience_ms: Option<Number>,
 }
@@ -25,31 +30,71 @@ pub struct ExpectClose {
 impl ExpectClose {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let conn = cx.conn(&self.conn)?;
-        cx.with(|state| state.looked[conn].may_end = true);
+        cx.with(|state| state.let_end(conn));
         let patience = cx.patience(self.patience_ms.as_ref())?;
-        let end = cx.until(conn, WANTED, patience, |state| state.facts.conns[conn].ended.map(Ok)).await;
+        let end = cx
+            .until(conn, WANTED, patience, |state| {
+                state.facts.conns[conn].ended.map(Ok)
+            })
+            .await;
         let end = match end {
             Err(Stop::Unknown(silence)) => return Err(open_still(cx, conn, silence).await),
             end => end?,
         };
-        if !end.by_server {
+        if !end.by_server() {
             return Err(Stop::misuse("the runner itself has closed the connection"));
         }
-        if let Some(code) = &self.code {
-            let pattern = cx.pattern(&code.0)?;
-            let code = end.code.unwrap_or(NO_CLOSE_FRAME);
-            cx.matches(&pattern, Some(&code.into()), Others::Allowed)
-                .map_err(|_| Stop::fail(format!("the close code {}", short(&pattern)), code.to_string()).at([end.at]))?;
+        let said = cx.with(|state| Said::of(state, conn, end));
+        let patterns = [
+            (&self.code, "the close code", said.code.clone()),
+            (&self.last, "a last frame like", said.last.clone()),
+            (&self.end, "an end like", said.whole()),
+        ];
+        for (pattern, wanted, actual) in patterns {
+            let Some(pattern) = pattern else { continue };
+            let pattern = cx.pattern(&pattern.0)?;
+            let matched = cx.matches(&pattern, Some(&actual), Others::Allowed);
+            matched.map_err(|mismatch| {
+                let fail = || {
+                    Stop::fail(
+                        format!("{wanted} {}", short(&pattern)),
+                        mismatch.to_string(),
+                    )
+                };
+                said.excuse.clone().unwrap_or_else(fail).at([end.at])
+            })?;
         }
-        let Some(last) = &self.last else { return Ok(()) };
-        let pattern = cx.pattern(&last.0)?;
-        let (at, frame) = cx.with(|state| {
-            let at = state.facts.conns[conn].received.last().copied();
-            (at, at.and_then(|at| state.facts.frame(at)).cloned())
-        });
-        let json = frame.as_ref().and_then(|frame| frame.json.as_ref());
-        cx.matches(&pattern, json, Others::Allowed)
-            .map_err(|mismatch| Stop::fail(format!("a last frame like {}", short(&pattern)), mismatch.to_string()).at(at))
+        Ok(())
+    }
+}
+
+/// What a server says by closing.
+struct Said {
+    /// The close code.
+    code: Value,
+    /// The last frame; null if there was none.
+    last: Value,
+    /// Why nothing can be said if that is not what was expected.
+    excuse: Option<Stop>,
+}
+
+impl Said {
+    fn of(state: &State, conn: ConnIx, end: End) -> Said {
+        let last = state.facts.conns[conn].received.last();
+        let frame = last.and_then(|at| state.facts.frame(*at));
+        let lost = "the connection was reset: what the server said last may be lost";
+        let lost = (end.how == How::Reset).then(|| Stop::Unknown(lost.to_owned()));
+        Said {
+            code: end.code().unwrap_or(NO_CLOSE_FRAME).into(),
+            last: frame
+                .and_then(|frame| frame.json.clone())
+                .unwrap_or_default(),
+            excuse: lost.or_else(|| frame.and_then(excuse::of_frame)),
+        }
+    }
+
+    fn whole(&self) -> Value {
+        json!({ "code": self.code, "last": self.last })
     }
 }
 
@@ -57,7 +102,10 @@ impl ExpectClose {
 async fn open_still(cx: &Cx, conn: ConnIx, silence: String) -> Stop {
     let sees = |state: &State| state.is_open(conn) && state.looked[conn].hears();
     if cx.with(|state| sees(state)) && serves(cx).await.is_ok() && cx.with(|state| sees(state)) {
-        return Stop::fail(WANTED, "it is still open, and answers nothing, while the server serves others");
+        return Stop::fail(
+            WANTED,
+            "it is still open, and answers nothing, while the server serves others",
+        );
     }
     Stop::Unknown(silence)
 }
@@ -65,7 +113,10 @@ async fn open_still(cx: &Cx, conn: ConnIx, silence: String) -> Stop {
 /// Opens a session of its own and has a ping answered.
 async fn serves(cx: &Cx) -> Result<(), Stop> {
     let name = format!("probe-{}", cx.with(State::counted));
-    let session = Session { workspace: cx.workspace()?, ..Session::default() };
+    let session = Session {
+        workspace: cx.workspace()?,
+        ..Session::default()
+    };
     let (probe, _) = cx.connect(&name, &session).await?;
     cx.fence(probe).await
 }

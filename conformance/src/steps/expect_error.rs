@@ -31,12 +31,18 @@ impl ExpectError {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let conn = cx.conn(&self.conn)?;
         let code = cx.text(&self.code)?;
-        let def = errors::find(&code).ok_or_else(|| Stop::misuse(format!("{code} is not in the registry")))?;
-        let scope = def.frame_scope().ok_or_else(|| Stop::misuse(format!("{code} is not carried by an error")))?;
-        let mut pattern = json!({ "type": "error", "code": code, "scope": scope, "retryable": def.retryable });
+        let def = errors::find(&code)
+            .ok_or_else(|| Stop::misuse(format!("{code} is not in the registry")))?;
+        let scope = def
+            .frame_scope()
+            .ok_or_else(|| Stop::misuse(format!("{code} is not carried by an error")))?;
+        let mut pattern =
+            json!({ "type": "error", "code": code, "scope": scope, "retryable": def.retryable });
         match &self.re {
             Some(re) => pattern["re"] = cx.pattern(&re.0)?,
-            None if def.members.contains(&"re") => pattern["re"] = cx.with(|state| state.facts.conns[conn].sent.len()).into(),
+            None if def.members.contains(&"re") => {
+                pattern["re"] = cx.with(|state| state.facts.conns[conn].sent.len()).into()
+            }
             None => {}
         }
         if let Some(at) = &self.at {
@@ -47,15 +53,25 @@ impl ExpectError {
     }
 
     /// What answers the frame must be the error: another error, or another answer, is a failure at once.
-    async fn alone(&self, cx: &Cx, conn: ConnIx, pattern: &Value, wanted: &str) -> Result<(), Stop> {
+    async fn alone(
+        &self,
+        cx: &Cx,
+        conn: ConnIx,
+        pattern: &Value,
+        wanted: &str,
+    ) -> Result<(), Stop> {
         let patience = cx.patience(self.patience_ms.as_ref())?;
         let any = match pattern.get("re") {
             Some(re) => json!({ "$in": [pattern, { "re": re }] }),
             None => pattern.clone(),
         };
         let at = super::expect::next(cx, conn, &any, wanted, false, patience).await?;
-        let frame = cx.with(|state| state.facts.frame(at).cloned()).ok_or_else(|| Stop::misuse("no frame"))?;
+        let frame = cx
+            .with(|state| state.facts.frame(at).cloned())
+            .ok_or_else(|| Stop::misuse("no frame"))?;
         cx.matches(pattern, frame.json.as_ref(), Others::Allowed)
-            .map_err(|mismatch| Stop::fail(wanted, format!("{mismatch}; the frame: {frame}")).at([at]))
+            .map_err(|mismatch| {
+                Stop::fail(wanted, format!("{mismatch}; the frame: {frame}")).at([at])
+            })
     }
 }

@@ -28,10 +28,15 @@ impl ExpectNone {
             let received: Vec<usize> = state.facts.conns[conn].received[from..].to_vec();
             let matching = received.into_iter().find(|at| {
                 let json = state.facts.frame(*at).and_then(|frame| frame.json.clone());
-                state.matches(&pattern, json.as_ref(), Others::Allowed).is_ok()
+                state
+                    .matches(&pattern, json.as_ref(), Others::Allowed)
+                    .is_ok()
             });
             let Some(at) = matching else { return Ok(()) };
-            let shown = state.facts.frame(at).map_or_else(String::new, ToString::to_string);
+            let shown = state
+                .facts
+                .frame(at)
+                .map_or_else(String::new, ToString::to_string);
             Err(Stop::fail(format!("no frame like {}", short(&pattern)), shown).at([at]))
         })
     }

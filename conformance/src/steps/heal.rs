@@ -18,9 +18,22 @@ pub struct Heal {
 
 impl Heal {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
-        let names = self.conns.as_ref().map(|names| names.iter().map(|name| cx.text(name)).collect::<Result<Vec<_>, _>>()).transpose()?;
-        let whose = names.as_ref().map_or_else(|| "everything".to_owned(), |names| names.join(", "));
-        cx.journal.record(Event::Fault { what: format!("{whose}: healed") });
+        let names = self
+            .conns
+            .as_ref()
+            .map(|names| {
+                names
+                    .iter()
+                    .map(|name| cx.text(name))
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .transpose()?;
+        let whose = names
+            .as_ref()
+            .map_or_else(|| "everything".to_owned(), |names| names.join(", "));
+        cx.journal.record(Event::Fault {
+            what: format!("{whose}: healed"),
+        });
         if let Some(network) = &cx.network {
             network.heal(names.as_deref());
         }

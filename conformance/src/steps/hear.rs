@@ -23,12 +23,23 @@ impl Hear {
         let patience = cx.patience(self.patience_ms.as_ref())?;
         let wanted = "a frame or a WebSocket ping from the server";
         // A ping of the runner's own would be answered, and be taken for what is awaited: no probe here.
-        let mut heard = |state: &mut State| state.facts.conns[conn].heard_at.filter(|at| before.is_none_or(|before| *at > before)).map(Ok);
-        match cx.poll(Some(conn), wanted, cx.deadline + patience, &mut heard).await? {
+        let mut heard = |state: &mut State| {
+            state.facts.conns[conn]
+                .heard_at
+                .filter(|at| before.is_none_or(|before| *at > before))
+                .map(Ok)
+        };
+        match cx
+            .poll(Some(conn), wanted, cx.deadline + patience, &mut heard)
+            .await?
+        {
             Some(_) => Ok(()),
             None => {
                 cx.fence(conn).await?;
-                Err(Stop::fail(wanted, "the connection was silent, though it answers a ping"))
+                Err(Stop::fail(
+                    wanted,
+                    "the connection was silent, though it answers a ping",
+                ))
             }
         }
     }

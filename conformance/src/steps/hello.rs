@@ -32,7 +32,13 @@ pub struct Hello {
 impl Hello {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let conn = cx.conn(&self.conn)?;
-        let session = session(cx, self.client.as_ref(), self.workspace.as_ref(), self.acked_seq.as_ref(), self.capabilities.as_deref())?;
+        let session = session(
+            cx,
+            self.client.as_ref(),
+            self.workspace.as_ref(),
+            self.acked_seq.as_ref(),
+            self.capabilities.as_deref(),
+        )?;
         cx.hello(conn, &session).await?;
         match self.r#await {
             HelloAwait::Nothing => Ok(()),
@@ -51,21 +57,39 @@ pub(super) fn session(
     acked_seq: Option<&Number>,
     capabilities: Option<&[Text]>,
 ) -> Result<Session, Stop> {
-    let texts = |texts: &[Text]| texts.iter().map(|text| cx.text(text)).collect::<Result<Vec<_>, _>>();
+    let texts = |texts: &[Text]| {
+        texts
+            .iter()
+            .map(|text| cx.text(text))
+            .collect::<Result<Vec<_>, _>>()
+    };
     Ok(Session {
         workspace: workspace.map_or_else(|| cx.workspace(), |workspace| cx.text(workspace))?,
         client: client.map(|client| cx.text(client)).transpose()?,
-        acked_seq: acked_seq.map(|acked_seq| cx.number(acked_seq)).transpose()?,
+        acked_seq: acked_seq
+            .map(|acked_seq| cx.number(acked_seq))
+            .transpose()?,
         capabilities: capabilities.map(texts).transpose()?,
     })
 }
 
-pub(super) fn check(cx: &Cx, conn: ConnIx, expect: Option<&Template>, welcome: &Frame) -> Result<(), Stop> {
+pub(super) fn check(
+    cx: &Cx,
+    conn: ConnIx,
+    expect: Option<&Template>,
+    welcome: &Frame,
+) -> Result<(), Stop> {
     let Some(expect) = expect else { return Ok(()) };
     let pattern = cx.pattern(&expect.0)?;
     let at = cx.with(|state| state.facts.conns[conn].welcome.as_ref().map(|(at, _)| *at));
     cx.matches(&pattern, welcome.json.as_ref(), Others::Allowed)
-        .map_err(|mismatch| Stop::fail(format!("a welcome like {}", short(&pattern)), mismatch.to_string()).at(at))
+        .map_err(|mismatch| {
+            Stop::fail(
+                format!("a welcome like {}", short(&pattern)),
+                mismatch.to_string(),
+            )
+            .at(at)
+        })
 }
 
 /// What a `hello` awaits.

@@ -22,28 +22,51 @@ impl Hook {
         let workspace = cx.workspace()?;
         cx.journal.record(Event::HookBegun { hook });
         let open = cx.with(|state| {
-            let open: Vec<ConnIx> = (0..state.looked.len()).filter(|conn| state.is_open(*conn)).collect();
+            let open: Vec<ConnIx> = (0..state.looked.len())
+                .filter(|conn| state.is_open(*conn))
+                .collect();
             if hook.ends_connections() {
-                open.iter().for_each(|conn| state.looked[*conn].may_end = true);
+                open.iter().for_each(|conn| state.let_end(*conn));
             }
             open
         });
-        cx.server.hook(hook, &workspace).await.map_err(|why| Stop::Unknown(format!("the hook `{}` failed: {why}", hook.name())))?;
+        cx.server
+            .hook(hook, &workspace)
+            .await
+            .map_err(|why| Stop::Unknown(format!("the hook `{}` failed: {why}", hook.name())))?;
         cx.journal.record(Event::HookDone { hook });
-        if hook.ends_connections() { ended(cx, hook, &open).await } else { Ok(()) }
+        if hook.ends_connections() {
+            ended(cx, hook, &open).await
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// Awaits the end of the connections that were open: what comes later must be of new ones.
 async fn ended(cx: &Cx, hook: Name, conns: &[ConnIx]) -> Result<(), Stop> {
-    let remains = |state: &State| conns.iter().copied().find(|conn| state.is_open(*conn) && state.looked[*conn].hears());
+    let remains = |state: &State| {
+        conns
+            .iter()
+            .copied()
+            .find(|conn| state.is_open(*conn) && state.looked[*conn].hears())
+    };
     let mut all = |state: &mut State| remains(state).is_none().then_some(Ok(()));
     if cx.poll(None, "", cx.deadline, &mut all).await?.is_some() {
         return Ok(());
     }
-    let name = cx.with(|state| remains(state).map(|conn| state.facts.conns[conn].name.clone())).unwrap_or_default();
+    let name = cx
+        .with(|state| remains(state).map(|conn| state.facts.conns[conn].name.clone()))
+        .unwrap_or_default();
     match hook {
-        Name::Restore => Err(Stop::broken("MODEL-EPOCH-NEW", "a restore closes the connections on the older history", format!("{name} is still open"))),
-        _ => Err(Stop::Unknown(format!("the hook `{}` did not end the connection {name}", hook.name()))),
+        Name::Restore => Err(Stop::broken(
+            "MODEL-EPOCH-NEW",
+            "a restore closes the connections on the older history",
+            format!("{name} is still open"),
+        )),
+        _ => Err(Stop::Unknown(format!(
+            "the hook `{}` did not end the connection {name}",
+            hook.name()
+        ))),
     }
 }

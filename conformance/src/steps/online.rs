@@ -5,12 +5,12 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::subscribe::{Subscribe, SubscribeAwait};
 use crate::drive::outbox::Manner;
 use crate::drive::{Cx, Session, Stop};
 use crate::history::ConnIx;
 use crate::scenario::{Number, Template, Text};
 use crate::vars::Bound;
-use super::subscribe::{Subscribe, SubscribeAwait};
 
 /// So often does a client try to come online.
 const ATTEMPTS_MAX: u32 = 3;
@@ -45,7 +45,11 @@ impl Online {
         for _ in 0..ATTEMPTS_MAX {
             match self.come(cx).await {
                 // A connection that seemed to work did not, or the server is being restarted.
-                Err(Stop::Lost(_)) if !cx.network.as_ref().is_some_and(|network| network.blocks(&name)) => {}
+                Err(Stop::Lost(_))
+                    if !cx
+                        .network
+                        .as_ref()
+                        .is_some_and(|network| network.blocks(&name)) => {}
                 Err(Stop::Lost(_)) => return Ok(()),
                 other => return other,
             }
@@ -55,8 +59,17 @@ impl Online {
 
     async fn come(&self, cx: &Cx) -> Result<(), Stop> {
         let conn = self.session(cx).await?;
-        let per_push = self.per_push.as_ref().map(|number| cx.number(number)).transpose()?.unwrap_or(u64::MAX);
-        let manner = |wait| Manner { per_push, copies: 1, wait };
+        let per_push = self
+            .per_push
+            .as_ref()
+            .map(|number| cx.number(number))
+            .transpose()?
+            .unwrap_or(u64::MAX);
+        let manner = |wait| Manner {
+            per_push,
+            copies: 1,
+            wait,
+        };
         let asked = self.subscribe(cx, conn).await?;
         // At once, so that what is written meets what is caught up with.
         cx.send_outbox(conn, manner(false)).await?;
@@ -70,26 +83,40 @@ impl Online {
     async fn session(&self, cx: &Cx) -> Result<ConnIx, Stop> {
         let name = cx.text(&self.conn)?;
         let before = cx.with(|state| match state.vars.bound(&name) {
-            Some(Bound::Conn(conn)) if state.is_open(*conn) => Some((*conn, state.looked[*conn].hears() && state.facts.conns[*conn].welcome.is_some())),
+            Some(Bound::Conn(conn)) if state.is_open(*conn) => Some((
+                *conn,
+                state.looked[*conn].hears() && state.facts.conns[*conn].welcome.is_some(),
+            )),
             _ => None,
         });
         match before {
-            Some((conn, true)) => return Ok(conn),
+            // It may have ended without anybody's having seen it.
+            Some((conn, true)) => return cx.fence(conn).await.map(|()| conn),
             Some((conn, false)) => cx.link(conn)?.cut().await,
             None => {}
         }
-        let client = self.client.as_ref().map(|client| cx.text(client)).transpose()?;
+        let client = self
+            .client
+            .as_ref()
+            .map(|client| cx.text(client))
+            .transpose()?;
         let workspace = cx.workspace()?;
         if let Some(client) = &client {
             cx.with(|state| state.may_replace(&workspace, client));
         }
-        let session = Session { workspace, client, ..Session::default() };
+        let session = Session {
+            workspace,
+            client,
+            ..Session::default()
+        };
         cx.connect(&name, &session).await.map(|(conn, _)| conn)
     }
 
     /// Asks for the subscription, unless it is there; gives the entry of the `subscribe`.
     async fn subscribe(&self, cx: &Cx, conn: ConnIx) -> Result<Option<usize>, Stop> {
-        let Some(tables) = &self.tables else { return Ok(None) };
+        let Some(tables) = &self.tables else {
+            return Ok(None);
+        };
         let replica = self.r#as.as_ref().map(|name| cx.text(name)).transpose()?;
         let earlier = replica.as_ref().and_then(|name| {
             cx.with(|state| match state.vars.bound(name) {
@@ -97,11 +124,15 @@ impl Online {
                 _ => None,
             })
         });
-        let live = earlier.is_some_and(|sub| cx.with(|state| state.facts.subs[sub].conn == conn && state.facts.subs[sub].is_live()));
+        let live = earlier.is_some_and(|sub| {
+            cx.with(|state| state.facts.subs[sub].conn == conn && state.facts.subs[sub].is_live())
+        });
         if live && !self.afresh {
             return Ok(None);
         }
-        let resume = replica.filter(|_| earlier.is_some() && !self.afresh).map(Text);
+        let resume = replica
+            .filter(|_| earlier.is_some() && !self.afresh)
+            .map(Text);
         let subscribe = Subscribe {
             conn: self.conn.clone(),
             tables: tables.clone(),
@@ -118,13 +149,18 @@ impl Online {
     /// Awaits the first complete update. From when it is subscribed on, the name stands for the new replica.
     async fn first_update(&self, cx: &Cx, conn: ConnIx, asked_at: usize) -> Result<(), Stop> {
         let name = self.r#as.as_ref().map(|name| cx.text(name)).transpose()?;
-        cx.until(conn, "the first complete update of the subscription", Duration::ZERO, |state| {
-            let sub = state.facts.sub_of(asked_at)?;
-            if let Some(name) = &name {
-                state.vars.bind(name, Bound::Sub(asked_at));
-            }
-            (!state.facts.subs[sub].completes.is_empty()).then_some(Ok(()))
-        })
+        cx.until(
+            conn,
+            "the first complete update of the subscription",
+            Duration::ZERO,
+            |state| {
+                let sub = state.facts.sub_of(asked_at)?;
+                if let Some(name) = &name {
+                    state.vars.bind(name, Bound::Sub(asked_at));
+                }
+                (!state.facts.subs[sub].completes.is_empty()).then_some(Ok(()))
+            },
+        )
         .await
     }
 }

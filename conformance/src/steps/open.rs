@@ -20,8 +20,14 @@ pub struct Open {
 
 impl Open {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
-        let subprotocols = self.subprotocols.iter().map(|name| cx.text(name)).collect::<Result<Vec<_>, _>>()?;
-        cx.open(&cx.text(&self.conn)?, &subprotocols).await.map(drop)
+        let subprotocols = self
+            .subprotocols
+            .iter()
+            .map(|name| cx.text(name))
+            .collect::<Result<Vec<_>, _>>()?;
+        cx.open(&cx.text(&self.conn)?, &subprotocols)
+            .await
+            .map(drop)
     }
 }
 

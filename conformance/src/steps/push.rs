@@ -43,14 +43,30 @@ impl Push {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let conn = cx.conn(&self.conn)?;
         let mutations = self.planned(cx, conn)?;
-        let given = |template: &Option<Template>| template.as_ref().map(|template| cx.value(&json!([template.0]))).transpose();
+        let given = |template: &Option<Template>| {
+            template
+                .as_ref()
+                .map(|template| cx.value(&json!([template.0])))
+                .transpose()
+        };
         // In a list, what is absent is left as null.
         let alone = |value: Option<Value>| value.map(|list| list[0].clone());
-        let absent = |value: Option<Value>| value.map(|value| if value == json!({ "$absent": true }) { Value::Null } else { value });
+        let absent = |value: Option<Value>| {
+            value.map(|value| {
+                if value == json!({ "$absent": true }) {
+                    Value::Null
+                } else {
+                    value
+                }
+            })
+        };
         let given = Given {
             follows: absent(alone(given(&self.follows)?)),
             epoch: absent(alone(given(&self.epoch)?)),
-            others: self.mutations.iter().any(|mutation| mutation.seq.is_some() || mutation.op_id.is_some()),
+            others: self
+                .mutations
+                .iter()
+                .any(|mutation| mutation.seq.is_some() || mutation.op_id.is_some()),
         };
         let push = cx.push(conn, &mutations, given.clone()).await?;
         if let Some(name) = &self.r#as {
@@ -60,14 +76,23 @@ impl Push {
         if self.r#await == PushAwait::Nothing {
             return Ok(());
         }
-        let expected = self.results.as_ref().map(|results| cx.pattern(&results.0)).transpose()?;
+        let expected = self
+            .results
+            .as_ref()
+            .map(|results| cx.pattern(&results.0))
+            .transpose()?;
         let (at, results) = undeferred(cx, conn, &mutations, push, expected.as_ref()).await?;
-        check_results(cx, expected.as_ref(), &results, mutations.len()).map_err(|stop| stop.at([push.at, at]))
+        check_results(cx, expected.as_ref(), &results, mutations.len())
+            .map_err(|stop| stop.at([push.at, at]))
     }
 
     /// The mutations to send: those to retry as they were, the new ones with their place in the chain.
     fn planned(&self, cx: &Cx, conn: ConnIx) -> Result<Vec<Value>, Stop> {
-        let mut planned = self.retry.iter().map(|name| sent(cx, name)).collect::<Result<Vec<_>, _>>()?;
+        let mut planned = self
+            .retry
+            .iter()
+            .map(|name| sent(cx, name))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut next = cx.next_seq(conn);
         for mutation in &self.mutations {
             let mut message = json!({ "seq": next, "opId": cx.fresh_op_id()?, "ops": cx.value(&mutation.ops.0)? });
@@ -94,7 +119,11 @@ impl Push {
 /// Lets a name stand for a mutation.
 fn bind(state: &mut State, name: &str, conn: ConnIx, mutation: &Value) {
     let session = &state.facts.conns[conn];
-    let bound = match (session.client(), mutation["seq"].as_u64(), mutation["opId"].as_str()) {
+    let bound = match (
+        session.client(),
+        mutation["seq"].as_u64(),
+        mutation["opId"].as_str(),
+    ) {
         (Some(client), Some(seq), Some(op_id)) => Bound::Mutation {
             workspace: session.workspace().to_owned(),
             client: client.to_owned(),
@@ -110,7 +139,12 @@ fn bind(state: &mut State, name: &str, conn: ConnIx, mutation: &Value) {
 fn sent(cx: &Cx, name: &Text) -> Result<Value, Stop> {
     let name = cx.text(name)?;
     let found = cx.with(|state| match state.vars.bound(&name)? {
-        Bound::Mutation { workspace, client, seq, op_id } => {
+        Bound::Mutation {
+            workspace,
+            client,
+            seq,
+            op_id,
+        } => {
             let mutation = state.facts.ledger.find(workspace, client, *seq, op_id)?;
             Some(json!({ "seq": seq, "opId": op_id, "ops": mutation.sends.first()?.ops }))
         }
@@ -135,21 +169,33 @@ async fn undeferred(
         let (at, results) = cx.ack(conn, push).await?;
         let done = all.len();
         all.extend(results);
-        let Some(last) = all.last().filter(|last| last["status"] == "deferred").cloned() else { return Ok((at, all)) };
+        let Some(last) = all
+            .last()
+            .filter(|last| last["status"] == "deferred")
+            .cloned()
+        else {
+            return Ok((at, all));
+        };
         let wanted = match expected {
             None => false,
-            Some(Value::Array(expected)) => expected.get(all.len() - 1).is_none_or(|expected| is_result(expected, &last)),
+            Some(Value::Array(expected)) => expected
+                .get(all.len() - 1)
+                .is_none_or(|expected| is_result(expected, &last)),
             Some(_) => true,
         };
         if wanted || all.len() == done {
             return Ok((at, all));
         }
         if Instant::now() > deadline {
-            return Err(Stop::Unknown("the server deferred the push again and again, up to the deadline".to_owned()));
+            return Err(Stop::Unknown(
+                "the server deferred the push again and again, up to the deadline".to_owned(),
+            ));
         }
         all.pop();
-        cx.defer(&last).await;
-        push = cx.push(conn, &mutations[all.len()..], Given::default()).await?;
+        cx.defer(&last).await?;
+        push = cx
+            .push(conn, &mutations[all.len()..], Given::default())
+            .await?;
     }
 }
 

@@ -1,13 +1,12 @@
 //! `reach`: a replica comes to a version.
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::subscribe::sub;
+use crate::drive::wait::patience;
 use crate::drive::{Cx, Stop};
 use crate::scenario::{Number, Text};
-use super::subscribe::sub;
 
 /// Awaits that a subscription's cursor is at least this version. A server owes that to the author of a mutation in the shape, and to others if
 /// the version changed a row of the shape.
@@ -26,7 +25,10 @@ impl Reach {
         let version = cx.number(&self.version)?;
         let conn = cx.with(|state| state.facts.subs[sub].conn);
         let wanted = format!("an update of {} to version {version} or above", self.sub.0);
-        cx.until(conn, &wanted, Duration::ZERO, |state| {
+        // The author's cursor may follow so much later.
+        let level_ms = cx.with(|state| state.facts.limit(conn, "levelMs"));
+        let patience = patience(level_ms.unwrap_or(0))?;
+        cx.until(conn, &wanted, patience, |state| {
             let sub = &state.facts.subs[sub];
             (sub.replica.version(&sub.epoch) >= version).then_some(Ok(()))
         })

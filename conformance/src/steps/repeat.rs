@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::drive::{Cx, Stop};
-use crate::scenario::Number;
 use super::push_many::counter;
 use super::{Step, run_all};
+use crate::drive::{Cx, Stop};
+use crate::scenario::Number;
+use crate::vars::{COUNT_MAX, bounded};
 
 /// Runs steps several times. Names may have the counter in them, as `"conn": "c${i}"`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +24,8 @@ pub struct Repeat {
 
 impl Repeat {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
-        for turn in 0..cx.number(&self.times)? {
+        let times = bounded("a repetition", cx.number(&self.times)?, COUNT_MAX)?;
+        for turn in 0..times as u64 {
             run_all(&cx.at("steps").turn(&self.var, turn), &self.steps).await?;
         }
         Ok(())

@@ -26,10 +26,17 @@ impl Replay {
                 Event::Sent { conn, frame, .. } if *conn == of => Some(Frame::clone(frame)),
                 _ => None,
             };
-            let frames: Vec<Frame> = state.facts.entries.iter().filter_map(|entry| sent(&entry.event)).collect();
+            let frames: Vec<Frame> = state
+                .facts
+                .entries
+                .iter()
+                .filter_map(|entry| sent(&entry.event))
+                .collect();
             (frames, state.facts.conns[of].hello.clone())
         });
-        if let Some((workspace, client)) = session.and_then(|hello| Some((hello.workspace, hello.client?))) {
+        if let Some((workspace, client)) =
+            session.and_then(|hello| Some((hello.workspace, hello.client?)))
+        {
             cx.with(|state| state.may_replace(&workspace, &client));
         }
         let offered = [syncline_schemas::SUBPROTOCOL.to_owned()];
@@ -37,7 +44,7 @@ impl Replay {
         let replayed = async {
             let conn = opened?;
             // The client itself may come again and replace it.
-            cx.with(|state| state.looked[conn].may_end = true);
+            cx.with(|state| state.let_end(conn));
             for frame in frames {
                 cx.send(conn, frame, 1, false, None).await?;
             }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::drive::{Cx, Stop};
 use crate::history::{Body, Frame};
 use crate::scenario::{Number, Template, Text};
-use crate::vars::Bound;
+use crate::vars::{BYTES_MAX, Bound, bounded};
 
 /// Sends one frame as it stands and awaits nothing. Exactly one of `frame`, `text` and `binary`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -37,19 +37,30 @@ impl Send {
         let conn = cx.conn(&self.conn)?;
         let mut frame = self.made(cx)?;
         if let (Some(to), Body::Text(text)) = (&self.pad_to, &frame.body) {
-            let to = usize::try_from(cx.number(to)?).map_err(Stop::misuse)?;
-            let blanks = to.checked_sub(text.len()).ok_or_else(|| Stop::misuse(format!("the frame is longer than {to} bytes")))?;
+            let to = bounded("a frame", cx.number(to)?, BYTES_MAX)?;
+            let blanks = to
+                .checked_sub(text.len())
+                .ok_or_else(|| Stop::misuse(format!("the frame is longer than {to} bytes")))?;
             frame = Frame::text(format!("{text}{}", " ".repeat(blanks)));
         }
-        let fragments = self.fragments.as_ref().map_or(Ok(1), |fragments| cx.number(fragments))?;
+        let fragments = self
+            .fragments
+            .as_ref()
+            .map_or(Ok(1), |fragments| cx.number(fragments))?;
         if self.unfinished {
             cx.link(conn)?.begin(&frame, fragments as usize).await;
             return Ok(());
         }
-        let spoken = cx.send(conn, frame, fragments as usize, false, None).await?;
+        let spoken = cx
+            .send(conn, frame, fragments as usize, false, None)
+            .await?;
         if let Some(name) = &self.r#as {
             let name = cx.text(name)?;
-            cx.with(|state| state.vars.bind(&name, Bound::Value(json!({ "re": spoken.ordinal }))));
+            cx.with(|state| {
+                state
+                    .vars
+                    .bind(&name, Bound::Value(json!({ "re": spoken.ordinal })))
+            });
         }
         Ok(())
     }

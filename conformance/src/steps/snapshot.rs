@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::drive::{Cx, Session, State, Stop};
-use crate::scenario::{Template, Text};
 use super::rows::expected;
 use super::rows::{AbsentRow, Row, yes};
+use crate::drive::{Cx, Session, State, Stop};
+use crate::scenario::{Template, Text};
 
 /// Reads tables on a fresh connection without `clientId`, and compares the rows of the first complete update.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -32,15 +32,35 @@ impl Snapshot {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let expected = expected(cx, &self.rows, &self.absent, self.exactly)?;
         let tables: BTreeSet<String> = match &self.tables {
-            Some(tables) => tables.iter().map(|table| cx.string(&table.0)).collect::<Result<_, _>>()?,
-            None => expected.rows.iter().map(|(key, _, _)| key).chain(&expected.absent).map(|key| key.0.clone()).collect(),
+            Some(tables) => tables
+                .iter()
+                .map(|table| cx.string(&table.0))
+                .collect::<Result<_, _>>()?,
+            None => expected
+                .rows
+                .iter()
+                .map(|(key, _, _)| key)
+                .chain(&expected.absent)
+                .map(|key| key.0.clone())
+                .collect(),
         };
         if tables.is_empty() {
             return Err(Stop::misuse("a snapshot of no tables"));
         }
-        let workspace = self.workspace.as_ref().map_or_else(|| cx.workspace(), |workspace| cx.text(workspace))?;
+        let workspace = self
+            .workspace
+            .as_ref()
+            .map_or_else(|| cx.workspace(), |workspace| cx.text(workspace))?;
         let name = format!("snapshot-{}", cx.with(State::counted));
-        let (conn, _) = cx.connect(&name, &Session { workspace, ..Session::default() }).await?;
+        let (conn, _) = cx
+            .connect(
+                &name,
+                &Session {
+                    workspace,
+                    ..Session::default()
+                },
+            )
+            .await?;
         let mut rows = BTreeMap::new();
         let mut at = Vec::new();
         for shape in cx.read(conn, &tables).await? {
@@ -51,6 +71,8 @@ impl Snapshot {
             });
         }
         cx.link(conn)?.close().await;
-        expected.check(cx, &rows).map_err(|difference| difference.at(at))
+        expected
+            .check(cx, &rows)
+            .map_err(|difference| difference.at(at))
     }
 }

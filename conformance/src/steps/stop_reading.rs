@@ -26,7 +26,7 @@ pub(super) fn read(cx: &Cx, conn: ConnIx, on: bool) -> Result<(), Stop> {
     // The server may give up on a reader that does not keep up.
     cx.with(|state| {
         state.looked[conn].paused = !on;
-        state.looked[conn].may_end = true;
+        state.let_end(conn);
     });
     Ok(())
 }

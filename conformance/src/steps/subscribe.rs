@@ -43,23 +43,36 @@ impl Subscribe {
         if self.r#await == SubscribeAwait::Nothing {
             return Ok(());
         }
-        let wanted = self.refused.as_ref().map_or_else(|| "subscribed".to_owned(), |code| format!("the error {}", code.0));
+        let wanted = self.refused.as_ref().map_or_else(
+            || "subscribed".to_owned(),
+            |code| format!("the error {}", code.0),
+        );
         let (at, answer) = cx.answer(conn, asked, &wanted).await?;
         if let Some(code) = &self.refused {
             let code = cx.text(code)?;
             let is_it = answer.kind() == "error" && answer.string("code") == Some(&code);
-            return if is_it { Ok(()) } else { Err(Stop::fail(wanted, answer.to_string()).at([asked.at, at])) };
+            return if is_it {
+                Ok(())
+            } else {
+                Err(Stop::fail(wanted, answer.to_string()).at([asked.at, at]))
+            };
         }
         if answer.kind() != "subscribed" {
             return Err(Stop::fail(wanted, answer.to_string()).at([asked.at, at]));
         }
-        if self.r#await == SubscribeAwait::Update { self.first_update(cx, conn, asked.at).await } else { Ok(()) }
+        if self.r#await == SubscribeAwait::Update {
+            self.first_update(cx, conn, asked.at).await
+        } else {
+            Ok(())
+        }
     }
 
     /// Sends the `subscribe`; gives it.
     pub(super) async fn ask(&self, cx: &Cx, conn: ConnIx) -> Result<Spoken, Stop> {
         let resumes = self.resume.as_ref().map(|name| sub(cx, name)).transpose()?;
-        let asked = cx.say_resuming(conn, &self.message(cx, resumes)?, resumes).await?;
+        let asked = cx
+            .say_resuming(conn, &self.message(cx, resumes)?, resumes)
+            .await?;
         if let Some(name) = &self.r#as {
             let name = cx.text(name)?;
             cx.with(|state| state.vars.bind(&name, Bound::Sub(asked.at)));
@@ -70,8 +83,18 @@ impl Subscribe {
     fn message(&self, cx: &Cx, resumes: Option<usize>) -> Result<Value, Stop> {
         let tables = match cx.value(&self.tables.0)? {
             Value::Array(names) => {
-                let name = |name: Value| name.as_str().map(|name| (name.to_owned(), json!({}))).ok_or("a table's name is no string");
-                Value::Object(names.into_iter().map(name).collect::<Result<_, _>>().map_err(Stop::misuse)?)
+                let name = |name: Value| {
+                    name.as_str()
+                        .map(|name| (name.to_owned(), json!({})))
+                        .ok_or("a table's name is no string")
+                };
+                Value::Object(
+                    names
+                        .into_iter()
+                        .map(name)
+                        .collect::<Result<_, _>>()
+                        .map_err(Stop::misuse)?,
+                )
             }
             tables => tables,
         };
@@ -80,7 +103,8 @@ impl Subscribe {
         if let Some(cursor) = &self.cursor {
             message["cursor"] = cx.value(&cursor.0)?;
         }
-        let stands = resumes.and_then(|sub| cx.with(|state| state.facts.subs[sub].replica.cursor.clone()));
+        let stands =
+            resumes.and_then(|sub| cx.with(|state| state.facts.subs[sub].replica.cursor.clone()));
         if let Some((epoch, version)) = stands {
             message["cursor"] = json!({ "epoch": epoch, "version": version });
         }
@@ -89,20 +113,37 @@ impl Subscribe {
 
     async fn first_update(&self, cx: &Cx, conn: ConnIx, asked_at: usize) -> Result<(), Stop> {
         let parts = cx
-            .until(conn, "the first complete update of the subscription", Duration::ZERO, |state| {
-                let sub = &state.facts.subs[state.facts.sub_of(asked_at)?];
-                let last = sub.completes.first()?.last;
-                let parts: Vec<usize> = sub.parts[..=last].iter().map(|part| part.at).collect();
-                state.looked[conn].awaited.extend(&parts);
-                Some(Ok(parts))
-            })
+            .until(
+                conn,
+                "the first complete update of the subscription",
+                Duration::ZERO,
+                |state| {
+                    let sub = &state.facts.subs[state.facts.sub_of(asked_at)?];
+                    let last = sub.completes.first()?.last;
+                    let parts: Vec<usize> = sub.parts[..=last].iter().map(|part| part.at).collect();
+                    state.looked[conn].awaited.extend(&parts);
+                    Some(Ok(parts))
+                },
+            )
             .await?;
-        let Some(expect) = &self.expect else { return Ok(()) };
+        let Some(expect) = &self.expect else {
+            return Ok(());
+        };
         let pattern = cx.pattern(&expect.0)?;
         for at in parts {
             let frame = cx.with(|state| state.facts.frame(at).cloned());
-            cx.matches(&pattern, frame.and_then(|frame| frame.json).as_ref(), Others::Allowed)
-                .map_err(|mismatch| Stop::fail(format!("an update like {}", short(&pattern)), mismatch.to_string()).at([at]))?;
+            cx.matches(
+                &pattern,
+                frame.and_then(|frame| frame.json).as_ref(),
+                Others::Allowed,
+            )
+            .map_err(|mismatch| {
+                Stop::fail(
+                    format!("an update like {}", short(&pattern)),
+                    mismatch.to_string(),
+                )
+                .at([at])
+            })?;
         }
         Ok(())
     }

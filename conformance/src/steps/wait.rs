@@ -1,10 +1,9 @@
 //! `wait`: time that must pass.
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::drive::wait::patience;
 use crate::drive::{Cx, Stop};
 use crate::scenario::Number;
 
@@ -18,7 +17,7 @@ pub struct Wait {
 
 impl Wait {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
-        tokio::time::sleep(Duration::from_millis(cx.number(&self.ms)?)).await;
+        tokio::time::sleep(patience(cx.number(&self.ms)?)?).await;
         Ok(())
     }
 }

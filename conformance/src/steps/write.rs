@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::push_many::counter;
 use crate::drive::outbox::Manner;
 use crate::drive::{Cx, Stop};
 use crate::scenario::{Number, Template, Text};
 use crate::vars::Bound;
-use super::push_many::counter;
 
 /// Puts mutations into the client's outbox and, if its connection is open, sends them, as a real client does: in order, within its window, again where
 /// they were deferred. If the connection ends meanwhile, they stay in the outbox until `online`.
@@ -37,7 +37,8 @@ pub struct Write {
 impl Write {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let (workspace, client) = (cx.workspace()?, cx.text(&self.client)?);
-        let number = |number: &Option<Number>| number.as_ref().map(|number| cx.number(number)).transpose();
+        let number =
+            |number: &Option<Number>| number.as_ref().map(|number| cx.number(number)).transpose();
         for turn in 0..number(&self.times)?.unwrap_or(1) {
             let cx = cx.turn(&counter(), turn);
             for ops in &self.mutations {
@@ -47,7 +48,11 @@ impl Write {
         }
         let name = cx.text(&self.conn)?;
         let online = cx.with(|state| match state.vars.bound(&name) {
-            Some(Bound::Conn(conn)) if state.is_open(*conn) && state.facts.conns[*conn].welcome.is_some() => Some(*conn),
+            Some(Bound::Conn(conn))
+                if state.is_open(*conn) && state.facts.conns[*conn].welcome.is_some() =>
+            {
+                Some(*conn)
+            }
             _ => None,
         });
         let manner = Manner {

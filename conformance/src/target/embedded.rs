@@ -76,7 +76,7 @@ struct Own {
 
 /// A server that runs.
 struct Running {
-    runtime: Runtime,
+    runtime: Stopping,
     log: SqliteLog,
     control: Control,
     stop: oneshot::Sender<()>,
@@ -132,7 +132,7 @@ impl Own {
         *self.url.lock().unwrap_or_else(PoisonError::into_inner) =
             format!("ws://{address}{}", self.config.path);
         Ok(Running {
-            runtime,
+            runtime: Stopping(Some(runtime)),
             log,
             control,
             stop,
@@ -158,10 +158,21 @@ impl Own {
     }
 }
 
+/// A runtime that may be dropped anywhere: it does not wait for its threads then, which a thread of another must not.
+struct Stopping(Option<Runtime>);
+
+impl Drop for Stopping {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// Ends a server, and closes its file.
 async fn end(running: Running, in_order: bool) -> Result<(), String> {
     let Running {
-        runtime,
+        mut runtime,
         log,
         control,
         stop,
@@ -174,20 +185,13 @@ async fn end(running: Running, in_order: bool) -> Result<(), String> {
         served.await.map_err(text)??;
     }
     blocking(move || {
-        runtime.shutdown_timeout(KILL_TIMEOUT);
+        if let Some(runtime) = runtime.0.take() {
+            runtime.shutdown_timeout(KILL_TIMEOUT);
+        }
         log.close();
         Ok(())
     })
     .await
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        if let Some(running) = self.running.get_mut().take() {
-            // A runtime must not wait for its threads on a thread of another.
-            running.runtime.shutdown_background();
-        }
-    }
 }
 
 impl Instance for Own {

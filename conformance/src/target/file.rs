@@ -31,6 +31,17 @@ struct Contents {
     hooks: BTreeMap<Hook, String>,
 }
 
+impl File {
+    /// A server with the commands of its hooks.
+    ///
+    /// # Errors
+    /// A sentence: what is wrong with the URL.
+    pub fn new(server: &str, hooks: BTreeMap<Hook, String>) -> Result<File, String> {
+        let server = Url::parse(server)?.0;
+        Ok(File(Arc::new(Contents { server, hooks })))
+    }
+}
+
 /// Reads a target file.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Whom to judge: a server known by its URL, a target file with hooks, or the reference server within this process.
+//! Whom to judge: a server known by its URL, a target file with hooks, a command that starts one, or the reference server within this process.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use crate::scenario::{Hook, Scenario};
 
+pub mod command;
 pub mod embedded;
 pub mod file;
 pub mod url;

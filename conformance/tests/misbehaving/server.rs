@@ -40,6 +40,7 @@ pub(crate) enum Fault {
 #[derive(Default)]
 struct State {
     version: u64,
+    sessions: u64,
     rows: BTreeMap<(String, String), (Value, u64)>,
     outcomes: BTreeMap<(String, u64), Value>,
 }
@@ -117,7 +118,7 @@ fn answers(
     let mut state = state.lock().unwrap();
     match frame["type"].as_str() {
         Some("hello") => vec![welcome(
-            &state,
+            &mut state,
             client,
             frame["ackedSeq"].as_u64().unwrap_or(0),
         )],
@@ -151,7 +152,8 @@ fn answers(
     }
 }
 
-fn welcome(state: &State, client: Option<&str>, acked: u64) -> Value {
+fn welcome(state: &mut State, client: Option<&str>, acked: u64) -> Value {
+    state.sessions += 1;
     // It never levels: it need not be waited for long.
     let limits = syncline_schemas::Limits {
         level_ms: 1,
@@ -169,7 +171,7 @@ fn welcome(state: &State, client: Option<&str>, acked: u64) -> Value {
         .collect();
     json!({
         "type": "welcome", "epoch": "e", "version": state.version, "lastSeq": own().map(|((_, seq), _)| *seq).max().unwrap_or(0),
-        "results": results, "session": format!("s{}", state.version), "capabilities": [], "serverTime": 0,
+        "results": results, "session": format!("s{}", state.sessions), "capabilities": [], "serverTime": 0,
         "limits": limits, "server": { "name": "small", "version": "0" },
     })
 }

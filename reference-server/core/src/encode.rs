@@ -27,6 +27,9 @@ pub(crate) struct Part {
 /// Bytes of a frame beside its changes.
 const FRAME_REST: usize = 256;
 
+/// A text of more bytes than this will probably fill its frame.
+const SMALL: usize = 4096;
+
 /// Writes the next part: as many of the changes as fit into `part_bytes`, one at least.
 pub(crate) fn part<'a>(
     head: UpdateHead<'_>,
@@ -52,6 +55,8 @@ pub(crate) fn part<'a>(
     } else {
         text.push_str(r#"],"more":true}"#);
     }
+    // It may wait in a queue, which counts what is in it.
+    text.shrink_to_fit();
     Part { text, sent, last }
 }
 
@@ -62,33 +67,56 @@ fn fill<'a>(
     part_bytes: usize,
 ) -> Option<Position> {
     let mut sent = None;
+    let mut table = TableName::default();
     while let Some(change) = changes.peek() {
         let before = text.len();
         if sent.is_some() {
             text.push(',');
         }
-        write_change(text, change);
+        write_change(text, table.as_json(change.table), change);
         if sent.is_some() && text.len() > part_bytes {
             text.truncate(before);
             break;
         }
-        sent = Some(change.position);
+        sent = Some(change.row.position);
         changes.next();
+        if text.len() > SMALL {
+            // All the room at once, also for the change that passes the bound and is taken back.
+            text.reserve((part_bytes + part_bytes / 8).saturating_sub(text.len()));
+        }
     }
     sent
 }
 
-fn write_change(text: &mut String, change: &ChangeRef<'_>) {
-    text.push_str(match change.value {
+/// The name of the table that was written last, as JSON: the next change is probably one of the same.
+#[derive(Default)]
+struct TableName<'a> {
+    name: &'a str,
+    json: String,
+}
+
+impl<'a> TableName<'a> {
+    fn as_json(&mut self, name: &'a str) -> &str {
+        if !std::ptr::eq(self.name, name) {
+            self.name = name;
+            self.json.clear();
+            json::string(&mut self.json, name);
+        }
+        &self.json
+    }
+}
+
+fn write_change(text: &mut String, table: &str, change: &ChangeRef<'_>) {
+    text.push_str(match change.row.value {
         Some(_) => r#"{"op":"set","table":"#,
         None => r#"{"op":"delete","table":"#,
     });
-    json::string(text, change.table);
+    text.push_str(table);
     text.push_str(r#","key":"#);
     json::string(text, change.key);
     text.push_str(r#","version":"#);
-    json::integer(text, change.position.version);
-    if let Some(value) = change.value {
+    json::integer(text, change.row.position.version);
+    if let Some(value) = &change.row.value {
         text.push_str(r#","value":"#);
         text.push_str(value.get());
     }
@@ -97,18 +125,19 @@ fn write_change(text: &mut String, change: &ChangeRef<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use syncline_schemas::{Json, ServerMessage};
+    use syncline_schemas::ServerMessage;
 
     use super::*;
+    use crate::table::Row;
 
-    fn changes(values: &[Option<Json>]) -> Vec<ChangeRef<'_>> {
+    fn rows(values: &[&str]) -> Vec<Row> {
         (1..)
             .zip(values)
-            .map(|(version, value)| ChangeRef {
+            .map(|(version, value)| Row {
+                value: value.parse().ok(),
                 position: Position { version, slot: 0 },
-                table: "a\"b",
-                key: "k\u{1}",
-                value: value.as_ref(),
+                writer: "w".into(),
+                others_version: 0,
             })
             .collect()
     }
@@ -116,8 +145,13 @@ mod tests {
     /// The parts of an update with these values, and how many changes each has.
     #[track_caller]
     fn check(values: &[&str], part_bytes: usize, expected: &[usize]) {
-        let values: Vec<_> = values.iter().map(|value| value.parse().ok()).collect();
-        let mut changes = changes(&values).into_iter().peekable();
+        let (table, key, rows) = ("a\"b", "k\u{1}".into(), rows(values));
+        let changes = rows.iter().map(|row| ChangeRef {
+            table,
+            key: &key,
+            row,
+        });
+        let mut changes = changes.peekable();
         let mut sizes = Vec::new();
         loop {
             let head = UpdateHead {

@@ -210,7 +210,7 @@ impl<'a, I: Iterator<Item = ChangeRef<'a>>> Iterator for Merged<'a, I> {
     fn next(&mut self) -> Option<ChangeRef<'a>> {
         // Few tables a shape: looking at each beats keeping them sorted.
         let heads = self.sources.iter().enumerate();
-        let (index, _) = heads.min_by_key(|(_, (change, _))| change.position)?;
+        let (index, _) = heads.min_by_key(|(_, (change, _))| change.row.position)?;
         let (head, source) = &mut self.sources[index];
         match source.next() {
             Some(next) => Some(std::mem::replace(head, next)),

@@ -58,10 +58,9 @@ impl Row {
 /// A change as it stands in the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChangeRef<'a> {
-    pub(crate) position: Position,
     pub(crate) table: &'a str,
-    pub(crate) key: &'a str,
-    pub(crate) value: Option<&'a Json>,
+    pub(crate) key: &'a Arc<str>,
+    pub(crate) row: &'a Row,
 }
 
 /// The rows of one table.
@@ -137,11 +136,10 @@ impl Table {
         let behind = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
         self.rows
             .range(behind)
-            .map(move |(position, (key, row))| ChangeRef {
-                position: *position,
+            .map(move |(_, (key, row))| ChangeRef {
                 table: name,
                 key,
-                value: row.value.as_ref(),
+                row,
             })
     }
 

@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::io::SessionKey;
 use crate::sessions::{Staging, Subscription};
 use crate::shapes::ShapeId;
-use crate::table::Position;
+use crate::table::{ChangeRef, Position};
 
 /// An author whose shape of a table must pass a version.
 #[derive(Debug)]
@@ -216,7 +216,7 @@ impl Engine {
         let (base, sent) = (staging.base, staging.sent);
         let changes = self.state.changes_after(&shape.tables, sent);
         let mut changes = changes
-            .filter(|change| change.value.is_some() || change.position.version > base)
+            .filter(|ChangeRef { row, .. }| row.value.is_some() || row.position.version > base)
             .peekable();
         let update = UpdateHead {
             shape: &shape.name,

@@ -67,6 +67,9 @@ async fn carry_out(sink: &mut Sink, session: &Session, work: Work) -> Result<(),
                 if session.link.written(cost) {
                     // If the workspace is gone, it has nothing more to give.
                     let _ = session.workspace.send(Command::Drained);
+                    // Tokio keeps the task that was woken last for this thread, which is busy writing. This one takes its place, so that
+                    // another thread can make the next updates meanwhile.
+                    tokio::spawn(async {});
                 }
             }
         }

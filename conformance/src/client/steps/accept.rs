@@ -21,7 +21,9 @@ pub struct Accept {
 
 impl Accept {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
-        accept(cx, &cx.text(&self.client)?, &cx.text(&self.conn)?).await.map(drop)
+        accept(cx, &cx.text(&self.client)?, &cx.text(&self.conn)?)
+            .await
+            .map(drop)
     }
 }
 

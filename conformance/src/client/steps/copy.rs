@@ -24,7 +24,9 @@ impl Copy {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let (client, to) = (cx.text(&self.client)?, cx.text(&self.to)?);
         if cx.process(&client).is_ok() || cx.process(&to).is_ok() {
-            return Err(Stop::misuse("a store in use cannot be copied: stop or crash the client first"));
+            return Err(Stop::misuse(
+                "a store in use cannot be copied: stop or crash the client first",
+            ));
         }
         let (source, target) = (cx.store(&client)?, cx.store(&to)?);
         let copied = std::fs::remove_dir_all(&target).and_then(|()| copy_folder(&source, &target));

@@ -31,23 +31,41 @@ pub struct Decide {
     pub r#as: Option<Text>,
 }
 
+/// So many pushes in a row may be of what is decided or refused already: what a window can hold, and again as many.
+const IDLE_MAX: usize = 600;
+
 impl Decide {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let (conn, _) = cx.conn(&self.conn)?;
         let mut decided: Vec<Value> = Vec::new();
+        let mut idle = 0;
         while decided.len() < self.results.len() {
             let (at, push) = take(cx, conn, &json!({ "type": "push" })).await?;
+            let before = decided.len();
             let results = self.push(cx, conn, at, &push, &mut decided)?;
             if self.answer {
                 let re = cx.with(|state| ordinal(state, conn, at));
-                cx.say(conn, &json!({ "type": "ack", "re": re, "results": results })).await?;
+                let ack = json!({ "type": "ack", "re": re, "results": results });
+                cx.say(conn, &ack).await?;
+            }
+            idle = if decided.len() > before { 0 } else { idle + 1 };
+            if idle > IDLE_MAX {
+                let actual = format!("{idle} pushes in a row with nothing new to decide");
+                return Err(Stop::fail("the next mutation of the chain", actual).at([at]));
             }
         }
         cx.bind(self.r#as.as_ref(), decided)
     }
 
     /// Decides what is new in a push; gives the results of its ack.
-    fn push(&self, cx: &Cx, conn: ConnIx, at: usize, push: &Value, decided: &mut Vec<Value>) -> Result<Vec<Value>, Stop> {
+    fn push(
+        &self,
+        cx: &Cx,
+        conn: ConnIx,
+        at: usize,
+        push: &Value,
+        decided: &mut Vec<Value>,
+    ) -> Result<Vec<Value>, Stop> {
         let client = cx.with(|state| state.conns[conn].client_id.clone());
         let mut results = Vec::new();
         for mutation in push["mutations"].as_array().into_iter().flatten() {
@@ -66,16 +84,30 @@ impl Decide {
     }
 
     /// Decides a new mutation, as the step says; one more than it speaks of is applied.
-    fn fresh(&self, cx: &Cx, client: &str, at: usize, mutation: &Value, decided: &mut Vec<Value>) -> Result<Value, Stop> {
+    fn fresh(
+        &self,
+        cx: &Cx,
+        client: &str,
+        at: usize,
+        mutation: &Value,
+        decided: &mut Vec<Value>,
+    ) -> Result<Value, Stop> {
         let index = decided.len();
         if let Some(pattern) = self.mutations.get(index) {
             let pattern = cx.pattern(pattern)?;
             let matched = cx.matches(&pattern, Some(mutation));
             matched.map_err(|mismatch| {
-                Stop::fail(format!("a mutation like {}", short(&pattern)), format!("{mismatch}: {}", short(mutation))).at([at])
+                Stop::fail(
+                    format!("a mutation like {}", short(&pattern)),
+                    format!("{mismatch}: {}", short(mutation)),
+                )
+                .at([at])
             })?;
         }
-        let said = self.results.get(index).map_or(Ok("applied".into()), |result| cx.value(&result.0))?;
+        let said = self
+            .results
+            .get(index)
+            .map_or(Ok("applied".into()), |result| cx.value(&result.0))?;
         let result = cx.with(|state| state.world.decide(client, mutation, &said));
         let mut known = mutation.clone();
         for (name, value) in result.as_object().into_iter().flatten() {

@@ -51,11 +51,15 @@ pub(super) fn untaken(state: &mut State, conn: ConnIx, pattern: &Value) -> Optio
     let open: Vec<usize> = received.filter(|at| !session.taken.contains(at)).collect();
     open.into_iter().find(|at| {
         let frame = state.json(*at).cloned();
-        state.matches(pattern, frame.as_ref(), Others::Allowed).is_ok()
+        state
+            .matches(pattern, frame.as_ref(), Others::Allowed)
+            .is_ok()
     })
 }
 
 /// The number of a frame on its connection: what `re` says.
 pub(super) fn ordinal(state: &State, conn: ConnIx, at: usize) -> u64 {
-    state.conns[conn].received.partition_point(|other| *other <= at) as u64
+    state.conns[conn]
+        .received
+        .partition_point(|other| *other <= at) as u64
 }

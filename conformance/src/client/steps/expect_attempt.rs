@@ -35,7 +35,10 @@ impl ExpectAttempt {
         while cx.with(|state| !attempts(state, &client)) {
             if skipped > within {
                 let actual = format!("{skipped} ms have passed for it");
-                return Err(Stop::fail(format!("{client} connects again within {within} ms"), actual));
+                return Err(Stop::fail(
+                    format!("{client} connects again within {within} ms"),
+                    actual,
+                ));
             }
             cx.done(&client, "skip_time", json!({ "ms": step })).await?;
             skipped += step;
@@ -49,14 +52,18 @@ impl ExpectAttempt {
 
 /// Whether there is an attempt to connect that was neither accepted nor turned away.
 fn attempts(state: &State, client: &str) -> bool {
-    let waiting = state.entries.iter().rev().find_map(|entry| match &entry.event {
-        Event::Process { client: own, what } if own == client => match what {
-            Happening::Connects => Some(true),
-            Happening::TurnedAway => Some(false),
+    let waiting = state
+        .entries
+        .iter()
+        .rev()
+        .find_map(|entry| match &entry.event {
+            Event::Process { client: own, what } if own == client => match what {
+                Happening::Connects => Some(true),
+                Happening::TurnedAway => Some(false),
+                _ => None,
+            },
+            Event::Opened { conn, .. } if state.conns[*conn].client == client => Some(false),
             _ => None,
-        },
-        Event::Opened { conn, .. } if state.conns[*conn].client == client => Some(false),
-        _ => None,
-    });
+        });
     waiting.unwrap_or(false)
 }

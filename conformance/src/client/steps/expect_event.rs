@@ -27,7 +27,9 @@ impl ExpectEvent {
         cx.until(&client, None, &wanted, |state| {
             let at = untaken(state, &client, |state, at| {
                 let event = state.json(at).cloned();
-                state.matches(&pattern, event.as_ref(), Others::Allowed).is_ok()
+                state
+                    .matches(&pattern, event.as_ref(), Others::Allowed)
+                    .is_ok()
             })?;
             state.apps.get_mut(&client)?.taken.insert(at);
             Some(Ok(()))
@@ -37,8 +39,17 @@ impl ExpectEvent {
 }
 
 /// The first event of a client that no step has taken, and that fits.
-pub(super) fn untaken(state: &mut State, client: &str, fits: impl Fn(&mut State, usize) -> bool) -> Option<usize> {
+pub(super) fn untaken(
+    state: &mut State,
+    client: &str,
+    fits: impl Fn(&mut State, usize) -> bool,
+) -> Option<usize> {
     let app = state.apps.get(client)?;
-    let events: Vec<usize> = app.events.iter().copied().filter(|at| !app.taken.contains(at)).collect();
+    let events: Vec<usize> = app
+        .events
+        .iter()
+        .copied()
+        .filter(|at| !app.taken.contains(at))
+        .collect();
     events.into_iter().find(|at| fits(state, *at))
 }

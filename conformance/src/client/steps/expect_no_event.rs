@@ -27,13 +27,17 @@ impl ExpectNoEvent {
         let found = cx.with(|state| {
             let at = untaken(state, &client, |state, at| {
                 let event = state.json(at).cloned();
-                state.matches(&pattern, event.as_ref(), Others::Allowed).is_ok()
+                state
+                    .matches(&pattern, event.as_ref(), Others::Allowed)
+                    .is_ok()
             })?;
             Some((at, state.json(at).map_or_else(String::new, short)))
         });
         match found {
             None => Ok(()),
-            Some((at, event)) => Err(Stop::fail(format!("no event like {}", short(&pattern)), event).at([at])),
+            Some((at, event)) => {
+                Err(Stop::fail(format!("no event like {}", short(&pattern)), event).at([at]))
+            }
         }
     }
 }

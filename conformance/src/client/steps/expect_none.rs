@@ -30,7 +30,9 @@ impl ExpectNone {
         });
         match found {
             None => Ok(()),
-            Some((at, frame)) => Err(Stop::fail(format!("no frame like {}", short(&pattern)), frame).at([at])),
+            Some((at, frame)) => {
+                Err(Stop::fail(format!("no frame like {}", short(&pattern)), frame).at([at]))
+            }
         }
     }
 }

@@ -2,6 +2,35 @@
 //!
 //! A new verb is a new file here and a line in `verbs!`; the scenario schema and the guide's test follow from it.
 
+pub mod accept;
+pub mod assert;
+pub mod bind;
+pub mod close;
+pub mod copy;
+pub mod crash;
+pub mod cut;
+pub mod decide;
+pub mod expect;
+pub mod expect_attempt;
+pub mod expect_close;
+pub mod expect_event;
+pub mod expect_no_event;
+pub mod expect_none;
+pub mod repeat;
+pub mod sees;
+pub mod send;
+pub mod serve;
+pub mod session;
+pub mod settle;
+pub mod skip;
+pub mod start;
+pub mod stop;
+pub mod tell;
+pub mod turn_away;
+pub mod until;
+pub mod varied;
+pub mod welcome;
+
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -30,7 +30,9 @@ impl Sees {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let client = cx.text(&self.client)?;
         let with = json!({ "table": cx.text(&self.table)? });
-        let pattern = |template: &Option<Template>| template.as_ref().map(|rows| cx.pattern(rows)).transpose();
+        let pattern = |template: &Option<Template>| {
+            template.as_ref().map(|rows| cx.pattern(rows)).transpose()
+        };
         let (view, base) = (pattern(&self.view)?, pattern(&self.base)?);
         let wanted = wanted(&client, view.as_ref(), base.as_ref());
         let fits = |ok: &Value| {
@@ -38,7 +40,9 @@ impl Sees {
             fits("base", base.as_ref(), ok, Others::Allowed)
         };
         if !self.now {
-            return cx.ask_until(&client, "read_all", &with, &wanted, fits).await;
+            return cx
+                .ask_until(&client, "read_all", &with, &wanted, fits)
+                .await;
         }
         let (at, answer) = cx.answer(&client, "read_all", with).await?;
         fits(&answer["ok"]).map_err(|why| Stop::fail(wanted, why).at([at]))
@@ -47,8 +51,13 @@ impl Sees {
 
 /// Holds the rows against the wanted ones: no row more or less; in a row, `others` says whether members may be left unnamed.
 fn fits(part: &str, wanted: Option<&Value>, ok: &Value, others: Others) -> Result<(), String> {
-    let (Some(wanted), rows) = (wanted, &ok[part]) else { return Ok(()) };
-    let keys = |rows: &Value| rows.as_object().map(|rows| rows.keys().cloned().collect::<Vec<_>>());
+    let (Some(wanted), rows) = (wanted, &ok[part]) else {
+        return Ok(());
+    };
+    let keys = |rows: &Value| {
+        rows.as_object()
+            .map(|rows| rows.keys().cloned().collect::<Vec<_>>())
+    };
     let same = keys(wanted) == keys(rows);
     let matched = matches(wanted, Some(rows), others);
     match (same, matched) {
@@ -60,6 +69,8 @@ fn fits(part: &str, wanted: Option<&Value>, ok: &Value, others: Others) -> Resul
 
 fn wanted(client: &str, view: Option<&Value>, base: Option<&Value>) -> String {
     let parts = [("view", view), ("base", base)];
-    let parts = parts.into_iter().filter_map(|(name, rows)| Some(format!("{name} {}", short(rows?))));
+    let parts = parts
+        .into_iter()
+        .filter_map(|(name, rows)| Some(format!("{name} {}", short(rows?))));
     format!("{client} shows {}", parts.collect::<Vec<_>>().join(" and "))
 }

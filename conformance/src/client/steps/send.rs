@@ -36,12 +36,17 @@ impl Send {
             socket.send(frame, false).await;
             return Ok(());
         }
-        let template = self.frame.as_ref().ok_or_else(|| Stop::misuse("send needs a frame, a text or binary"))?;
+        let template = self
+            .frame
+            .as_ref()
+            .ok_or_else(|| Stop::misuse("send needs a frame, a text or binary"))?;
         let frame = cx.value(&template.0)?;
         cx.with(|state| {
             let client = state.conns[conn].client_id.clone();
             let results = frame["results"].as_array().into_iter().flatten();
-            results.filter(|result| is_outcome(result)).for_each(|result| state.world.decided(&client, result));
+            results
+                .filter(|result| is_outcome(result))
+                .for_each(|result| state.world.decided(&client, result));
             state.world.head = state.world.head.max(whole(&frame["to"]).unwrap_or(0));
         });
         cx.say(conn, &frame).await.map(drop)

@@ -36,15 +36,24 @@ impl Serve {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let (conn, _) = cx.conn(&self.conn)?;
         let tables = cx.value(&self.tables.0)?;
-        let names = tables.as_array().into_iter().flatten().filter_map(Value::as_str);
-        let settings: serde_json::Map<_, _> = names.map(|name| (name.to_owned(), json!({}))).collect();
+        let names = tables
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
+        let settings: serde_json::Map<_, _> =
+            names.map(|name| (name.to_owned(), json!({}))).collect();
         let asked = json!({ "type": "subscribe", "tables": { "$exactly": settings } });
         let (at, subscribe) = take(cx, conn, &asked).await?;
         if let Some(pattern) = &self.cursor {
             let pattern = cx.pattern(pattern)?;
             let matched = cx.matches(&pattern, subscribe.get("cursor"));
             matched.map_err(|mismatch| {
-                Stop::fail(format!("a subscribe from the cursor {}", short(&pattern)), format!("{mismatch}: {}", short(&subscribe))).at([at])
+                Stop::fail(
+                    format!("a subscribe from the cursor {}", short(&pattern)),
+                    format!("{mismatch}: {}", short(&subscribe)),
+                )
+                .at([at])
             })?;
         }
         let shape = format!("shape-{}", subscribe["id"].as_str().unwrap_or_default());
@@ -62,11 +71,15 @@ impl Serve {
     }
 
     fn first_update(&self, cx: &Cx, shape: &str, cursor: &Value) -> Result<Value, Stop> {
-        let changes = self.changes.as_ref().map_or(Ok(json!([])), |changes| cx.value(&changes.0))?;
+        let changes = self
+            .changes
+            .as_ref()
+            .map_or(Ok(json!([])), |changes| cx.value(&changes.0))?;
         let (epoch, head) = cx.with(|state| (state.world.epoch.clone(), state.world.head));
         let to = self.to.as_ref().map_or(Ok(head), |to| cx.number(to))?;
         cx.with(|state| state.world.head = head.max(to));
-        let resumes = cursor["epoch"] == *epoch && whole(&cursor["version"]).is_some_and(|at| at <= head);
+        let resumes =
+            cursor["epoch"] == *epoch && whole(&cursor["version"]).is_some_and(|at| at <= head);
         Ok(if resumes {
             json!({ "type": "update", "shape": shape, "from": cursor["version"], "to": to, "changes": changes })
         } else {

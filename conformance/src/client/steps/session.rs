@@ -8,6 +8,7 @@ use super::accept::accept;
 use super::welcome::welcome;
 use crate::client::cx::Cx;
 use crate::drive::Stop;
+use crate::history::ConnIx;
 use crate::scenario::{Template, Text};
 
 /// Lets a client connect, awaits its `hello` and answers it by `welcome`: honestly, where the scenario does not say otherwise. The name then has `hello` and
@@ -28,15 +29,41 @@ pub struct Session {
     pub told: bool,
 }
 
+/// So many connections in a row may be given up before the client says anything.
+const GIVEN_UP_MAX: usize = 20;
+
 impl Session {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let (client, name) = (cx.text(&self.client)?, cx.text(&self.conn)?);
         if self.told {
             cx.done(&client, "go_online", json!({})).await?;
         }
-        let conn = accept(cx, &client, &name).await?;
-        welcome(cx, conn, &self.conn, self.hello.as_ref(), self.welcome.as_ref()).await
+        let mut conn = accept(cx, &client, &name).await?;
+        for _ in 0..GIVEN_UP_MAX {
+            if is_used(cx, &client, conn).await? {
+                break;
+            }
+            conn = accept(cx, &client, &name).await?;
+        }
+        welcome(
+            cx,
+            conn,
+            &self.conn,
+            self.hello.as_ref(),
+            self.welcome.as_ref(),
+        )
+        .await
     }
+}
+
+/// Whether the client says anything on a connection. One that it gave up before it was let in, for another, is none.
+async fn is_used(cx: &Cx, client: &str, conn: ConnIx) -> Result<bool, Stop> {
+    cx.until(client, None, &format!("{client} says hello"), |state| {
+        let conn = &state.conns[conn];
+        let (spoken, ended) = (!conn.received.is_empty(), conn.ended.is_some());
+        (spoken || ended).then_some(Ok(spoken))
+    })
+    .await
 }
 
 fn yes() -> bool {

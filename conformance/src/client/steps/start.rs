@@ -26,7 +26,11 @@ impl Start {
             state.apps.get(&client)?.ready.as_ref().map(|_| Ok(()))
         };
         let wanted = format!("the first line of the adapter of {client}");
-        if cx.poll(&client, None, &wanted, cx.deadline, &mut { ready }).await?.is_none() {
+        if cx
+            .poll(&client, None, &wanted, cx.deadline, &mut { ready })
+            .await?
+            .is_none()
+        {
             return Err(Stop::Unknown(format!("silent: {wanted} did not come")));
         }
         let with = json!({

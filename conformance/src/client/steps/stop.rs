@@ -22,6 +22,8 @@ impl Stop {
         cx.done(&client, "close", json!({})).await?;
         let process = cx.release(&client)?;
         let left = tokio::time::timeout(cx.deadline, process.leave()).await;
-        left.map_err(|_| drive::Stop::Unknown(format!("the program of {client} does not end after close")))
+        left.map_err(|_| {
+            drive::Stop::Unknown(format!("the program of {client} does not end after close"))
+        })
     }
 }

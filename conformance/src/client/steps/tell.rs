@@ -33,21 +33,36 @@ pub struct Tell {
 impl Tell {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let client = cx.text(&self.client)?;
-        let with = self.with.as_ref().map_or(Ok(json!({})), |with| cx.value(&with.0))?;
+        let with = self
+            .with
+            .as_ref()
+            .map_or(Ok(json!({})), |with| cx.value(&with.0))?;
         if !self.wait {
             return cx.ask(&client, &self.command, with).await.map(drop);
         }
         let (at, answer) = cx.answer(&client, &self.command, with).await?;
         let (part, pattern) = match &self.refused {
             Some(refused) => ("error", cx.pattern(refused)?),
-            None => ("ok", self.answer.as_ref().map_or(Ok(json!({ "$any": true })), |pattern| cx.pattern(pattern))?),
+            None => (
+                "ok",
+                self.answer
+                    .as_ref()
+                    .map_or(Ok(json!({ "$any": true })), |pattern| cx.pattern(pattern))?,
+            ),
         };
         let matched = cx.matches(&pattern, answer.get(part));
         matched.map_err(|mismatch| {
-            let wanted = format!("{} of {client} is answered by {part} {}", self.command, short(&pattern));
+            let wanted = format!(
+                "{} of {client} is answered by {part} {}",
+                self.command,
+                short(&pattern)
+            );
             Stop::fail(wanted, format!("{mismatch}: {}", short(&answer))).at([at])
         })?;
-        cx.bind(self.r#as.as_ref(), answer.get("ok").cloned().unwrap_or(Value::Null))
+        cx.bind(
+            self.r#as.as_ref(),
+            answer.get("ok").cloned().unwrap_or(Value::Null),
+        )
     }
 }
 

@@ -27,11 +27,16 @@ impl TurnAway {
 pub(super) async fn turn_away(cx: &Cx, client: &str) -> Result<(), Stop> {
     let listener = cx.listener(client)?;
     let Ok(stream) = tokio::time::timeout(cx.deadline, listener.next()).await else {
-        return cx.until(client, None, &format!("{client} connects"), |_| None).await;
+        return cx
+            .until(client, None, &format!("{client} connects"), |_| None)
+            .await;
     };
     // Written down first: what the client does then comes after.
     let what = Happening::TurnedAway;
-    cx.journal.record(Event::Process { client: client.to_owned(), what });
+    cx.journal.record(Event::Process {
+        client: client.to_owned(),
+        what,
+    });
     drop(stream);
     Ok(())
 }

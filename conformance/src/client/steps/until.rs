@@ -27,14 +27,18 @@ pub struct Until {
 impl Until {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let client = cx.text(&self.client)?;
-        let with = self.with.as_ref().map_or(Ok(json!({})), |with| cx.value(&with.0))?;
+        let with = self
+            .with
+            .as_ref()
+            .map_or(Ok(json!({})), |with| cx.value(&with.0))?;
         let pattern = cx.pattern(&self.answer)?;
         let wanted = format!("{client} answers {} by {}", self.command, short(&pattern));
         let fits = |ok: &serde_json::Value| {
             let matched = cx.matches(&pattern, Some(ok));
             matched.map_err(|mismatch| format!("{mismatch}: {}", short(ok)))
         };
-        cx.ask_until(&client, &self.command, &with, &wanted, fits).await
+        cx.ask_until(&client, &self.command, &with, &wanted, fits)
+            .await
     }
 }
 

@@ -20,11 +20,23 @@ pub struct Varied {
 impl Varied {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let numbers = cx.value(&self.numbers.0)?;
-        let numbers: Vec<u64> = numbers.as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
-        let spread = numbers.iter().max().zip(numbers.iter().min()).map_or(0, |(most, least)| most - least);
+        let numbers: Vec<u64> = numbers
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_u64)
+            .collect();
+        let spread = numbers
+            .iter()
+            .max()
+            .zip(numbers.iter().min())
+            .map_or(0, |(most, least)| most - least);
         if numbers.len() >= 8 && spread * 20 * numbers.len() as u64 >= numbers.iter().sum() {
             return Ok(());
         }
-        Err(Stop::fail("times that are drawn at random", format!("they are {numbers:?}")))
+        Err(Stop::fail(
+            "times that are drawn at random",
+            format!("they are {numbers:?}"),
+        ))
     }
 }

@@ -28,7 +28,14 @@ pub struct Welcome {
 impl Welcome {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let (conn, _) = cx.conn(&self.conn)?;
-        welcome(cx, conn, &self.conn, self.hello.as_ref(), self.welcome.as_ref()).await
+        welcome(
+            cx,
+            conn,
+            &self.conn,
+            self.hello.as_ref(),
+            self.welcome.as_ref(),
+        )
+        .await
     }
 }
 
@@ -78,5 +85,7 @@ fn overlay(welcome: &mut Value, said: Value) {
 
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }

@@ -29,9 +29,9 @@ pub(in crate::report) struct Lane {
 pub(super) fn name(facts: &Facts, at: usize) -> Option<&str> {
     let event = &facts.entries[at].event;
     match event {
-        Event::Asked { client, .. } | Event::Told { client, .. } | Event::Process { client, .. } => {
-            Some(client)
-        }
+        Event::Asked { client, .. }
+        | Event::Told { client, .. }
+        | Event::Process { client, .. } => Some(client),
         _ => event.conn().map(|conn| facts.conns[conn].name.as_str()),
     }
 }
@@ -39,14 +39,22 @@ pub(super) fn name(facts: &Facts, at: usize) -> Option<&str> {
 /// The lanes of these entries: those with marks stand next to the server.
 pub(super) fn of(facts: &Facts, entries: &BTreeSet<usize>, marked: &BTreeSet<usize>) -> Vec<Lane> {
     let mut names: Vec<&str> = Vec::new();
-    for name in marked.iter().chain(entries).filter_map(|at| name(facts, *at)) {
+    for name in marked
+        .iter()
+        .chain(entries)
+        .filter_map(|at| name(facts, *at))
+    {
         if !names.contains(&name) {
             names.push(name);
         }
     }
     let placed = names.iter().enumerate().map(|(index, name)| Lane {
         name: (*name).to_owned(),
-        side: if index % 2 == 0 { Side::Left } else { Side::Right },
+        side: if index % 2 == 0 {
+            Side::Left
+        } else {
+            Side::Right
+        },
         rank: index / 2,
     });
     placed.collect()

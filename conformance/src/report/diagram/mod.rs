@@ -132,7 +132,9 @@ impl Sketch<'_> {
         let open = self.open.entry(lane).or_default();
         match &self.facts.entries[at].event {
             Event::Opened { .. } => *open += 1,
-            Event::Closed { .. } | Event::Left { .. } => *open = open.saturating_sub(1),
+            Event::Closed { .. } | Event::Reset { .. } | Event::Left { .. } => {
+                *open = open.saturating_sub(1)
+            }
             _ => {}
         }
     }
@@ -169,7 +171,7 @@ impl Sketch<'_> {
             Event::Received { .. } if !by_client => Mark::ToServer(lane),
             Event::Sent { .. } | Event::Received { .. } => Mark::ToClient(lane),
             Event::Opened { .. } => Mark::Opens(lane),
-            Event::Closed { .. } | Event::Left { .. } => Mark::Ends(lane),
+            Event::Closed { .. } | Event::Reset { .. } | Event::Left { .. } => Mark::Ends(lane),
             _ => Mark::Aside(lane),
         }
     }
@@ -203,11 +205,12 @@ fn summed(facts: &Facts, entries: &[usize]) -> String {
     let mut kinds: Vec<_> = kinds.into_iter().collect();
     kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let named = kinds.iter().take(KINDS_NAMED);
-    let named: Vec<_> = named.map(|(kind, count)| format!("{count} {kind}")).collect();
+    let named: Vec<_> = named
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
     let colon = if named.is_empty() { "" } else { ": " };
     format!("{} more{colon}{}", entries.len(), named.join(", "))
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -40,7 +40,11 @@ pub(super) fn chosen(facts: &Facts, marked: &BTreeSet<usize>) -> BTreeSet<usize>
     let end = focus.last().map_or(last, |at| (at + AFTER).min(last));
     let all = 0..(end + 1).min(facts.entries.len());
     let near = |at: &usize| focus.iter().map(|of| of.abs_diff(*at)).min();
-    let mut chosen: BTreeSet<usize> = focus.iter().copied().filter(|at| all.contains(at)).collect();
+    let mut chosen: BTreeSet<usize> = focus
+        .iter()
+        .copied()
+        .filter(|at| all.contains(at))
+        .collect();
     let topic = Topic::of(facts, &focus);
     let bond = |at: &usize| topic.bond(facts, *at);
     let mut related: Vec<usize> = all.clone().filter(|at| bond(at) > 0).collect();
@@ -58,7 +62,10 @@ pub(super) fn chosen(facts: &Facts, marked: &BTreeSet<usize>) -> BTreeSet<usize>
 
 /// Takes the first of these entries, so many that were not taken before.
 fn take(chosen: &mut BTreeSet<usize>, entries: Vec<usize>, most: usize) {
-    let new: Vec<usize> = entries.into_iter().filter(|at| !chosen.contains(at)).collect();
+    let new: Vec<usize> = entries
+        .into_iter()
+        .filter(|at| !chosen.contains(at))
+        .collect();
     chosen.extend(new.into_iter().take(most));
 }
 
@@ -94,7 +101,9 @@ fn is_turn(facts: &Facts, at: usize) -> bool {
         Event::Sent { frame, .. } | Event::Received { frame, .. } => {
             ["hello", "welcome", "error", "goaway"].contains(&frame.kind())
         }
-        Event::Heard { .. } | Event::Asked { .. } | Event::Told { .. } => false,
+        Event::Heard { .. } | Event::MayEnd { .. } | Event::Asked { .. } | Event::Told { .. } => {
+            false
+        }
         _ => true,
     }
 }
@@ -119,7 +128,8 @@ impl Topic {
 
     fn add(&mut self, facts: &Facts, at: usize) {
         let Some(frame) = facts.frame(at) else { return };
-        let of = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let of =
+            |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         for item in items(frame) {
             self.ops.extend(of(item, "opId"));
             self.rows.extend(row(item));

@@ -110,7 +110,11 @@ impl Plan {
     /// The lanes where they are alive.
     fn lines(&self, row: &Row, top: f64) -> Markup {
         let middle = top + ROW / 2.0;
-        let folded = if row.mark == Mark::Folded { "life folded" } else { "life" };
+        let folded = if row.mark == Mark::Folded {
+            "life folded"
+        } else {
+            "life"
+        };
         let class = |alive: bool| if alive { folded } else { "gone" };
         html! {
             @for (lane, x) in self.lanes.iter().enumerate() {
@@ -155,7 +159,10 @@ impl Plan {
     }
 
     fn arrow(&self, from: f64, to: f64, side: Side, row: &Row, top: f64) -> Markup {
-        let (y1, y2) = (top + (ROW - SLANT) / 2.0 + 2.0, top + (ROW + SLANT) / 2.0 + 2.0);
+        let (y1, y2) = (
+            top + (ROW - SLANT) / 2.0 + 2.0,
+            top + (ROW + SLANT) / 2.0 + 2.0,
+        );
         let class = match (row.shows.is_empty(), row.refuses, row.mark) {
             (false, ..) => "arrow marked",
             (_, true, _) => "arrow refusal",
@@ -207,16 +214,29 @@ fn head(x: f64, y: f64, direction: f64, slope: f64) -> String {
 fn broken(x: f64, y: f64) -> String {
     format!(
         "M{} {}L{} {}M{} {}L{} {}",
-        x - 6.0, y + 1.0, x + 6.0, y - 5.0,
-        x - 6.0, y + 6.0, x + 6.0, y
+        x - 6.0,
+        y + 1.0,
+        x + 6.0,
+        y - 5.0,
+        x - 6.0,
+        y + 6.0,
+        x + 6.0,
+        y
     )
 }
 
 /// Milliseconds.
-#[allow(clippy::cast_precision_loss, reason = "a scenario does not take 285 years")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a scenario does not take 285 years"
+)]
 fn time(row: &Row) -> String {
     let ms = row.at_us as f64 / 1000.0;
-    if ms < 1000.0 { format!("{ms:.1}") } else { format!("{ms:.0}") }
+    if ms < 1000.0 {
+        format!("{ms:.1}")
+    } else {
+        format!("{ms:.0}")
+    }
 }
 
 /// A text, cut if it is longer.

@@ -8,7 +8,10 @@ fn what_matters_is_drawn_and_the_rest_is_folded() {
     let (facts, failures) = sample.failed();
     let diagram = Diagram::of(facts, &failures, Binds::Server);
     let drawn = text(&diagram, 80, Style::Plain);
-    assert!(drawn.lines().all(|line| line.chars().count() <= 80), "{drawn}");
+    assert!(
+        drawn.lines().all(|line| line.chars().count() <= 80),
+        "{drawn}"
+    );
     insta::assert_snapshot!(drawn);
 }
 
@@ -21,8 +24,14 @@ fn where_clients_are_judged_the_runner_is_the_server() {
         let rows = diagram.rows.iter().filter(|row| !row.shows.is_empty());
         rows.map(|row| row.mark).collect()
     };
-    assert!(matches!(marks(Binds::Server)[..], [Mark::ToClient(_), Mark::ToClient(_)]));
-    assert!(matches!(marks(Binds::Client)[..], [Mark::ToServer(_), Mark::ToServer(_)]));
+    assert!(matches!(
+        marks(Binds::Server)[..],
+        [Mark::ToClient(_), Mark::ToClient(_)]
+    ));
+    assert!(matches!(
+        marks(Binds::Client)[..],
+        [Mark::ToServer(_), Mark::ToServer(_)]
+    ));
 }
 
 #[test]

@@ -50,7 +50,9 @@ impl Plan {
         Plan {
             server,
             inner,
-            lanes: (0..diagram.lanes.len()).map(|rank| inner - OUTER * rank).collect(),
+            lanes: (0..diagram.lanes.len())
+                .map(|rank| inner - OUTER * rank)
+                .collect(),
             width: server + MARGIN,
         }
     }
@@ -81,13 +83,29 @@ impl Plan {
             cells.write(10, &format!("*{number}"));
         }
         match row.mark {
-            Mark::ToServer(lane) => self.arrow(&mut cells, self.lanes[lane], self.server, &row.label),
-            Mark::ToClient(lane) => self.arrow(&mut cells, self.server, self.lanes[lane], &row.label),
+            Mark::ToServer(lane) => {
+                self.arrow(&mut cells, self.lanes[lane], self.server, &row.label)
+            }
+            Mark::ToClient(lane) => {
+                self.arrow(&mut cells, self.server, self.lanes[lane], &row.label)
+            }
             Mark::Opens(lane) => self.beside(&mut cells, lane, "o", &row.label),
             Mark::Ends(lane) => self.beside(&mut cells, lane, "X", &row.label),
             Mark::Aside(lane) => self.beside(&mut cells, lane, "•", &row.label),
-            Mark::Across => cells.write(GUTTER + 2, &format!("~~ {} ~~", cut(&row.label, self.width.saturating_sub(GUTTER + 10)))),
-            Mark::Folded => cells.write(self.inner + 2, &format!("⋮ {}", cut(&row.label, self.server.saturating_sub(self.inner + 5)))),
+            Mark::Across => cells.write(
+                GUTTER + 2,
+                &format!(
+                    "~~ {} ~~",
+                    cut(&row.label, self.width.saturating_sub(GUTTER + 10))
+                ),
+            ),
+            Mark::Folded => cells.write(
+                self.inner + 2,
+                &format!(
+                    "⋮ {}",
+                    cut(&row.label, self.server.saturating_sub(self.inner + 5))
+                ),
+            ),
         }
         cells.text()
     }
@@ -134,7 +152,10 @@ impl Cells {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a scenario does not take 285 years")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a scenario does not take 285 years"
+)]
 fn time(row: &Row) -> String {
     format!("{:.1}", row.at_us as f64 / 1000.0)
 }

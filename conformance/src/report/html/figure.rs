@@ -11,7 +11,7 @@ use crate::drive::Failure;
 use crate::facts::Facts;
 use crate::history::{Event, Frame};
 use crate::judge::Judgement;
-use crate::report::diagram::{Diagram, Row, ROW, svg};
+use crate::report::diagram::{Diagram, ROW, Row, svg};
 use crate::report::redact::Redaction;
 use crate::report::transcript;
 use crate::report::words::elided;
@@ -39,7 +39,10 @@ impl<'a> Figure<'a> {
         Figure {
             facts,
             redaction,
-            marked: failures.iter().flat_map(|failure| failure.at.iter().copied()).collect(),
+            marked: failures
+                .iter()
+                .flat_map(|failure| failure.at.iter().copied())
+                .collect(),
             diagram: Diagram::of(facts, failures, binds),
         }
     }
@@ -135,7 +138,10 @@ impl<'a> Figure<'a> {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a scenario does not take 285 years")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a scenario does not take 285 years"
+)]
 fn seconds(facts: &Facts, at: usize) -> String {
     format!("{:.4}", facts.entries[at].at_us as f64 / 1e6)
 }

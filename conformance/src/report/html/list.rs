@@ -19,7 +19,10 @@ pub(super) fn open_questions(run: &Run<'_>) -> Markup {
             Verdict::NotJudged(why) => ("not judged", why.as_str()),
             _ => continue,
         };
-        reasons.entry(reason).or_default().push(&judgement.scenario.id);
+        reasons
+            .entry(reason)
+            .or_default()
+            .push(&judgement.scenario.id);
     }
     html! {
         @if !reasons.is_empty() {

@@ -32,7 +32,10 @@ impl Found {
     }
 
     /// The class, the sign and the word of what was found of a requirement.
-    pub(super) fn sign(&self, requirement: &Requirement) -> (&'static str, &'static str, &'static str) {
+    pub(super) fn sign(
+        &self,
+        requirement: &Requirement,
+    ) -> (&'static str, &'static str, &'static str) {
         let has = |set: &BTreeSet<String>| set.contains(&requirement.id);
         match (has(&self.broken), has(&self.judged), requirement.level) {
             (true, ..) => ("broken", "×", "broken"),

@@ -49,8 +49,14 @@ fn line(step: &Value) -> String {
         !empty && name != "note" && !INNER.contains(&name)
     };
     let first = FIRST.iter().filter_map(|name| members.get_key_value(*name));
-    let others = members.iter().filter(|(name, _)| !FIRST.contains(&name.as_str()));
-    let shown = first.chain(others).filter(|(name, value)| says(name, value));
-    let shown: Vec<_> = shown.map(|(name, value)| format!("{name:?}: {value}")).collect();
+    let others = members
+        .iter()
+        .filter(|(name, _)| !FIRST.contains(&name.as_str()));
+    let shown = first
+        .chain(others)
+        .filter(|(name, value)| says(name, value));
+    let shown: Vec<_> = shown
+        .map(|(name, value)| format!("{name:?}: {value}"))
+        .collect();
     format!("{{ {} }}", shown.join(", "))
 }

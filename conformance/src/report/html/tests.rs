@@ -6,9 +6,14 @@ use crate::report::samples::{EVIL, SECRETS, Sample};
 
 /// The page without what HTML does not close.
 fn as_xml(page: &str) -> String {
-    let body = page.strip_prefix("<!DOCTYPE html>").expect("a document type");
+    let body = page
+        .strip_prefix("<!DOCTYPE html>")
+        .expect("a document type");
     let (head, rest) = body.split_once("<title>").expect("a title");
-    let open = head.split("<meta").next().expect("there is something before");
+    let open = head
+        .split("<meta")
+        .next()
+        .expect("there is something before");
     format!("{open}<title>{rest}")
 }
 
@@ -31,7 +36,10 @@ fn every_element_is_closed() {
 #[test]
 fn what_came_over_the_wire_is_text() {
     let page = page(&Sample::new().run());
-    assert!(page.contains("&lt;/pre&gt;&lt;script&gt;"), "it is not there at all");
+    assert!(
+        page.contains("&lt;/pre&gt;&lt;script&gt;"),
+        "it is not there at all"
+    );
     assert!(!page.contains(EVIL));
     assert!(!page.contains("<script"));
 }
@@ -53,7 +61,10 @@ fn every_link_leads_somewhere() {
     let links: Vec<&str> = links.filter_map(|rest| rest.split('"').next()).collect();
     assert!(!links.is_empty());
     for link in links {
-        assert!(page.contains(&format!("id=\"{link}\"")), "nothing is named {link}");
+        assert!(
+            page.contains(&format!("id=\"{link}\"")),
+            "nothing is named {link}"
+        );
     }
 }
 

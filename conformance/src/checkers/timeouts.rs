@@ -1,0 +1,102 @@
+//! Timeouts: nobody is closed for silence before the time that was announced.
+//!
+//! What is looked at is the runner's clock, so only half the time counts as too early.
+
+use super::{Checker, Findings};
+use crate::facts::Facts;
+use crate::history::{ConnIx, Event};
+
+pub(super) const CHECKER: Checker = Checker {
+    name: "timeouts",
+    requirements: &["CONN-HELLO-TIMEOUT", "CONN-IDLE"],
+    check,
+};
+
+fn check(facts: &Facts, findings: &mut Findings) {
+    for (index, conn) in facts.conns.iter().enumerate() {
+        let last = conn
+            .received
+            .last()
+            .and_then(|at| Some((*at, facts.frame(*at)?)));
+        match last.map(|(at, last)| (at, last.string("code"), last.string("reason"))) {
+            Some((at, Some("hello_timeout"), _)) if conn.sent.is_empty() => {
+                let limit = announced(facts, "helloTimeoutMs");
+                early(
+                    "CONN-HELLO-TIMEOUT",
+                    facts,
+                    (conn.opened_at, at),
+                    limit,
+                    findings,
+                );
+            }
+            // One that was not reading has answered pings late, and heard of them later still.
+            Some((at, _, Some("idle"))) if conn.may_end_at.is_none() => {
+                let spoke = last_spoken(facts, index, at);
+                let limit = facts.limit(index, "idleTimeoutMs");
+                early("CONN-IDLE", facts, (spoke, at), limit, findings);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A limit as some session of the same server was told it.
+fn announced(facts: &Facts, name: &str) -> Option<u64> {
+    (0..facts.conns.len()).find_map(|conn| facts.limit(conn, name))
+}
+
+/// When the runner last said something on this connection: a frame, or the pong to a WebSocket ping.
+fn last_spoken(facts: &Facts, of: ConnIx, before: usize) -> usize {
+    let spoke = |at: &usize| match &facts.entries[*at].event {
+        Event::Opened { conn, .. } | Event::Sent { conn, .. } | Event::Heard { conn } => {
+            *conn == of
+        }
+        _ => false,
+    };
+    (0..before).rfind(spoke).unwrap_or(0)
+}
+
+fn early(
+    requirement: &'static str,
+    facts: &Facts,
+    (from, to): (usize, usize),
+    limit_ms: Option<u64>,
+    findings: &mut Findings,
+) {
+    let Some(limit_ms) = limit_ms else { return };
+    let took_ms = (facts.entries[to].at_us - facts.entries[from].at_us) / 1000;
+    findings.must(
+        requirement,
+        took_ms >= limit_ms / 2,
+        [from, to],
+        || format!("not before {limit_ms} ms of silence"),
+        || format!("after {took_ms} ms"),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::notation::table;
+    use super::*;
+
+    #[test]
+    fn good_and_bad_timeouts() {
+        // The notation's clock ticks a millisecond a line; waiting is a line too.
+        let begun = "a > hello\na < welcome 0 0\n";
+        let idle = |rest: &str| format!("{begun}{rest}a < goaway idle\na closed 1001");
+        let hello =
+            |rest: &str| format!("{begun}b open\n{rest}b < error hello_timeout\nb closed 1008");
+        table(
+            &CHECKER,
+            &[
+                ("CONN-IDLE", idle("wait 60000\n").as_str()),
+                ("CONN-HELLO-TIMEOUT", hello("wait 10000\n").as_str()),
+            ],
+            &[
+                ("CONN-IDLE", idle("wait 60000\na heard\n").as_str()),
+                ("CONN-IDLE", idle("wait 20000\n").as_str()),
+                ("CONN-HELLO-TIMEOUT", hello("").as_str()),
+            ],
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! Excuses: what a server may say or do at any time, to anybody. It says nothing of how the server keeps the rest, so it is nobody's failure.
+//!
+//! A server may be shut down, be overloaded, find a fault of its own, give a slow reader up, or put a mutation off. A scenario that meets this cannot go on, and
+//! cannot say more. What stays a failure: an error whose fault is the client's, a session that is replaced by nobody, an end without a word.
+
+use serde_json::Value;
+use syncline_schemas::errors;
+
+use super::{State, Stop};
+use crate::history::{ConnIx, Entry, Event, Frame};
+
+/// The shortest `helloTimeoutMs` that a server may announce.
+const HELLO_TIMEOUT_MS_MIN: u64 = 1000;
+
+/// The HTTP statuses of a server that takes nobody in just now.
+const BUSY: [u16; 2] = [429, 503];
+
+/// Why nothing can be said once this frame has come; nothing, if it is no excuse.
+pub(crate) fn of_frame(frame: &Frame) -> Option<Stop> {
+    let may = match frame.kind() {
+        "goaway" => matches!(
+            frame.string("reason"),
+            Some("shutdown" | "slow_consumer" | "history_replaced")
+        ),
+        "error" => {
+            let def = errors::find(frame.string("code").unwrap_or_default());
+            let passes = def.is_some_and(|def| def.retryable && def.fault == errors::Fault::Server);
+            passes && frame.string("scope") == Some("connection")
+        }
+        _ => false,
+    };
+    may.then(|| Stop::Unknown(format!("the server may say so at any time: {frame}")))
+}
+
+/// Why nothing can be said once the handshake was answered with this HTTP status.
+pub(crate) fn of_status(status: u16) -> Option<Stop> {
+    let why = format!("the server takes no connection just now: HTTP status {status}");
+    BUSY.contains(&status).then_some(Stop::Unknown(why))
+}
+
+/// Why nothing can be said once a mutation was deferred that the scenario needs decided.
+pub(crate) fn of_results(results: &[Value]) -> Option<Stop> {
+    let deferred = results
+        .iter()
+        .find(|result| result["status"] == "deferred")?;
+    Some(match deferred["code"] == errors::RATE_LIMITED.code {
+        true => Stop::DidNotHappen("the rate is limited too strictly for what is sent".to_owned()),
+        false => Stop::Unknown(format!("the server deferred what was sent: {deferred}")),
+    })
+}
+
+impl State {
+    /// Why nothing can be said of how the server ended this connection.
+    pub(crate) fn excuse(&self, conn: ConnIx) -> Option<Stop> {
+        let last = *self.facts.conns[conn].received.last()?;
+        let frame = self.facts.frame(last)?;
+        let idle = frame.kind() == "goaway" && frame.string("reason") == Some("idle");
+        if idle && self.was_idle(conn, last) {
+            let why = format!("the runner itself was silent for too long: {frame}");
+            return Some(Stop::Unknown(why));
+        }
+        of_frame(frame)
+    }
+
+    /// Why nothing can be said of another first frame than `welcome`. The runner itself may have been too slow with its `hello`.
+    pub(crate) fn excuse_of_hello(&self, conn: ConnIx) -> Option<Stop> {
+        let session = &self.facts.conns[conn];
+        let first = self.facts.frame(*session.received.first()?)?;
+        if first.string("code") != Some(errors::HELLO_TIMEOUT.code) {
+            return of_frame(first);
+        }
+        let said = session.hello.as_ref().map(|hello| hello.at)?;
+        let entries = &self.facts.entries;
+        let took_us = entries[said].at_us - entries[session.opened_at].at_us;
+        let announced =
+            (0..self.facts.conns.len()).find_map(|conn| self.facts.limit(conn, "helloTimeoutMs"));
+        let late = took_us / 1000 >= announced.unwrap_or(HELLO_TIMEOUT_MS_MIN) / 2;
+        late.then(|| {
+            Stop::Unknown(format!(
+                "the hello came {} ms after the handshake",
+                took_us / 1000
+            ))
+        })
+    }
+
+    /// Whether the runner had sent nothing for as long as the server allows, when this entry came.
+    fn was_idle(&self, conn: ConnIx, at: usize) -> bool {
+        // A WebSocket ping that was heard was answered.
+        let spoke = |entry: &&Entry| match &entry.event {
+            Event::Opened { conn: of, .. }
+            | Event::Sent { conn: of, .. }
+            | Event::Heard { conn: of } => *of == conn,
+            _ => false,
+        };
+        let entries = &self.facts.entries;
+        let Some(last) = entries[..at].iter().rfind(spoke) else {
+            return false;
+        };
+        let silent_us = entries[at].at_us - last.at_us;
+        let limit_ms = self.facts.limit(conn, "idleTimeoutMs");
+        limit_ms.is_some_and(|limit_ms| silent_us / 1000 >= limit_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn excused(text: &str) -> bool {
+        of_frame(&Frame::text(text.to_owned())).is_some()
+    }
+
+    #[test]
+    fn what_a_server_may_say_at_any_time() {
+        assert!(excused(r#"{"type":"goaway","reason":"shutdown"}"#));
+        assert!(excused(
+            r#"{"type":"error","code":"overloaded","scope":"connection"}"#
+        ));
+        assert!(excused(
+            r#"{"type":"error","code":"internal","scope":"connection"}"#
+        ));
+        assert!(!excused(r#"{"type":"goaway","reason":"session_replaced"}"#));
+        assert!(!excused(
+            r#"{"type":"error","code":"hello_required","scope":"connection"}"#
+        ));
+        assert!(!excused(r#"{"type":"pong","t":1}"#));
+    }
+
+    #[test]
+    fn a_deferral_is_nobodys_fault() {
+        let result =
+            |status: &str, code: &str| serde_json::json!({ "status": status, "code": code });
+        let limited = of_results(&[result("applied", ""), result("deferred", "rate_limited")]);
+        assert!(matches!(limited, Some(Stop::DidNotHappen(_))));
+        let busy = of_results(&[result("deferred", "server_busy")]);
+        assert!(matches!(busy, Some(Stop::Unknown(_))));
+        assert!(of_results(&[result("refused", "seq_gap")]).is_none());
+    }
+}

@@ -1,0 +1,169 @@
+//! The hunt: judges random histories, so many or for so long, and makes the failures small.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::print::printed;
+use super::program::program;
+use super::shrink::{Shrunk, requirements_of, shrink};
+use crate::dice;
+use crate::facts::Facts;
+use crate::judge::{Judgement, Settings, Verdict};
+use crate::scenario::{self, Scenario};
+use crate::suite;
+use crate::target::Target;
+
+/// What to hunt for.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Makes the programs: the same ones every time.
+    pub seed: u64,
+    /// How many.
+    pub cases: u64,
+    /// Goes on for so long instead.
+    pub time: Option<Duration>,
+    /// Where failures are saved.
+    pub save: PathBuf,
+}
+
+/// A server that has failed so often is known well enough: each further failure may cost a deadline.
+const FAILED_MAX: usize = 20;
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Hunt {
+    /// The judgements on all histories; where a failure was made smaller, that on the small one.
+    pub judgements: Vec<Judgement>,
+    /// The failures that were made small.
+    pub finds: Vec<Find>,
+    /// The files of the others that did not pass, as they were.
+    pub others: Vec<PathBuf>,
+}
+
+/// A failure that was made small and kept.
+#[derive(Debug)]
+pub struct Find {
+    /// The small one.
+    pub shrunk: Shrunk,
+    /// Where it was saved; or why not.
+    pub saved: Result<PathBuf, String>,
+}
+
+/// So many programs are made at once: enough to keep everybody busy, few enough to end in time.
+const BATCH: u64 = 32;
+
+/// So many failures are made small; a server that breaks everything need not break everything small.
+const SHRUNK_MAX: usize = 3;
+
+/// So many of the others are saved: more of them say nothing new.
+const OTHERS_MAX: usize = 20;
+
+/// The folder, and the chapter, of random histories.
+const CHAPTER: &str = "random";
+
+/// Judges random histories, and tells of each as soon as it is done.
+pub async fn hunt(
+    plan: &Plan,
+    target: Arc<dyn Target>,
+    settings: &Settings,
+    jobs: usize,
+    mut done: impl FnMut(&Judgement),
+) -> Hunt {
+    let began = Instant::now();
+    let hooks = target.hooks();
+    let mut hunt = Hunt::default();
+    let mut told = BTreeSet::new();
+    let mut case = 0;
+    let goes_on = |case: u64| {
+        plan.time
+            .map_or(case < plan.cases, |time| began.elapsed() < time)
+    };
+    while goes_on(case) && hunt.failed() < FAILED_MAX {
+        let until = plan.time.map_or(plan.cases, |_| u64::MAX).min(case + BATCH);
+        let files: Vec<Value> = (case..until)
+            .map(|case| {
+                let seed = dice::mixed(plan.seed, &case.to_string());
+                program(seed, &format!("{CHAPTER}-{}-{case}", plan.seed), &hooks)
+            })
+            .collect();
+        let scenarios = files.iter().map(|file| Arc::new(read(file))).collect();
+        let judged = suite::run(
+            scenarios,
+            Arc::clone(&target),
+            settings.clone(),
+            jobs,
+            &mut done,
+        );
+        for (file, mut judgement) in files.into_iter().zip(judged.await) {
+            if let Some(requirements) = requirements_of(&judgement)
+                && hunt.finds.len() < SHRUNK_MAX
+                && told.insert(requirements)
+            {
+                let shrunk = shrink(file, judgement, &target, settings, jobs).await;
+                judgement = shrunk.judgement.clone();
+                let saved = save(&plan.save, &shrunk.file);
+                hunt.finds.push(Find { shrunk, saved });
+            } else if !matches!(judgement.verdict, Verdict::Pass | Verdict::NotJudged(_))
+                && hunt.others.len() < OTHERS_MAX
+            {
+                hunt.others.extend(save(&plan.save, &file));
+            }
+            if !matches!(judgement.verdict, Verdict::Fail(_)) {
+                // What happened in the millions that passed is nobody's memory.
+                judgement.facts = Facts::default();
+            }
+            hunt.judgements.push(judgement);
+        }
+        case = until;
+    }
+    hunt
+}
+
+impl Hunt {
+    fn failed(&self) -> usize {
+        let failed = |judgement: &&Judgement| matches!(judgement.verdict, Verdict::Fail(_));
+        self.judgements.iter().filter(failed).count()
+    }
+}
+
+/// The scenario of a program.
+pub(super) fn read(file: &Value) -> Scenario {
+    parse(file).expect("a program is a scenario")
+}
+
+/// The scenario of a file that may be none.
+pub(super) fn parse(file: &Value) -> Result<Scenario, Vec<scenario::LoadError>> {
+    let id = file["id"].as_str().unwrap_or_default();
+    scenario::parse(&format!("{CHAPTER}/{id}.json"), &file.to_string())
+}
+
+fn save(folder: &std::path::Path, file: &Value) -> Result<PathBuf, String> {
+    let folder = folder.join(CHAPTER);
+    let path = folder.join(format!("{}.json", file["id"].as_str().unwrap_or_default()));
+    let fault = |error: std::io::Error| format!("{}: cannot be written: {error}", path.display());
+    std::fs::create_dir_all(&folder).map_err(fault)?;
+    std::fs::write(&path, printed(file)).map_err(fault)?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Hook;
+
+    #[test]
+    fn every_program_is_a_scenario_and_its_seed_makes_it() {
+        let hooks = Hook::ALL.into();
+        for seed in 0..500 {
+            let file = program(seed, &format!("random-{seed}"), &hooks);
+            assert_eq!(file, program(seed, &format!("random-{seed}"), &hooks));
+            if let Err(errors) = parse(&file) {
+                panic!("{errors:?}\n{file:#}");
+            }
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Random programs: what several clients do, each in its own way, some of it at once, as the steps of an ordinary scenario.
+//!
+//! A program is a row of phases. Within a phase each client has a branch of its own; between phases something may happen to the server, or the network
+//! heal. At the end everything is well again, everybody comes online, and all must have converged. Values are never used twice, so that a row says
+//! who wrote it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::mishaps;
+use crate::dice::Dice;
+use crate::scenario::Hook;
+
+/// The scenario file of a program.
+#[must_use]
+pub fn program(seed: u64, id: &str, hooks: &BTreeSet<Hook>) -> Value {
+    let mut maker = Maker::new(seed);
+    let hook = maker.server_mishap(hooks);
+    maker.server_ends = hook.is_some_and(Hook::ends_connections);
+    let mut steps = Vec::new();
+    for phase in 0..maker.dice.between(1, 4) {
+        maker.phase(phase, hook, &mut steps);
+    }
+    maker.end(&mut steps);
+    let mut file = json!({
+        "id": id,
+        "title": "Whatever clients do and the network does: everything is applied once, in order, and all come to the same",
+        "checks": ["UPD-COMPLETE"],
+    });
+    if let Some(hook) = hook {
+        file["needs"] = json!({ "hooks": [hook.name()] });
+    }
+    if maker.dice.chance(10) {
+        file["prefers"] = json!({ "limits": { "inFlightMax": maker.dice.between(1, 8), "pushMutationsMax": maker.dice.between(1, 4) } });
+    }
+    file["steps"] = steps.into();
+    file
+}
+
+/// Makes a program.
+pub(super) struct Maker {
+    pub(super) dice: Dice,
+    writers: u64,
+    readers: u64,
+    tables: u64,
+    keys: u64,
+    /// How many of a hundred of a client's doings go wrong.
+    mishaps: u64,
+    /// Whether the server itself goes away: then faults may find nobody to hit.
+    pub(super) server_ends: bool,
+    /// The clients through to whom nothing gets.
+    pub(super) blocked: BTreeSet<u64>,
+    made: u64,
+}
+
+impl Maker {
+    fn new(seed: u64) -> Maker {
+        let mut dice = Dice::new(seed);
+        let writers = *dice.pick(&[2, 2, 2, 3, 3, 4, 5, 8]);
+        let (readers, tables) = (*dice.pick(&[0, 1, 1, 2]), dice.between(1, 3));
+        // Few keys: everybody meets. Many: nobody does.
+        let keys = *dice.pick(&[1, 2, 4, 4, 16]);
+        let mishaps = *dice.pick(&[0, 15, 30, 50]);
+        Maker {
+            dice,
+            writers,
+            readers,
+            tables,
+            keys,
+            mishaps,
+            server_ends: false,
+            blocked: BTreeSet::new(),
+            made: 0,
+        }
+    }
+
+    /// What happens to the server in this program, if anything.
+    fn server_mishap(&mut self, hooks: &BTreeSet<Hook>) -> Option<Hook> {
+        let hook = *self
+            .dice
+            .pick(&[Hook::Kill, Hook::Kill, Hook::Restart, Hook::Truncate]);
+        (self.dice.chance(15) && hooks.contains(&hook)).then_some(hook)
+    }
+
+    /// A number that was not made before.
+    pub(super) fn fresh(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
+
+    fn phase(&mut self, phase: u64, hook: Option<Hook>, steps: &mut Vec<Value>) {
+        let mut branches = Vec::new();
+        for client in 0..self.writers + self.readers {
+            if phase == 0 || self.dice.chance(70) {
+                branches.push(self.branch(client));
+            }
+        }
+        if let Some(hook) = hook.filter(|_| self.dice.chance(60)) {
+            let hook = json!({ "do": "hook", "hook": hook.name() });
+            // Amid everything, or when all is quiet.
+            if self.dice.chance(60) {
+                branches.push(vec![hook]);
+            } else {
+                steps.push(hook);
+            }
+        }
+        if self.dice.chance(15) {
+            branches.push(mishaps::twins(self));
+        }
+        if !branches.is_empty() {
+            steps.push(json!({ "do": "parallel", "branches": branches }));
+        }
+        match self.dice.below(6) {
+            0 => steps.push(json!({ "do": "converge" })),
+            1 | 2 => {
+                self.blocked.clear();
+                steps.push(json!({ "do": "heal" }));
+            }
+            3 => {
+                let some: Vec<u64> = (0..self.writers).filter(|_| self.dice.chance(50)).collect();
+                self.blocked.retain(|client| !some.contains(client));
+                let names: Vec<_> = some
+                    .into_iter()
+                    .map(|client| format!("c{client}"))
+                    .collect();
+                steps.push(json!({ "do": "heal", "conns": names }));
+            }
+            _ => {}
+        }
+    }
+
+    /// What a client does in a phase.
+    fn branch(&mut self, client: u64) -> Vec<Value> {
+        let mut steps = Vec::new();
+        if client >= self.writers {
+            for _ in 0..self.dice.between(1, 3) {
+                self.read(client - self.writers, &mut steps);
+            }
+            return steps;
+        }
+        for _ in 0..self.dice.between(1, 4) {
+            if self.dice.chance(self.mishaps) {
+                mishaps::mishap(self, client, &mut steps);
+            } else {
+                self.act(client, &mut steps);
+            }
+        }
+        steps
+    }
+
+    /// What a client does when nothing goes wrong.
+    fn act(&mut self, client: u64, steps: &mut Vec<Value>) {
+        match self.dice.below(12) {
+            0 => steps.push(json!({ "do": "online", "conn": format!("c{client}"), "client": format!("${{client{client}}}") })),
+            1 => steps.push(self.online(client, true)),
+            2 | 3 => steps.push(self.online(client, false)),
+            // A long queue.
+            4 => {
+                let mut write = self.write(client, false);
+                write["times"] = self.dice.between(5, 60).into();
+                write["perPush"] = self.dice.between(1, 20).into();
+                steps.push(write);
+            }
+            _ => {
+                if self.dice.chance(50) {
+                    steps.push(self.online(client, false));
+                }
+                let wait = self.dice.chance(50);
+                steps.push(self.write(client, wait));
+            }
+        }
+    }
+
+    /// A reader, who comes, goes and comes again.
+    fn read(&mut self, reader: u64, steps: &mut Vec<Value>) {
+        let (name, replica) = (format!("r{reader}"), format!("q{reader}"));
+        let tables = self.all_tables();
+        let online = json!({ "do": "online", "conn": name, "tables": tables, "as": replica, "afresh": self.dice.chance(40) });
+        steps.push(online.clone());
+        match self.dice.below(4) {
+            0 => steps.push(json!({ "do": "cut", "conn": name })),
+            1 => {
+                steps.push(json!({ "do": "cut", "conn": name }));
+                steps.push(mishaps::hindrance(self, &name));
+                steps.push(online);
+            }
+            _ => {}
+        }
+    }
+
+    /// The client comes online, with its replica.
+    pub(super) fn online(&mut self, client: u64, afresh: bool) -> Value {
+        json!({ "do": "online", "conn": format!("c{client}"), "client": format!("${{client{client}}}"), "tables": self.all_tables(),
+                "as": format!("s{client}"), "afresh": afresh })
+    }
+
+    /// The client writes.
+    pub(super) fn write(&mut self, client: u64, wait: bool) -> Value {
+        let count = self.dice.between(1, 3);
+        let mutations: Vec<Value> = (0..count).map(|_| self.ops(Some(client))).collect();
+        let mut write = json!({ "do": "write", "conn": format!("c{client}"), "client": format!("${{client{client}}}"), "mutations": mutations });
+        if !wait {
+            write["await"] = "nothing".into();
+        }
+        if self.dice.chance(15) {
+            write["copies"] = self.dice.between(2, 3).into();
+        }
+        if self.dice.chance(30) {
+            write["perPush"] = 1.into();
+        }
+        write
+    }
+
+    /// The ops of a mutation: each names another row.
+    pub(super) fn ops(&mut self, client: Option<u64>) -> Value {
+        let mut rows = BTreeSet::new();
+        let mut ops = Vec::new();
+        for _ in 0..*self.dice.pick(&[1, 1, 1, 2, 3]) {
+            let (table, key) = (self.dice.below(self.tables), self.dice.below(self.keys));
+            if rows.insert((table, key)) {
+                ops.push(self.op(client, table, key));
+            }
+        }
+        ops.into()
+    }
+
+    fn op(&mut self, client: Option<u64>, table: u64, key: u64) -> Value {
+        let (table, key) = (format!("${{t{table}}}"), format!("k{key}"));
+        let mut op = json!({ "op": "set", "table": table, "key": key });
+        if self.dice.chance(20) {
+            op["op"] = "delete".into();
+        } else {
+            op["value"] = match (self.fresh(), self.dice.below(20)) {
+                (number, 0) => {
+                    json!({ "number": number, "long": { "$repeat": { "text": "x", "count": self.dice.between(100, 2000) } } })
+                }
+                (number, _) => json!(number),
+            };
+        }
+        if let (Some(client), true) = (client, self.dice.chance(15)) {
+            op["ifVersion"] = match self.dice.chance(30) {
+                true => json!(0),
+                false => {
+                    json!({ "$held": { "sub": format!("s{client}"), "table": table, "key": key } })
+                }
+            };
+        }
+        op
+    }
+
+    fn all_tables(&self) -> Vec<String> {
+        (0..self.tables)
+            .map(|table| format!("${{t{table}}}"))
+            .collect()
+    }
+
+    /// Everything is well again, and everybody there.
+    fn end(&mut self, steps: &mut Vec<Value>) {
+        steps.push(json!({ "do": "heal" }));
+        let online = (0..self.writers)
+            .map(|client| vec![self.online(client, false)])
+            .collect::<Vec<_>>();
+        steps.push(json!({ "do": "parallel", "branches": online }));
+        steps.push(json!({ "do": "converge" }));
+    }
+}

@@ -1,0 +1,233 @@
+//! A command that starts a server: the runner starts, kills and restarts it by itself, on the same port and the same data.
+//!
+//! ```text
+//! my-server --listen 127.0.0.1:{port} --data {dir}
+//! ```
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::process::{Child, Command as Process, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+
+use super::{Instance, Target};
+use crate::scenario::{Hook, Scenario};
+
+/// How long a server may take until it listens, and until it has ended.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A command that starts a server. `{port}` and `{dir}` in it become a free port and an empty folder.
+pub struct Command {
+    command: String,
+    path: String,
+    shared: OnceCell<Arc<Own>>,
+}
+
+impl Command {
+    /// The command, and the path of the WebSocket's URL.
+    ///
+    /// # Errors
+    /// A sentence: what it lacks.
+    pub fn new(command: &str, path: &str) -> Result<Command, String> {
+        if !command.contains("{port}") {
+            return Err(format!(
+                "{command}: the command must say where to put the port, as in `--listen 127.0.0.1:{{port}}`"
+            ));
+        }
+        let (command, path) = (command.to_owned(), path.to_owned());
+        Ok(Command {
+            command,
+            path,
+            shared: OnceCell::new(),
+        })
+    }
+}
+
+impl Target for Command {
+    fn describe(&self) -> String {
+        self.command.clone()
+    }
+
+    fn hooks(&self) -> BTreeSet<Hook> {
+        [Hook::Restart, Hook::Kill].into()
+    }
+
+    fn isolates(&self) -> bool {
+        true
+    }
+
+    fn provide<'a>(
+        &'a self,
+        scenario: &'a Scenario,
+    ) -> BoxFuture<'a, Result<Arc<dyn Instance>, String>> {
+        Box::pin(async move {
+            let own: Arc<dyn Instance> = if scenario
+                .needs
+                .hooks
+                .iter()
+                .any(|hook| hook.ends_connections())
+            {
+                Own::start(&self.command, &self.path).await?
+            } else {
+                let start = || Own::start(&self.command, &self.path);
+                Arc::clone(self.shared.get_or_try_init(start).await?) as _
+            };
+            Ok(own)
+        })
+    }
+}
+
+/// A server that runs, with its data.
+struct Own {
+    command: String,
+    url: String,
+    port: u16,
+    child: Mutex<Child>,
+    _data: TempDir,
+}
+
+impl Own {
+    async fn start(command: &str, path: &str) -> Result<Arc<Own>, String> {
+        let data = tempfile::tempdir().map_err(text)?;
+        let port = free_port().map_err(text)?;
+        let command = command
+            .replace("{port}", &port.to_string())
+            .replace("{dir}", &data.path().display().to_string());
+        let child = Mutex::new(spawn(&command)?);
+        let own = Own {
+            command,
+            url: format!("ws://127.0.0.1:{port}{path}"),
+            port,
+            child,
+            _data: data,
+        };
+        own.listening().await?;
+        Ok(Arc::new(own))
+    }
+
+    /// Awaits that somebody listens.
+    async fn listening(&self) -> Result<(), String> {
+        let until = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
+            if let Some(status) = self.child().try_wait().map_err(text)? {
+                return Err(format!("{}: it ended: {status}", self.command));
+            }
+            if Instant::now() > until {
+                return Err(format!(
+                    "{}: nobody listens on port {} after {} s",
+                    self.command,
+                    self.port,
+                    PATIENCE.as_secs()
+                ));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Asks it to end, and awaits that it has.
+    async fn end(&self) -> Result<(), String> {
+        let pid = self.child().id().to_string();
+        Process::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .map_err(text)?;
+        let until = Instant::now() + PATIENCE;
+        while self.child().try_wait().map_err(text)?.is_none() {
+            if Instant::now() > until {
+                return Err(format!(
+                    "{}: it does not end when asked to (SIGTERM)",
+                    self.command
+                ));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Ends it at once.
+    fn kill(&self) -> std::io::Result<()> {
+        let mut child = self.child();
+        child.kill()?;
+        child.wait().map(drop)
+    }
+
+    fn child(&self) -> std::sync::MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed: that is as well.
+        let _ = self.kill();
+    }
+}
+
+impl Instance for Own {
+    fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    fn hook<'a>(&'a self, hook: Hook, _: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            match hook {
+                Hook::Restart => self.end().await?,
+                Hook::Kill => self.kill().map_err(text)?,
+                _ => return Err(format!("a command alone offers no hook `{}`", hook.name())),
+            }
+            *self.child() = spawn(&self.command)?;
+            self.listening().await
+        })
+    }
+}
+
+/// Starts the program itself: a shell in between would be killed in its place.
+fn spawn(command: &str) -> Result<Child, String> {
+    let mut process = Process::new("sh");
+    process
+        .arg("-c")
+        .arg(format!("exec {command}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    process
+        .spawn()
+        .map_err(|error| format!("{command}: {error}"))
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> std::io::Result<u16> {
+    TcpListener::bind(("127.0.0.1", 0))?
+        .local_addr()
+        .map(|address| address.port())
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_command_that_starts_nothing_says_so() {
+        assert!(Command::new("my-server", "/").is_err());
+        let command = Command::new("false {port}", "/").expect("it names the port");
+        let why = command
+            .provide(&Scenario::default())
+            .await
+            .err()
+            .expect("nothing listens");
+        assert!(why.contains("it ended"), "{why}");
+    }
+}
