@@ -2,7 +2,7 @@
 //!
 //! One server is shared by all scenarios that do nothing to it. A scenario that restarts or kills the server, or would like other limits, gets
 //! one of its own, so that scenarios run side by side. Each has a SQLite file in a temporary folder and a runtime of its own:
-//! to kill it is to drop that runtime where it stands, and to open the same file again.
+//! to kill it is to let nothing be committed any more, to drop that runtime where it stands, and to open the same file again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -183,6 +183,9 @@ async fn end(running: Running, in_order: bool) -> Result<(), String> {
         // The server may have ended by itself: then there is nobody to tell.
         let _ = stop.send(());
         served.await.map_err(text)??;
+    } else {
+        // What was acknowledged must be in the file by now: nothing is committed any more.
+        log.abandon();
     }
     blocking(move || {
         if let Some(runtime) = runtime.0.take() {

@@ -50,6 +50,12 @@ impl SqliteLog {
         })))
     }
 
+    /// Commits nothing any more, as if the process had crashed: calls that wait fail, and what they asked for is undone. [`SqliteLog::close`]
+    /// then closes the file. For tests of what a crash leaves.
+    pub fn abandon(&self) {
+        self.0.writer.abandon();
+    }
+
     /// Closes the file, whoever else still has a handle: calls that wait are finished, later ones fail. Blocks until it is closed.
     pub fn close(&self) {
         self.0.close();

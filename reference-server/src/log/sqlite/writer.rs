@@ -1,5 +1,7 @@
 //! The thread that owns the file: what is asked meanwhile goes into one transaction.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -14,7 +16,11 @@ use super::store::Store;
 const JOBS_MAX: usize = 1024;
 
 /// Puts jobs before the thread.
-pub(super) struct Writer(Sender<Message>);
+pub(super) struct Writer {
+    jobs: Sender<Message>,
+    /// Nothing is committed any more.
+    abandoned: Arc<AtomicBool>,
+}
 
 enum Message {
     Job(Job),
@@ -28,12 +34,14 @@ type Answer = Box<dyn FnOnce(Result<(), LogError>) + Send>;
 impl Writer {
     /// Starts the thread.
     pub(super) fn start(connection: Connection) -> Result<(Writer, JoinHandle<()>), LogError> {
-        let (sender, receiver) = channel();
+        let (jobs, receiver) = channel();
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&abandoned);
         let thread = std::thread::Builder::new()
             .name("syncline-sqlite".to_owned())
-            .spawn(move || serve(&mut Store::new(connection), &receiver))
+            .spawn(move || serve(&mut Store::new(connection), &receiver, &over))
             .map_err(LogError::new)?;
-        Ok((Writer(sender), thread))
+        Ok((Writer { jobs, abandoned }, thread))
     }
 
     /// Does the work inside a transaction and returns when that is durable.
@@ -50,14 +58,20 @@ impl Writer {
             })
         });
         let closed = || LogError::new("the log is closed");
-        self.0.send(Message::Job(job)).map_err(|_| closed())?;
+        self.jobs.send(Message::Job(job)).map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// Ends the thread after what it is doing.
     pub(super) fn stop(&self) {
         // If it has ended already, all is well.
-        let _ = self.0.send(Message::Stop);
+        let _ = self.jobs.send(Message::Stop);
+    }
+
+    /// Ends the thread where it stands, as a crash does: what is not committed never is.
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::SeqCst);
+        self.stop();
     }
 }
 
@@ -76,7 +90,7 @@ fn guarded<T>(
     result
 }
 
-fn serve(store: &mut Store, receiver: &Receiver<Message>) {
+fn serve(store: &mut Store, receiver: &Receiver<Message>, abandoned: &AtomicBool) {
     while let Ok(Message::Job(first)) = receiver.recv() {
         let mut answers = Vec::new();
         let mut stopped = false;
@@ -96,9 +110,15 @@ fn serve(store: &mut Store, receiver: &Receiver<Message>) {
                 Err(_) => break,
             }
         }
-        committed = committed.and_then(|()| store.execute("COMMIT"));
+        let over = abandoned.load(Ordering::SeqCst);
+        committed = committed.and_then(|()| match over {
+            true => Err(LogError::new("the log is abandoned")),
+            false => store.execute("COMMIT"),
+        });
         if let Err(error) = &committed {
-            tracing::error!(%error, "the transaction failed");
+            if !over {
+                tracing::error!(%error, "the transaction failed");
+            }
             store.forget();
             // It fails if the failure has ended the transaction already.
             let _ = store.execute("ROLLBACK");
@@ -106,8 +126,48 @@ fn serve(store: &mut Store, receiver: &Receiver<Message>) {
         for answer in answers {
             answer(committed.clone());
         }
-        if stopped {
+        if stopped || over {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(path: &std::path::Path) -> u64 {
+        let connection = Connection::open(path).unwrap();
+        let count = "SELECT count(*) FROM sqlite_master";
+        connection.query_row(count, [], |row| row.get(0)).unwrap()
+    }
+
+    /// The job is within its transaction when the writer is abandoned, and another waits behind it.
+    #[tokio::test]
+    async fn what_is_not_committed_when_it_is_abandoned_never_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let (writer, thread) = Writer::start(Connection::open(&path).unwrap()).unwrap();
+        writer
+            .run(|store| store.execute("CREATE TABLE kept (x)"))
+            .await
+            .unwrap();
+        let (begun, begins) = oneshot::channel();
+        let (go, goes_on) = channel();
+        let open = writer.run(move |store| {
+            store.execute("CREATE TABLE lost (x)")?;
+            begun.send(()).unwrap();
+            goes_on.recv().map_err(LogError::new)
+        });
+        let queued = writer.run(|store| store.execute("CREATE TABLE queued (x)"));
+        let abandon = async {
+            begins.await.unwrap();
+            writer.abandon();
+            go.send(()).unwrap();
+        };
+        let (open, queued, ()) = tokio::join!(open, queued, abandon);
+        assert!(open.is_err() && queued.is_err());
+        thread.join().unwrap();
+        assert_eq!(tables(&path), 1);
     }
 }
