@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::Trouble;
+use crate::coverage::UNMUTATED;
 use crate::matcher::short;
 use crate::report::{text_columns, wrapped};
 use crate::requirements::{self, Binds, Requirement};
@@ -79,6 +80,9 @@ impl From<client::Scenario> for Story {
     }
 }
 
+/// So many scenarios' reasons are told of a requirement; `explain` of a scenario tells its own.
+const REASONS_TOLD: usize = 5;
+
 fn explain_requirement(requirement: &Requirement, scenarios: &[Story]) {
     let binds = if requirement.binds == Binds::Server {
         "server"
@@ -96,6 +100,17 @@ fn explain_requirement(requirement: &Requirement, scenarios: &[Story]) {
         .iter()
         .filter(|scenario| scenario.checks.contains(&requirement.id))
         .collect();
+    let reasons: Vec<&str> = own
+        .iter()
+        .filter_map(|scenario| scenario.why.as_deref())
+        .collect();
+    if !reasons.is_empty() {
+        outln!("Why it is there: what was seen without it, or is feared");
+        for why in reasons.iter().take(REASONS_TOLD) {
+            outln!("{}", wrapped(&format!("- {why}"), "  ", text_columns()));
+        }
+        outln!();
+    }
     if !own.is_empty() {
         outln!("Scenarios that check it:");
         for scenario in own {
@@ -131,6 +146,10 @@ fn explain_requirement(requirement: &Requirement, scenarios: &[Story]) {
             let title = wrapped(&mutant.text.title, "      ", text_columns());
             outln!("The mutant {} breaks it:\n{title}", mutant.name);
         }
+    }
+    if let Some(reason) = UNMUTATED.get(&requirement.id) {
+        let reason = wrapped(reason, "  ", text_columns());
+        outln!("No mutant breaks it:\n{reason}");
     }
 }
 
