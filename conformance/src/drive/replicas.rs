@@ -194,11 +194,13 @@ impl Cx {
 /// Two live replicas that differ in a table of both: how, and the last entries of each.
 fn differing(state: &State, subs: &[usize]) -> Option<(String, Vec<usize>)> {
     // What one with a bare cursor held before is only believed, and perhaps not all was told then: the checkers judge it, later.
-    let known = |sub: &usize| {
-        let sub = &state.facts.subs[*sub];
-        sub.cursor.is_none() || sub.resumes.is_some()
+    // One that has ended meanwhile is no live replica any more.
+    let live = state.live_subs();
+    let compared = |index: &usize| {
+        let sub = &state.facts.subs[*index];
+        live.contains(index) && (sub.cursor.is_none() || sub.resumes.is_some())
     };
-    let subs: Vec<usize> = subs.iter().copied().filter(known).collect();
+    let subs: Vec<usize> = subs.iter().copied().filter(compared).collect();
     let pairs = subs
         .iter()
         .enumerate()

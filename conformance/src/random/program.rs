@@ -105,7 +105,8 @@ impl Maker {
                 steps.push(hook);
             }
         }
-        if self.dice.chance(15) {
+        // Twins do not come again: where the server goes away they would say nothing.
+        if self.dice.chance(15) && !self.server_ends {
             branches.push(mishaps::twins(self));
         }
         if !branches.is_empty() {
