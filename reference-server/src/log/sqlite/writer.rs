@@ -133,6 +133,7 @@ fn serve(store: &mut Store, receiver: &Receiver<Message>, abandoned: &AtomicBool
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::*;
 
