@@ -81,8 +81,12 @@ fn replaced(facts: &Facts, older: &Conn, newer: &Conn, findings: &mut Findings) 
     let reason = last
         .filter(|frame| frame.kind() == "goaway")
         .and_then(|frame| frame.string("reason"));
-    let given_up = older.may_end_at.is_some_and(|at| at < hello.at)
-        && matches!(reason, None | Some("slow_consumer" | "idle"));
+    let paused = older.may_end_at.is_some_and(|at| at < hello.at);
+    let given_up = match reason {
+        None | Some("slow_consumer" | "idle") => paused,
+        // A server may end all its sessions at any time.
+        Some(reason) => matches!(reason, "shutdown" | "history_replaced"),
+    };
     if !by_hook && !given_up {
         let actual = || {
             last.map_or_else(
@@ -186,6 +190,16 @@ mod tests {
             // Sent before the newer welcome came: it may be answered.
             ("", both("a > ping 1\nb < welcome 0 0\na < pong 1")),
             ("", both("a left\nb < welcome 0 0")),
+            // Others may have ended it before: the whole server, or what waits for those who do not read.
+            (
+                "",
+                both("b < welcome 0 0\na < goaway shutdown\na closed 1001"),
+            ),
+            (
+                "",
+                both("b < welcome 0 0\na < goaway idle\na closed 1001")
+                    .replace("b > hello", "a may end\nb > hello"),
+            ),
         ];
         let bad = [
             (
