@@ -71,6 +71,7 @@ impl Cx {
         let retry_until = Instant::now() + patience;
         loop {
             let url = self.server.url();
+            let began = self.with(|state| state.facts.entries.len());
             match tokio::time::timeout_at(
                 deadline,
                 Link::open(&self.journal, network, &url, name, subprotocols),
@@ -81,9 +82,9 @@ impl Cx {
                     let conn = self.adopt(link);
                     let may_end = network.is_some_and(|network| network.may_end(name));
                     self.with(|state| {
-                        // A server that is being ended takes its last connections with it.
+                        // A server that was ended while it was opened takes it along, even if that is seen later.
                         let ending = |(hook, _, done): &(Hook, usize, usize)| {
-                            hook.ends_connections() && *done == usize::MAX
+                            hook.ends_connections() && *done >= began
                         };
                         let ending = state.facts.hooks.iter().any(ending);
                         if may_end || ending {
