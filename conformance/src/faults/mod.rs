@@ -1,6 +1,6 @@
 //! The fault model: what a network may do to a connection, without any IO.
 //!
-//! Bytes, time and a seed go in; bytes to write and the end of the connection come out (see [`Path`]). The shell around it is [`crate::proxy`].
+//! Bytes, time and a seed go in; bytes to write and the end of the connection come out (see [`Path`]). The shell around it is `proxy`.
 //!
 //! TCP below a WebSocket is reliable and ordered. So whatever happens here, each side gets a *prefix* of what the other has sent: late, in
 //! pieces, or cut short, never with a hole. A frame that comes twice, or on another connection, is something that a client sends: that is a
