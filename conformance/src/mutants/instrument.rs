@@ -9,7 +9,9 @@ use std::ops::Range;
 pub struct Change<'a> {
     /// The mutant's name.
     pub mutant: &'a str,
-    /// What stands in the text, once.
+    /// A part of the text, which stands in it once: where to look, if not everywhere.
+    pub within: Option<&'a str>,
+    /// What stands there, once.
     pub find: &'a str,
     /// What the mutant has in its place.
     pub replace: &'a str,
@@ -50,14 +52,21 @@ pub fn instrument(text: &str, changes: &[Change<'_>]) -> Result<String, String> 
 }
 
 fn place(text: &str, change: &Change<'_>) -> Result<Range<usize>, String> {
-    let Change { mutant, find, .. } = change;
+    let told = |why: String| format!("{}: {why}", change.mutant);
+    let part = match change.within {
+        Some(within) => the_one(text, within).map_err(told)?,
+        None => 0..text.len(),
+    };
+    let inner = the_one(&text[part.clone()], change.find).map_err(told)?;
+    Ok(part.start + inner.start..part.start + inner.end)
+}
+
+fn the_one(text: &str, find: &str) -> Result<Range<usize>, String> {
     let mut found = text.match_indices(find);
     match (found.next(), found.next()) {
         (Some((start, _)), None) => Ok(start..start + find.len()),
-        (None, _) => Err(format!("{mutant}: this does not stand in the file: {find}")),
-        (Some(_), Some(_)) => Err(format!(
-            "{mutant}: this stands in the file more than once: {find}"
-        )),
+        (None, _) => Err(format!("this does not stand there: {find}")),
+        (Some(_), Some(_)) => Err(format!("this stands there more than once: {find}")),
     }
 }
 
@@ -91,6 +100,7 @@ fn switched(change: &Change<'_>, original: &str) -> String {
         mutant,
         find,
         replace,
+        ..
     } = change;
     let choice = format!("if crate::mutant::on({mutant:?}) {{ {replace} }} else {{ {original} }}");
     // An expression may stand where a statement could begin; statements may not stand in parentheses.
@@ -110,10 +120,18 @@ mod tests {
     fn check(text: &str, changes: &[(&str, &str, &str)], expected: Result<&str, &str>) {
         let changes: Vec<_> = changes
             .iter()
-            .map(|(mutant, find, replace)| Change {
-                mutant,
-                find,
-                replace,
+            .map(|(mutant, find, replace)| {
+                // `part ~ find`: find, within this part.
+                let (within, find) = match find.split_once(" ~ ") {
+                    Some((within, find)) => (Some(within), find),
+                    None => (None, *find),
+                };
+                Change {
+                    mutant,
+                    within,
+                    find,
+                    replace,
+                }
             })
             .collect();
         let made = instrument(text, &changes).map(|text| text.replace("crate::mutant::on", "on"));
@@ -149,6 +167,35 @@ mod tests {
             "x",
             &[("m", "x", "1"), ("n", "x", "2")],
             Ok(r#"(if on("m") { 1 } else { (if on("n") { 2 } else { x }) })"#),
+        );
+    }
+
+    #[test]
+    fn what_stands_in_many_places_is_found_within_one() {
+        check(
+            "f(a) g(a)",
+            &[("m", "g(a) ~ a", "b")],
+            Ok(r#"f(a) g((if on("m") { b } else { a }))"#),
+        );
+        check(
+            "f(a) g(a)",
+            &[("m", "h(a) ~ a", "")],
+            Err("m: this does not stand there: h(a)"),
+        );
+        check(
+            "g(a) g(a)",
+            &[("m", "g(a) ~ a", "")],
+            Err("more than once: g(a)"),
+        );
+        check(
+            "f(b) g(a)",
+            &[("m", "g(a) ~ b", "")],
+            Err("m: this does not stand there: b"),
+        );
+        check(
+            "f(a) g(a, a)",
+            &[("m", "g(a, a) ~ a", "")],
+            Err("more than once: a"),
         );
     }
 

@@ -72,6 +72,9 @@ pub struct Text {
 pub struct Edit {
     /// The file, from the root of the sources.
     pub file: PathBuf,
+    /// A part of the file, which stands in it exactly once: for what alone would stand in several places.
+    #[serde(default)]
+    pub within: Option<String>,
     /// What stands there: an expression, or statements. It must stand there exactly once.
     pub find: String,
     /// What the mutant has in its place.

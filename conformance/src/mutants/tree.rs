@@ -54,6 +54,7 @@ pub fn instrumented(root: &Path, mutants: &[Mutant]) -> Result<BTreeMap<PathBuf,
             .iter()
             .map(|(mutant, edit)| Change {
                 mutant,
+                within: edit.within.as_deref(),
                 find: &edit.find,
                 replace: &edit.replace,
             })
