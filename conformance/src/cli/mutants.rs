@@ -13,6 +13,7 @@ use crate::mutants::kill::{self, Fate, Trial};
 use crate::mutants::tree::{self, Programs};
 use crate::mutants::{self, Mutant, Side};
 use crate::report::Style;
+use crate::requirements;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct MutantsArgs {
@@ -56,40 +57,79 @@ pub(super) fn run(args: &MutantsArgs) -> Result<ExitCode, Trouble> {
             .map_err(Trouble)?;
         }
     }
-    let alive = try_all(&programs, &chosen, args.jobs.into(), reports.path());
+    let tried = try_all(&programs, &chosen, args.jobs.into(), reports.path());
+    print_matrix(&tried);
+    let killed = tried
+        .iter()
+        .filter(|(_, fate)| matches!(fate, Fate::Killed(_)));
+    let killed = killed.count();
     outln!(
-        "\n{} of {} mutants are killed for what they break, in {:.0} s.",
-        chosen.len() - alive,
+        "\n{killed} of {} mutants are killed for what they break, in {:.0} s.",
         chosen.len(),
         began.elapsed().as_secs_f64()
     );
-    Ok(ExitCode::from(u8::from(alive > 0)))
+    Ok(ExitCode::from(u8::from(killed < chosen.len())))
 }
 
-/// Tries all, and prints a line for each as it ends; returns how many were not killed.
-fn try_all(programs: &Programs, mutants: &[Mutant], jobs: usize, reports: &Path) -> usize {
+/// Tries all, and prints a line for each as it ends.
+fn try_all<'a>(
+    programs: &Programs,
+    mutants: &'a [Mutant],
+    jobs: usize,
+    reports: &Path,
+) -> Vec<(&'a Mutant, Fate)> {
     let style = Style::of(&std::io::stdout());
-    let widest = mutants
-        .iter()
-        .map(|mutant| mutant.name.len())
-        .max()
-        .unwrap_or(0);
-    let (next, alive) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let names = mutants.iter().map(|mutant| mutant.name.len());
+    let widest = names.max().unwrap_or(0);
+    let next = AtomicUsize::new(0);
     let work = || {
+        let mut tried = Vec::new();
         while let Some(mutant) = mutants.get(next.fetch_add(1, Relaxed)) {
             let report = reports.join(format!("{}-{}.json", mutant.side.folder(), mutant.name));
             let trial = kill::attempt(programs, mutant, &report);
-            alive.fetch_add(usize::from(!matches!(trial.fate, Fate::Killed(_))), Relaxed);
-            outln!(
-                "{:7} {:widest$}  {}",
-                mutant.side.folder(),
-                mutant.name,
-                told(mutant, &trial, style)
-            );
+            let (side, name) = (mutant.side.folder(), &mutant.name);
+            outln!("{side:7} {name:widest$}  {}", told(mutant, &trial, style));
+            tried.push((mutant, trial.fate));
         }
+        tried
     };
-    thread::scope(|scope| (0..jobs).for_each(|_| drop(scope.spawn(work))));
-    alive.into_inner()
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        let tried = workers.into_iter().map(|worker| worker.join());
+        tried
+            .flat_map(|tried| tried.expect("no worker panics"))
+            .collect()
+    })
+}
+
+/// Prints, for each requirement that mutants break, how many of them were found to break it, and the names of the others.
+fn print_matrix(tried: &[(&Mutant, Fate)]) {
+    let style = Style::of(&std::io::stdout());
+    let widest = requirements::ALL.iter().map(|known| known.id.len());
+    let widest = widest.max().unwrap_or(0);
+    outln!();
+    for requirement in requirements::ALL.iter() {
+        let id = &requirement.id;
+        let breaking = tried
+            .iter()
+            .filter(|(mutant, _)| mutant.text.breaks.contains(id));
+        let (found, missed): (Vec<_>, Vec<_>) = breaking.partition(|(_, fate)| fate.shows(id));
+        if found.is_empty() && missed.is_empty() {
+            continue;
+        }
+        let count = format!("{} of {}", found.len(), found.len() + missed.len());
+        let count = if missed.is_empty() {
+            style.good(&count)
+        } else {
+            style.bad(&count)
+        };
+        let missed: Vec<&str> = missed
+            .iter()
+            .map(|(mutant, _)| mutant.name.as_str())
+            .collect();
+        let line = format!("{id:widest$}  {count}  {}", missed.join(" "));
+        outln!("{}", line.trim_end());
+    }
 }
 
 /// How many scenarios are named that killed a mutant.

@@ -28,6 +28,18 @@ pub enum Fate {
     Unknown(String),
 }
 
+impl Fate {
+    /// Whether this requirement, which the mutant breaks, was found broken.
+    #[must_use]
+    pub fn shows(&self, id: &String) -> bool {
+        match self {
+            Fate::Killed(_) => true,
+            Fate::WrongReason { missed, .. } => !missed.contains(id),
+            Fate::Survived | Fate::Unknown(_) => false,
+        }
+    }
+}
+
 /// A mutant's trial.
 #[derive(Clone, Debug)]
 pub struct Trial {
