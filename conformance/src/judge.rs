@@ -64,6 +64,8 @@ pub struct Judgement {
     pub facts: Facts,
     /// The requirements that it gave occasion to judge: its own, and what the checkers found.
     pub judged: Vec<String>,
+    /// Whether it is unknown because a fault of it hit nothing, in every attempt: another scenario might say more.
+    pub missed: bool,
     /// How long it took.
     pub took: Duration,
 }
@@ -128,7 +130,9 @@ pub async fn judge(
         if went_through && matches!(verdict, Verdict::Pass | Verdict::Fail(_)) {
             judged.extend(scenario.checks.iter().cloned());
         }
-        if let (Verdict::Pass, Some(place)) = (&verdict, ran.idle_faults.first()) {
+        let missed = ran.idle_faults.first();
+        let missed = missed.filter(|_| matches!(verdict, Verdict::Pass));
+        if let Some(place) = missed {
             attempt += 1;
             if attempt < ATTEMPTS_MAX {
                 continue;
@@ -142,6 +146,7 @@ pub async fn judge(
             verdict,
             facts: ran.facts,
             judged,
+            missed: missed.is_some(),
             took: began.elapsed(),
         };
     }
@@ -159,6 +164,7 @@ impl Judgement {
             verdict,
             facts: Facts::default(),
             judged: Vec::new(),
+            missed: false,
             took: Duration::ZERO,
         }
     }

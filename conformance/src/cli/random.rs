@@ -83,8 +83,12 @@ pub(super) async fn run(
 
 /// What is told of a hunt beside the verdicts.
 pub(super) fn told(plan: &Plan, hunt: &Hunt, style: Style) -> String {
+    let redrawn = match hunt.redrawn {
+        0 => String::new(),
+        count => format!("; {count} drawn again, because a fault hit nothing"),
+    };
     let mut text = format!(
-        "\n{} random histories, seed {}\n",
+        "\n{} random histories, seed {}{redrawn}\n",
         hunt.judgements.len(),
         plan.seed
     );

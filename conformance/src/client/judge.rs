@@ -61,6 +61,7 @@ impl Judgement {
             verdict: self.verdict.clone(),
             facts: crate::facts::Facts::unfolded(self.entries.clone()),
             judged: self.judged.clone(),
+            missed: false,
             took: self.took,
         }
     }

@@ -13,7 +13,7 @@ use super::shrink::{Shrunk, requirements_of, shrink};
 use crate::dice;
 use crate::facts::Facts;
 use crate::judge::{Judgement, Settings, Verdict};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Hook, Scenario};
 use crate::suite;
 use crate::target::Target;
 
@@ -42,6 +42,8 @@ pub struct Hunt {
     pub finds: Vec<Find>,
     /// The files of the others that did not pass, as they were.
     pub others: Vec<PathBuf>,
+    /// How many histories were drawn again, because a fault of the first hit nothing.
+    pub redrawn: usize,
 }
 
 /// A failure that was made small and kept.
@@ -62,6 +64,9 @@ const SHRUNK_MAX: usize = 3;
 /// So many of the others are saved: more of them say nothing new.
 const OTHERS_MAX: usize = 20;
 
+/// So often another history is drawn for one whose faults hit nothing: what it was to show has not been seen.
+const DRAWS_MAX: u64 = 4;
+
 /// The folder, and the chapter, of random histories.
 const CHAPTER: &str = "random";
 
@@ -74,7 +79,6 @@ pub async fn hunt(
     mut done: impl FnMut(&Judgement),
 ) -> Hunt {
     let began = Instant::now();
-    let hooks = target.hooks();
     let mut hunt = Hunt::default();
     let mut told = BTreeSet::new();
     let mut case = 0;
@@ -84,21 +88,30 @@ pub async fn hunt(
     };
     while goes_on(case) && hunt.failed() < FAILED_MAX {
         let until = plan.time.map_or(plan.cases, |_| u64::MAX).min(case + BATCH);
-        let files: Vec<Value> = (case..until)
-            .map(|case| {
-                let seed = dice::mixed(plan.seed, &case.to_string());
-                program(seed, &format!("{CHAPTER}-{}-{case}", plan.seed), &hooks)
-            })
-            .collect();
-        let scenarios = files.iter().map(|file| Arc::new(read(file))).collect();
-        let judged = suite::run(
-            scenarios,
-            Arc::clone(&target),
-            settings.clone(),
-            jobs,
-            &mut done,
-        );
-        for (file, mut judgement) in files.into_iter().zip(judged.await) {
+        let mut judged = Vec::new();
+        let mut drawn: Vec<u64> = (case..until).collect();
+        for draw in 1..=DRAWS_MAX {
+            let files: Vec<Value> = drawn
+                .iter()
+                .map(|case| drawn_for(plan.seed, *case, draw, &target.hooks()))
+                .collect();
+            let scenarios = files.iter().map(|file| Arc::new(read(file))).collect();
+            let counts = |judgement: &Judgement| !judgement.missed || draw == DRAWS_MAX;
+            let done = |judgement: &Judgement| {
+                if counts(judgement) {
+                    done(judgement);
+                }
+            };
+            let judging = suite::run(scenarios, Arc::clone(&target), settings.clone(), jobs, done);
+            let results = drawn.into_iter().zip(files).zip(judging.await);
+            let (counted, again): (Vec<_>, Vec<_>) =
+                results.partition(|(_, judgement)| counts(judgement));
+            judged.extend(counted);
+            drawn = again.into_iter().map(|((case, _), _)| case).collect();
+            hunt.redrawn += drawn.len();
+        }
+        judged.sort_by_key(|((case, _), _)| *case);
+        for ((_, file), mut judgement) in judged {
             if let Some(requirements) = requirements_of(&judgement)
                 && hunt.finds.len() < SHRUNK_MAX
                 && told.insert(requirements)
@@ -121,6 +134,16 @@ pub async fn hunt(
         case = until;
     }
     hunt
+}
+
+/// The program of a case; another one at each draw.
+fn drawn_for(seed: u64, case: u64, draw: u64, hooks: &BTreeSet<Hook>) -> Value {
+    let name = match draw {
+        1 => case.to_string(),
+        draw => format!("{case}-{draw}"),
+    };
+    let id = format!("{CHAPTER}-{seed}-{name}");
+    program(dice::mixed(seed, &name), &id, hooks)
 }
 
 impl Hunt {

@@ -264,6 +264,7 @@ mod tests {
             verdict,
             facts: Facts::of(timed.map(|(event, at_us)| Entry { at_us, event })),
             judged: Vec::new(),
+            missed: false,
             took: Duration::ZERO,
         }
     }

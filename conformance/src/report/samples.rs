@@ -88,6 +88,7 @@ fn judgement(id: &str, verdict: Verdict, entries: Vec<Entry>) -> Judgement {
         verdict,
         facts: Facts::unfolded(entries),
         judged: vec!["UPD-FROM".to_owned()],
+        missed: false,
         took: Duration::from_millis(20),
     }
 }

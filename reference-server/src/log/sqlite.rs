@@ -50,8 +50,8 @@ impl SqliteLog {
         })))
     }
 
-    /// Commits nothing any more, as if the process had crashed: calls that wait fail, and what they asked for is undone. [`SqliteLog::close`]
-    /// then closes the file. For tests of what a crash leaves.
+    /// Commits nothing any more, as if the process had crashed: calls that wait are never answered, and what they asked for is undone.
+    /// [`SqliteLog::close`] then closes the file. For tests of what a crash leaves.
     pub fn abandon(&self) {
         self.0.writer.abandon();
     }

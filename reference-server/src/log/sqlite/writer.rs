@@ -44,7 +44,7 @@ impl Writer {
         Ok((Writer { jobs, abandoned }, thread))
     }
 
-    /// Does the work inside a transaction and returns when that is durable.
+    /// Does the work inside a transaction and returns when that is durable; never, once it is abandoned.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Store) -> Result<T, LogError> + Send + 'static,
@@ -57,9 +57,16 @@ impl Writer {
                 let _ = reply.send(committed.and(result));
             })
         });
-        let closed = || LogError::new("the log is closed");
-        self.jobs.send(Message::Job(job)).map_err(|_| closed())?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
+        let closed = || Err(LogError::new("the log is closed"));
+        let outcome = match self.jobs.send(Message::Job(job)) {
+            Ok(()) => answer.await.unwrap_or_else(|_| closed()),
+            Err(_) => closed(),
+        };
+        if outcome.is_err() && self.abandoned.load(Ordering::SeqCst) {
+            // The dead say nothing, not even that they failed.
+            return std::future::pending().await;
+        }
+        outcome
     }
 
     /// Ends the thread after what it is doing.
@@ -68,7 +75,7 @@ impl Writer {
         let _ = self.jobs.send(Message::Stop);
     }
 
-    /// Ends the thread where it stands, as a crash does: what is not committed never is.
+    /// Ends the thread where it stands, as a crash does: what is not committed never is, and nobody hears of it.
     pub(super) fn abandon(&self) {
         self.abandoned.store(true, Ordering::SeqCst);
         self.stop();
@@ -135,6 +142,10 @@ fn serve(store: &mut Store, receiver: &Receiver<Message>, abandoned: &AtomicBool
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn tables(path: &std::path::Path) -> u64 {
@@ -155,20 +166,20 @@ mod tests {
             .unwrap();
         let (begun, begins) = oneshot::channel();
         let (go, goes_on) = channel();
-        let open = writer.run(move |store| {
+        let mut open = pin!(writer.run(move |store| {
             store.execute("CREATE TABLE lost (x)")?;
             begun.send(()).unwrap();
             goes_on.recv().map_err(LogError::new)
-        });
-        let queued = writer.run(|store| store.execute("CREATE TABLE queued (x)"));
-        let abandon = async {
-            begins.await.unwrap();
-            writer.abandon();
-            go.send(()).unwrap();
-        };
-        let (open, queued, ()) = tokio::join!(open, queued, abandon);
-        assert!(open.is_err() && queued.is_err());
+        }));
+        let mut queued = pin!(writer.run(|store| store.execute("CREATE TABLE queued (x)")));
+        assert!(open.as_mut().now_or_never().is_none());
+        assert!(queued.as_mut().now_or_never().is_none());
+        begins.await.unwrap();
+        writer.abandon();
+        go.send(()).unwrap();
         thread.join().unwrap();
         assert_eq!(tables(&path), 1);
+        assert!(open.now_or_never().is_none());
+        assert!(queued.now_or_never().is_none());
     }
 }
