@@ -106,6 +106,9 @@ struct TargetArgs {
     /// Makes what happens by chance: random histories, and what faults do
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Every message is late by up to so many milliseconds each way, by chance: is the server right on a slow network, too?
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    latency: u64,
     /// Use this workspace instead of a fresh one for each scenario
     #[arg(long, value_name = "NAME")]
     workspace: Option<String>,

@@ -25,6 +25,8 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// The workspace of every scenario; without it each has a fresh one.
     pub workspace: Option<String>,
+    /// Everything is late by up to so many milliseconds each way, by chance: a slow network.
+    pub latency_ms: u64,
     /// What the server offers beyond the core.
     pub capabilities: Arc<[String]>,
 }
@@ -35,6 +37,7 @@ impl Default for Settings {
             deadline: Duration::from_secs(20),
             seed: None,
             workspace: None,
+            latency_ms: 0,
             capabilities: Arc::default(),
         }
     }
@@ -199,7 +202,8 @@ async fn run(
     let workspace = shared.unwrap_or_else(|| format!("w-{run}"));
     let journal = Arc::new(Journal::new(Vars::new(&run, &workspace)));
     let seed = dice::mixed(seed, &scenario.id);
-    let network = scenario.has_faults().then(|| Arc::new(Network::new(seed)));
+    let proxied = scenario.has_faults() || settings.latency_ms > 0;
+    let network = proxied.then(|| Arc::new(Network::new(seed, settings.latency_ms)));
     let cx = Cx::new(Arc::clone(&journal), server, settings.deadline).through(network.clone());
     let mut outcome = run_all(&cx, &scenario.steps).await;
     if let Some(network) = &network {

@@ -1,4 +1,4 @@
-//! Timeouts: nobody is closed for silence before the time that was announced.
+//! Timeouts: nobody is closed for silence before the time that was announced, and no server is silent for as long itself.
 //!
 //! What is looked at is the runner's clock, so only half the time counts as too early.
 
@@ -8,7 +8,7 @@ use crate::history::{ConnIx, Event};
 
 pub(super) const CHECKER: Checker = Checker {
     name: "timeouts",
-    requirements: &["CONN-HELLO-TIMEOUT", "CONN-IDLE"],
+    requirements: &["CONN-HELLO-TIMEOUT", "CONN-IDLE", "CONN-HEARTBEAT"],
     check,
 };
 
@@ -34,6 +34,7 @@ fn check(facts: &Facts, findings: &mut Findings) {
                 let spoke = last_spoken(facts, index, at);
                 let limit = facts.limit(index, "idleTimeoutMs");
                 early("CONN-IDLE", facts, (spoke, at), limit, findings);
+                silent(facts, index, (spoke, at), limit, findings);
             }
             _ => {}
         }
@@ -54,6 +55,32 @@ fn last_spoken(facts: &Facts, of: ConnIx, before: usize) -> usize {
         _ => false,
     };
     (0..before).rfind(spoke).unwrap_or(0)
+}
+
+/// A server that closes for idleness has waited for long by its own clock; if nothing came meanwhile, it has left heartbeats out: they would have come before
+/// its `goaway`.
+fn silent(
+    facts: &Facts,
+    conn: ConnIx,
+    (spoke, to): (usize, usize),
+    idle_ms: Option<u64>,
+    findings: &mut Findings,
+) {
+    let heartbeat_ms = facts.limit(conn, "heartbeatMs");
+    let (Some(idle_ms), Some(heartbeat_ms)) = (idle_ms, heartbeat_ms) else {
+        return;
+    };
+    let received = facts.conns[conn].received.iter();
+    let heard = received.copied().rfind(|at| *at < to).unwrap_or(0);
+    let from = heard.max(spoke);
+    let silent_ms = (facts.entries[to].at_us - facts.entries[from].at_us) / 1000;
+    findings.must(
+        "CONN-HEARTBEAT",
+        silent_ms < (2 * heartbeat_ms).max(idle_ms / 2),
+        [from, to],
+        || format!("a frame or a WebSocket ping at least every {heartbeat_ms} ms"),
+        || format!("nothing for {silent_ms} ms, and then the end, for idleness"),
+    );
 }
 
 fn early(
@@ -89,10 +116,12 @@ mod tests {
         table(
             &CHECKER,
             &[
-                ("CONN-IDLE", idle("wait 60000\n").as_str()),
+                ("CONN-IDLE", idle("wait 60000\na < pong 1\n").as_str()),
+                ("CONN-HEARTBEAT", idle("wait 60000\na < pong 1\n").as_str()),
                 ("CONN-HELLO-TIMEOUT", hello("wait 10000\n").as_str()),
             ],
             &[
+                ("CONN-HEARTBEAT", idle("wait 60000\n").as_str()),
                 ("CONN-IDLE", idle("wait 60000\na heard\n").as_str()),
                 ("CONN-IDLE", idle("wait 20000\n").as_str()),
                 ("CONN-HELLO-TIMEOUT", hello("").as_str()),

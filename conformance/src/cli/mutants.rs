@@ -152,8 +152,12 @@ fn told(mutant: &Mutant, trial: &Trial, style: Style) -> String {
             } else {
                 String::new()
             };
+            let runs = match trial.runs {
+                1 => String::new(),
+                runs => format!(" in run {runs}"),
+            };
             format!(
-                "{} {breaks}  by {named}{more}  {seconds:.1} s",
+                "{} {breaks}  by {named}{more}{runs}  {seconds:.1} s",
                 style.good("killed")
             )
         }

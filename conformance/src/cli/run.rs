@@ -31,6 +31,7 @@ pub(super) fn ask(args: &TargetArgs) -> Result<Asked, Trouble> {
         deadline: Duration::from_secs(args.deadline.into()),
         seed: args.seed,
         workspace: args.workspace.clone(),
+        latency_ms: args.latency,
         capabilities: Arc::default(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -151,6 +152,10 @@ impl TargetArgs {
         flag(
             "--deadline",
             (self.deadline != 20).then(|| self.deadline.to_string()),
+        );
+        flag(
+            "--latency",
+            (self.latency > 0).then(|| self.latency.to_string()),
         );
         flag("--seed", self.seed.map(|seed| seed.to_string()));
         flag("--workspace", self.workspace.clone());

@@ -1,7 +1,8 @@
 //! Excuses: what a server may say or do at any time, to anybody. It says nothing of how the server keeps the rest, so it is nobody's failure.
 //!
-//! A server may be shut down, be overloaded, find a fault of its own, give a slow reader up, or put a mutation off. A scenario that meets this cannot go on, and
-//! cannot say more. What stays a failure: an error whose fault is the client's, a session that is replaced by nobody, an end without a word.
+//! A server may be shut down, be overloaded, give a slow reader up, or put a mutation off. A scenario that meets this cannot go on, and
+//! cannot say more. What stays a failure: that the server says itself that it has failed, an error whose fault is the client's, a session that is replaced by
+//! nobody, an end without a word.
 
 use serde_json::Value;
 use syncline_schemas::errors;
@@ -25,7 +26,8 @@ pub(crate) fn of_frame(frame: &Frame) -> Option<Stop> {
         "error" => {
             let def = errors::find(frame.string("code").unwrap_or_default());
             let passes = def.is_some_and(|def| def.retryable && def.fault == errors::Fault::Server);
-            passes && frame.string("scope") == Some("connection")
+            let failed = def == Some(&errors::INTERNAL);
+            passes && !failed && frame.string("scope") == Some("connection")
         }
         _ => false,
     };
@@ -116,7 +118,7 @@ mod tests {
         assert!(excused(
             r#"{"type":"error","code":"overloaded","scope":"connection"}"#
         ));
-        assert!(excused(
+        assert!(!excused(
             r#"{"type":"error","code":"internal","scope":"connection"}"#
         ));
         assert!(!excused(r#"{"type":"goaway","reason":"session_replaced"}"#));

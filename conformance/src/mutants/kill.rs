@@ -45,6 +45,8 @@ impl Fate {
 pub struct Trial {
     /// What became of it.
     pub fate: Fate,
+    /// How often the suite was run: a race is not lost every time.
+    pub runs: usize,
     /// How long it took.
     pub took: Duration,
 }
@@ -52,20 +54,27 @@ pub struct Trial {
 /// Seconds that the runner waits for what a mutant withholds.
 const DEADLINE: &str = "5";
 
-/// Runs the suite against a mutant.
+/// So often the suite is run at most before a mutant counts as one that it does not catch.
+const RUNS_MAX: usize = 3;
+
+/// Runs the suite against a mutant until that is caught.
 #[must_use]
 pub fn attempt(programs: &Programs, mutant: &Mutant, report: &Path) -> Trial {
     let began = Instant::now();
-    let found = judge(
-        programs,
-        mutant.side,
-        Some(&mutant.name),
-        selection(mutant),
-        report,
-    );
-    let fate = found.map_or_else(Fate::Unknown, |found| fate(mutant, &found));
+    let name = Some(mutant.name.as_str());
+    let once = || {
+        let found = judge(programs, mutant.side, name, selection(mutant), report);
+        found.map_or_else(Fate::Unknown, |found| fate(mutant, &found))
+    };
+    let mut runs = 1;
+    let mut fate = once();
+    while !matches!(fate, Fate::Killed(_)) && runs < RUNS_MAX {
+        runs += 1;
+        fate = once();
+    }
     Trial {
         fate,
+        runs,
         took: began.elapsed(),
     }
 }

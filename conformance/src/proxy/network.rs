@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::Wire;
 use crate::dice::Dice;
-use crate::faults::{Fault, Mark};
+use crate::faults::{Fault, Kind, Mark, Ways};
 
 /// The pipe to the runner holds so many bytes, as a socket's buffer would.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -24,6 +24,8 @@ pub(crate) struct Network {
 #[derive(Debug)]
 struct Inner {
     dice: Dice,
+    /// What ails every connection, and is not healed.
+    latency: Option<Fault>,
     /// The faults on each name: on its connection, and on those that come later.
     standing: BTreeMap<String, Vec<Fault>>,
     wires: Vec<(String, Arc<Wire>)>,
@@ -33,11 +35,17 @@ struct Inner {
 }
 
 impl Network {
-    /// A network without faults. The seed decides what happens by chance.
-    pub(crate) fn new(seed: u64) -> Network {
+    /// A network on which everything is late by up to so many milliseconds, without other faults. The seed decides what happens by chance.
+    pub(crate) fn new(seed: u64, latency_ms: u64) -> Network {
         Network {
             inner: Mutex::new(Inner {
                 dice: Dice::new(seed),
+                latency: (latency_ms > 0).then(|| Fault {
+                    kind: Kind::Delay(0, latency_ms),
+                    ways: Ways::Both,
+                    at: None,
+                    mark: Arc::default(),
+                }),
                 standing: BTreeMap::new(),
                 wires: Vec::new(),
                 pumps: JoinSet::new(),
@@ -72,6 +80,11 @@ impl Network {
         inner.standing.retain(|name, _| !meant(name));
         for (_, wire) in inner.wires.iter().filter(|(name, _)| meant(name)) {
             wire.heal();
+            inner
+                .latency
+                .iter()
+                .cloned()
+                .for_each(|fault| wire.add(fault));
         }
     }
 
@@ -112,6 +125,7 @@ impl Network {
         let standing = inner.standing.get(name).into_iter().flatten();
         let faults = standing
             .filter(|fault| !fault.is_spent())
+            .chain(&inner.latency)
             .cloned()
             .collect();
         let wire = Arc::new(Wire::new(seed, faults));

@@ -55,8 +55,8 @@ pub struct Find {
     pub saved: Result<PathBuf, String>,
 }
 
-/// So many programs are made at once: enough to keep everybody busy, few enough to end in time.
-const BATCH: u64 = 32;
+/// So many programs are made at once for each job: enough to keep everybody busy until the last of them, few enough to end in time.
+const BATCH_PER_JOB: u64 = 4;
 
 /// So many failures are made small; a server that breaks everything need not break everything small.
 const SHRUNK_MAX: usize = 3;
@@ -82,12 +82,13 @@ pub async fn hunt(
     let mut hunt = Hunt::default();
     let mut told = BTreeSet::new();
     let mut case = 0;
+    let batch = BATCH_PER_JOB * jobs as u64;
     let goes_on = |case: u64| {
         plan.time
             .map_or(case < plan.cases, |time| began.elapsed() < time)
     };
     while goes_on(case) && hunt.failed() < FAILED_MAX {
-        let until = plan.time.map_or(plan.cases, |_| u64::MAX).min(case + BATCH);
+        let until = plan.time.map_or(plan.cases, |_| u64::MAX).min(case + batch);
         let mut judged = Vec::new();
         let mut drawn: Vec<u64> = (case..until).collect();
         for draw in 1..=DRAWS_MAX {

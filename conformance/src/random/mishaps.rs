@@ -82,7 +82,7 @@ pub(super) fn hindrance(maker: &mut Maker, name: &str) -> Value {
     if maker.server_ends {
         fault["optional"] = true.into();
     }
-    match maker.dice.below(4) {
+    match maker.dice.below(5) {
         0 | 1 => {
             fault["kind"] = "delay".into();
             fault["ms"] = maker.dice.between(0, 10).into();
@@ -91,6 +91,10 @@ pub(super) fn hindrance(maker: &mut Maker, name: &str) -> Value {
         2 => {
             fault["kind"] = "chop".into();
             fault["bytes"] = maker.dice.between(1, 50).into();
+        }
+        3 => {
+            fault["kind"] = "throttle".into();
+            fault["bytes"] = maker.dice.between(2_000, 50_000).into();
         }
         _ => {
             fault["kind"] = "fragment".into();
