@@ -98,7 +98,9 @@ fn unanswered(facts: &Facts, conn: &Conn, findings: &mut Findings) {
             "push" => "PUSH-ONE-ACK",
             _ => continue,
         };
-        if conn.welcome.is_none() || !fits(frame) {
+        // That an answered one fits says nothing new once there was occasion.
+        let known = sent.answer.is_some() && findings.judged.contains(requirement);
+        if known || conn.welcome.is_none() || !fits(frame) {
             continue;
         }
         let later = conn.sent[last].answer;
@@ -162,22 +164,7 @@ fn acks(facts: &Facts, conn: &Conn, findings: &mut Findings) {
 
 /// What is wrong with an ack's list of results.
 fn mismatch(push: &Frame, ack: &Frame) -> Option<String> {
-    let list = |frame: &Frame, name: &str| {
-        frame
-            .member(name)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
-    };
     let (mutations, results) = (list(push, "mutations"), list(ack, "results"));
-    let name = |of: &Value| {
-        (
-            of.get("seq").and_then(whole),
-            of.get("opId")
-                .and_then(Value::as_str)
-                .map(ToOwned::to_owned),
-        )
-    };
     if results.len() > mutations.len() {
         return Some(format!(
             "{} results for {} mutations",
@@ -187,7 +174,7 @@ fn mismatch(push: &Frame, ack: &Frame) -> Option<String> {
     }
     let other = results
         .iter()
-        .zip(&mutations)
+        .zip(mutations)
         .position(|(result, mutation)| name(result) != name(mutation));
     if let Some(index) = other {
         return Some(format!(
@@ -211,6 +198,18 @@ fn mismatch(push: &Frame, ack: &Frame) -> Option<String> {
     }
 }
 
+fn list<'a>(frame: &'a Frame, name: &str) -> &'a [Value] {
+    let list = frame.member(name).and_then(Value::as_array);
+    list.map_or(&[], Vec::as_slice)
+}
+
+fn name(of: &Value) -> (Option<u64>, Option<&str>) {
+    (
+        of.get("seq").and_then(whole),
+        of.get("opId").and_then(Value::as_str),
+    )
+}
+
 /// Errors whose code has a `re` say what they answer, and it is something that was sent.
 fn errors_name_frames(facts: &Facts, conn: &Conn, findings: &mut Findings) {
     for at in &conn.received {
@@ -219,7 +218,7 @@ fn errors_name_frames(facts: &Facts, conn: &Conn, findings: &mut Findings) {
         };
         let names = errors::find(error.string("code").unwrap_or_default())
             .is_some_and(|def| def.members.contains(&"re"));
-        let sent = conn.sent.iter().filter(|sent| sent.at < *at).count() as u64;
+        let sent = conn.sent_before(*at) as u64;
         let fits = error
             .number("re")
             .is_some_and(|re| (1..=sent).contains(&re));

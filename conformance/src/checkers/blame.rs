@@ -1,6 +1,6 @@
 //! Which promise a wrong row breaks: worked out from who wrote it, when, and what was told of that write.
 
-use crate::facts::{Answer, Facts, Known, Log, Mutation, Replica, Row, RowKey, Sub};
+use crate::facts::{Answer, Effect, Facts, Known, Log, Mutation, Replica, Row, RowKey, Sub};
 use crate::history::Frame;
 use crate::matcher::equal;
 use crate::scenario::Hook;
@@ -35,7 +35,7 @@ impl Kind {
 pub(super) struct Difference<'a> {
     pub(super) facts: &'a Facts,
     pub(super) sub: &'a Sub,
-    pub(super) log: &'a Log,
+    pub(super) log: &'a Log<'a>,
     pub(super) replica: &'a Replica,
     pub(super) key: &'a RowKey,
     /// What the log says.
@@ -104,13 +104,10 @@ impl Difference<'_> {
         else {
             return self.kind.requirement();
         };
-        let came = |(key, value): &(RowKey, Option<Value>)| {
-            value.is_some()
-                && self
-                    .replica
-                    .rows
-                    .get(key)
-                    .is_some_and(|held| held.version == step.version)
+        let came = |((table, key), value): &Effect<'_>| {
+            let key = ((*table).to_owned(), (*key).to_owned());
+            let held = self.replica.rows.get(&key);
+            value.is_some() && held.is_some_and(|held| held.version == step.version)
         };
         if step.effects.iter().any(came) {
             return "UPD-ATOMIC";

@@ -81,7 +81,8 @@ fn carried(at: usize, code: Option<&str>, by: Carrier, findings: &mut Findings) 
 
 /// After an error of scope connection nothing comes but the close; after another the connection goes on.
 fn aftermath(facts: &Facts, conn: &Conn, at: usize, error: &Frame, findings: &mut Findings) {
-    let next = conn.received.iter().copied().find(|later| *later > at);
+    let later = conn.received.partition_point(|other| *other <= at);
+    let next = conn.received.get(later).copied();
     match (
         error.string("scope"),
         conn.ended.filter(|end| end.by_server()),

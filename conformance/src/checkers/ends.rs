@@ -2,6 +2,8 @@
 //!
 //! A step sees that only on the connection that it waits on. Of all the others a server that loses its subscribers one by one would never be asked.
 
+use std::collections::BTreeSet;
+
 use super::{Checker, Findings};
 use crate::facts::{Conn, Facts, How};
 
@@ -12,12 +14,14 @@ pub(super) const CHECKER: Checker = Checker {
 };
 
 fn check(facts: &Facts, findings: &mut Findings) {
+    let served = facts
+        .subs
+        .iter()
+        .filter(|sub| sub.unsubscribed_at.is_none());
+    let ends: BTreeSet<usize> = served.filter_map(|sub| sub.ended_at).collect();
     for conn in &facts.conns {
         if let Some((at, how)) = broken_off(facts, conn) {
-            let subscribed = facts.subs.iter().any(|sub| {
-                sub.ended_at == Some(at) && sub.unsubscribed_at.is_none() && how != How::Reset
-            });
-            if subscribed {
+            if ends.contains(&at) && how != How::Reset {
                 let expected = format!(
                     "{} is served for as long as it reads, or told why not",
                     conn.name

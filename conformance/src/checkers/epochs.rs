@@ -30,34 +30,89 @@ fn check(facts: &Facts, findings: &mut Findings) {
         .map(|(_, begun, done)| (*begun, *done))
         .collect();
     for sessions in sessions.values() {
-        for (index, (epoch, hello, welcome)) in sessions.iter().enumerate() {
-            for (earlier, _, told) in &sessions[..index] {
-                let between = restores
-                    .iter()
-                    .any(|(begun, done)| told < begun && done < hello);
-                let amid = restores
-                    .iter()
-                    .any(|(begun, done)| told < done && begun < welcome);
-                if between {
-                    let actual = || (*epoch).to_owned();
-                    findings.must(
-                        "MODEL-EPOCH-NEW",
-                        epoch != earlier,
-                        [*told, *welcome],
-                        || "a new epoch after the restore".to_owned(),
-                        actual,
-                    );
-                } else if !amid && told < hello {
-                    let actual = || (*epoch).to_owned();
-                    findings.must(
-                        "MODEL-EPOCH-KEPT",
-                        epoch == earlier,
-                        [*told, *welcome],
-                        || format!("the epoch {earlier}"),
-                        actual,
-                    );
-                }
+        let mut earlier: BTreeMap<_, Earlier<'_>> = BTreeMap::new();
+        for (epoch, hello, welcome) in sessions {
+            for earlier in earlier.values() {
+                earlier.check(&restores, (epoch, *hello, *welcome), findings);
             }
+            let place = |at: &usize| {
+                let before = |restore: &&(usize, usize)| restore.0 <= *at;
+                let after = |restore: &&(usize, usize)| restore.1 <= *at;
+                let count = restores.iter();
+                (
+                    count.clone().filter(before).count(),
+                    count.filter(after).count(),
+                )
+            };
+            let same = earlier.entry(place(welcome)).or_default();
+            same.add(epoch, *welcome);
+        }
+    }
+}
+
+/// The sessions that were welcomed between the same begins and ends of restores: to a later one they are all alike but for their epochs.
+#[derive(Default)]
+struct Earlier<'a> {
+    /// When each epoch was told first.
+    epochs: BTreeMap<&'a str, usize>,
+    /// The epoch that was told first, and the first other.
+    first: Option<(usize, &'a str)>,
+    other: Option<(usize, &'a str)>,
+}
+
+impl<'a> Earlier<'a> {
+    fn add(&mut self, epoch: &'a str, told: usize) {
+        let first = self.epochs.entry(epoch).or_insert(told);
+        *first = told.min(*first);
+        let mut firsts: Vec<_> = [self.first, self.other, Some((told, epoch))]
+            .into_iter()
+            .flatten()
+            .collect();
+        firsts.sort_unstable();
+        self.first = firsts.first().copied();
+        self.other = { firsts.into_iter() }.find(|(_, epoch)| Some(*epoch) != self.first_epoch());
+    }
+
+    fn first_epoch(&self) -> Option<&'a str> {
+        self.first.map(|(_, epoch)| epoch)
+    }
+
+    fn check(
+        &self,
+        restores: &[(usize, usize)],
+        (epoch, hello, welcome): (&str, usize, usize),
+        findings: &mut Findings,
+    ) {
+        let Some((told, earlier)) = self.first else {
+            return;
+        };
+        let mut restores = restores.iter();
+        let between = { restores.clone() }.any(|(begun, done)| told < *begun && *done < hello);
+        let amid = restores.any(|(begun, done)| told < *done && *begun < welcome);
+        if between {
+            let same = self.epochs.get(epoch);
+            findings.must(
+                "MODEL-EPOCH-NEW",
+                same.is_none(),
+                [*same.unwrap_or(&told), welcome],
+                || "a new epoch after the restore".to_owned(),
+                || epoch.to_owned(),
+            );
+        } else if !amid && told < hello {
+            let other = if epoch == earlier {
+                self.other
+            } else {
+                self.first
+            };
+            let other = other.filter(|(told, _)| *told < hello);
+            let (told, earlier) = other.unwrap_or((told, earlier));
+            findings.must(
+                "MODEL-EPOCH-KEPT",
+                other.is_none(),
+                [told, welcome],
+                || format!("the epoch {earlier}"),
+                || epoch.to_owned(),
+            );
         }
     }
 }

@@ -18,11 +18,15 @@ pub(super) const CHECKER: Checker = Checker {
 
 fn check(facts: &Facts, findings: &mut Findings) {
     let secrets = secrets(facts);
+    let conns = 0..facts.conns.len();
+    let limits: Vec<Option<u64>> = conns
+        .map(|conn| facts.limit(conn, "frameBytesMax"))
+        .collect();
     for (at, entry) in facts.entries.iter().enumerate() {
         match &entry.event {
             Event::Received { conn, frame } => {
                 form(at, frame, findings);
-                if let Some(limit) = facts.limit(*conn, "frameBytesMax") {
+                if let Some(limit) = limits[*conn] {
                     let size = || format!("{} bytes", frame.bytes());
                     findings.must(
                         "FRAME-SIZE-SENT",

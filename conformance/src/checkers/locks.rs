@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Checker, Findings};
-use crate::facts::{Facts, Log, LogStep, Mutation, Outcome, RowKey, row_of};
+use crate::facts::{Facts, Log, LogStep, Mutation, Outcome, RowName, row_named};
 use crate::history::whole;
 
 pub(super) const CHECKER: Checker = Checker {
@@ -25,7 +25,7 @@ fn check(facts: &Facts, findings: &mut Findings) {
         .collect();
     for (workspace, epoch) in histories {
         let log = Log::of(facts, workspace, epoch);
-        let mut rows: BTreeMap<RowKey, Changes> = BTreeMap::new();
+        let mut rows: BTreeMap<RowName<'_>, Changes<'_>> = BTreeMap::new();
         for step in &log.steps {
             let mutation = &facts.ledger.mutations[step.mutation];
             if let Some(outcome) = mutation.outcome(epoch) {
@@ -36,10 +36,12 @@ fn check(facts: &Facts, findings: &mut Findings) {
     }
 }
 
-/// Who has changed a row, and at which version; whether it is there.
+/// Who has changed a row last, and at which version; whether it is there.
 #[derive(Debug, Default)]
-struct Changes {
-    all: Vec<(u64, String)>,
+struct Changes<'a> {
+    last: Option<(u64, &'a str)>,
+    /// The last change by anybody but who changed it last.
+    other: u64,
     present: bool,
 }
 
@@ -52,30 +54,34 @@ enum Holds {
     Either,
 }
 
-impl Changes {
+impl<'a> Changes<'a> {
     fn holds(&self, version: u64, client: &str) -> Holds {
-        let last = self.all.last().map_or(0, |(version, _)| *version);
+        let (last, by) = self.last.unwrap_or((0, ""));
         match (self.present, version) {
             (false, 0) => Holds::Yes,
             (false, _) | (true, 0) => Holds::No,
             (true, _) if version == last => Holds::Yes,
             (true, _) if version > last => Holds::No,
-            (true, _) => {
-                let later = self.all.iter().filter(|(at, _)| *at > version);
-                match { later }.all(|(_, by)| by == client) {
-                    true => Holds::Either,
-                    false => Holds::No,
-                }
-            }
+            // All that came later is the client's own.
+            (true, _) if by == client && self.other <= version => Holds::Either,
+            (true, _) => Holds::No,
+        }
+    }
+
+    fn changed(&mut self, version: u64, client: &'a str) {
+        if let Some((last, by)) = self.last.replace((version, client))
+            && by != client
+        {
+            self.other = last;
         }
     }
 }
 
-fn replay(rows: &mut BTreeMap<RowKey, Changes>, step: &LogStep, client: &str) {
+fn replay<'a>(rows: &mut BTreeMap<RowName<'a>, Changes<'a>>, step: &LogStep<'a>, client: &'a str) {
     for (key, value) in &step.effects {
-        let row = rows.entry(key.clone()).or_default();
+        let row = rows.entry(*key).or_default();
         if row.present || value.is_some() {
-            row.all.push((step.version, client.to_owned()));
+            row.changed(step.version, client);
         }
         row.present = value.is_some();
     }
@@ -83,8 +89,8 @@ fn replay(rows: &mut BTreeMap<RowKey, Changes>, step: &LogStep, client: &str) {
 
 /// Compares a mutation's outcome with what its locks ask for.
 fn judge(
-    log: &Log,
-    rows: &BTreeMap<RowKey, Changes>,
+    log: &Log<'_>,
+    rows: &BTreeMap<RowName<'_>, Changes<'_>>,
     mutation: &Mutation,
     outcome: &Outcome,
     findings: &mut Findings,
@@ -131,8 +137,8 @@ fn judge(
     }
 }
 
-fn lock_of(op: &Value) -> Option<(RowKey, u64)> {
-    Some((row_of(op)?, op.get("ifVersion").and_then(whole)?))
+fn lock_of(op: &Value) -> Option<(RowName<'_>, u64)> {
+    Some((row_named(op)?, op.get("ifVersion").and_then(whole)?))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Checker, Findings};
-use crate::facts::{Conn, Facts, Mutation};
+use crate::facts::{Conn, Facts, Mutation, Outcome};
 use crate::history::whole;
 
 pub(super) const CHECKER: Checker = Checker {
@@ -24,9 +24,11 @@ fn check(facts: &Facts, findings: &mut Findings) {
         told_the_same(mutation, findings);
     }
     one_of_a_seq(facts, findings);
-    for conn in &facts.conns {
-        fresh(facts, conn, findings);
-        results(facts, conn, findings);
+    let acked = Acked::of(facts);
+    for (index, conn) in facts.conns.iter().enumerate() {
+        fresh(conn, &acked, findings);
+        let window = facts.limit(index, "inFlightMax").unwrap_or(1);
+        results(conn, window, findings);
     }
 }
 
@@ -38,7 +40,7 @@ fn told_the_same(mutation: &Mutation, findings: &mut Findings) {
         else {
             continue;
         };
-        let told = |of: &crate::facts::Outcome| {
+        let told = |of: &Outcome| {
             format!(
                 "{} at {} {}",
                 of.status,
@@ -60,77 +62,22 @@ fn told_the_same(mutation: &Mutation, findings: &mut Findings) {
 
 /// Within an epoch no two mutations of a client with one `seq` are decided.
 fn one_of_a_seq(facts: &Facts, findings: &mut Findings) {
-    let mut decided: BTreeMap<(&str, &str, &str, u64), (&Mutation, usize)> = BTreeMap::new();
+    let mut rivals: BTreeMap<(&str, &str, u64), usize> = BTreeMap::new();
     for mutation in &facts.ledger.mutations {
-        for outcome in &mutation.outcomes {
-            let name = (
-                mutation.workspace.as_str(),
-                mutation.client.as_str(),
-                outcome.epoch.as_str(),
-                mutation.seq,
-            );
-            let (first, at) = *decided.entry(name).or_insert((mutation, outcome.at));
-            let rivals = facts
-                .ledger
-                .of_client(&mutation.workspace, &mutation.client)
-                .filter(|other| other.seq == mutation.seq)
-                .count();
-            if rivals > 1 {
-                let expected = || format!("one mutation of seq {}", mutation.seq);
-                let actual = || format!("{} and {} were both decided", first.op_id, mutation.op_id);
-                findings.must(
-                    "PUSH-CHAIN-OP-ID",
-                    first.op_id == mutation.op_id,
-                    [at, outcome.at],
-                    expected,
-                    actual,
-                );
-            }
-        }
+        *rivals.entry(link(mutation)).or_default() += 1;
     }
-}
-
-/// `welcome` reflects every outcome that was acknowledged before the `hello` was sent.
-fn fresh(facts: &Facts, conn: &Conn, findings: &mut Findings) {
-    let (Some(hello), Some((at, welcome)), Some(epoch)) = (&conn.hello, &conn.welcome, &conn.epoch)
-    else {
-        return;
-    };
-    let number = |name: &str| welcome.get(name).and_then(whole).unwrap_or(0);
-    let of_workspace = facts
-        .ledger
-        .mutations
-        .iter()
-        .filter(|mutation| mutation.workspace == hello.workspace);
-    for mutation in of_workspace {
-        let Some(outcome) = mutation
-            .outcomes
-            .iter()
-            .find(|outcome| outcome.epoch == *epoch && outcome.at < hello.at)
-        else {
-            continue;
-        };
-        let expected = || {
-            format!(
-                "a head of at least {}, acknowledged before",
-                outcome.version
-            )
-        };
-        let actual = || number("version").to_string();
-        findings.must(
-            "CONN-WELCOME-FRESH",
-            outcome.version <= number("version"),
-            [outcome.at, hello.at, *at],
-            expected,
-            actual,
-        );
-        if hello.client.as_ref() == Some(&mutation.client) {
-            let expected = || format!("lastSeq at least {}, acknowledged before", mutation.seq);
-            let actual = || number("lastSeq").to_string();
+    let mut decided: BTreeMap<_, (&Mutation, usize)> = BTreeMap::new();
+    let mutations = facts.ledger.mutations.iter();
+    for mutation in mutations.filter(|mutation| rivals[&link(mutation)] > 1) {
+        for outcome in &mutation.outcomes {
+            let name = (link(mutation), outcome.epoch.as_str());
+            let (first, at) = *decided.entry(name).or_insert((mutation, outcome.at));
+            let expected = || format!("one mutation of seq {}", mutation.seq);
+            let actual = || format!("{} and {} were both decided", first.op_id, mutation.op_id);
             findings.must(
-                "CONN-WELCOME-FRESH",
-                mutation.seq <= number("lastSeq"),
-                [outcome.at, hello.at, *at],
+                "PUSH-CHAIN-OP-ID",
+                first.op_id == mutation.op_id,
+                [at, outcome.at],
                 expected,
                 actual,
             );
@@ -138,8 +85,98 @@ fn fresh(facts: &Facts, conn: &Conn, findings: &mut Findings) {
     }
 }
 
+/// A mutation's place in its client's chain.
+fn link(mutation: &Mutation) -> (&str, &str, u64) {
+    (&mutation.workspace, &mutation.client, mutation.seq)
+}
+
+/// What was told of an epoch so far, by the entry that told it: the highest number, and where it was told.
+#[derive(Default)]
+struct Told(Vec<(usize, u64, usize)>);
+
+impl Told {
+    fn add(&mut self, at: usize, number: u64) {
+        self.0.push((at, number, at));
+    }
+
+    /// Puts what was told in order.
+    fn sort(&mut self) {
+        self.0.sort_unstable();
+        let mut highest = (0, 0);
+        for (at, number, told) in &mut self.0 {
+            highest = highest.max((*number, *at));
+            (*number, *told) = highest;
+        }
+    }
+
+    /// The highest number before an entry, and where it was told.
+    fn before(&self, at: usize) -> Option<(u64, usize)> {
+        let before = self.0.partition_point(|(told, _, _)| *told < at);
+        let (_, number, told) = self.0[before.checked_sub(1)?];
+        Some((number, told))
+    }
+}
+
+/// The versions that were told of each history, and the `seq`s of each client in it.
+#[derive(Default)]
+struct Acked<'a> {
+    versions: BTreeMap<(&'a str, &'a str), Told>,
+    seqs: BTreeMap<(&'a str, &'a str, &'a str), Told>,
+}
+
+impl<'a> Acked<'a> {
+    fn of(facts: &'a Facts) -> Acked<'a> {
+        let mut acked = Acked::default();
+        for mutation in &facts.ledger.mutations {
+            let mut told = BTreeSet::new();
+            for outcome in &mutation.outcomes {
+                if told.insert(outcome.epoch.as_str()) {
+                    acked.add(mutation, outcome);
+                }
+            }
+        }
+        acked.versions.values_mut().for_each(Told::sort);
+        acked.seqs.values_mut().for_each(Told::sort);
+        acked
+    }
+
+    fn add(&mut self, mutation: &'a Mutation, outcome: &'a Outcome) {
+        let (workspace, epoch) = (mutation.workspace.as_str(), outcome.epoch.as_str());
+        let versions = self.versions.entry((workspace, epoch)).or_default();
+        versions.add(outcome.at, outcome.version);
+        let seqs = self.seqs.entry((workspace, epoch, &mutation.client));
+        seqs.or_default().add(outcome.at, mutation.seq);
+    }
+}
+
+/// `welcome` reflects every outcome that was acknowledged before the `hello` was sent. Compared with the highest: that is enough.
+fn fresh(conn: &Conn, acked: &Acked<'_>, findings: &mut Findings) {
+    let (Some(hello), Some((at, welcome)), Some(epoch)) = (&conn.hello, &conn.welcome, &conn.epoch)
+    else {
+        return;
+    };
+    let mut must = |told: Option<&Told>, name: &str, what: &str| {
+        let number = welcome.get(name).and_then(whole).unwrap_or(0);
+        if let Some((least, told)) = told.and_then(|told| told.before(hello.at)) {
+            findings.must(
+                "CONN-WELCOME-FRESH",
+                least <= number,
+                [told, hello.at, *at],
+                || format!("{what} at least {least}, acknowledged before"),
+                || number.to_string(),
+            );
+        }
+    };
+    let history = (hello.workspace.as_str(), epoch.as_str());
+    must(acked.versions.get(&history), "version", "a head of");
+    if let Some(client) = &hello.client {
+        let chain = (history.0, history.1, client.as_str());
+        must(acked.seqs.get(&chain), "lastSeq", "lastSeq");
+    }
+}
+
 /// `results` lists what is retained above `ackedSeq`, each once, in order.
-fn results(facts: &Facts, conn: &Conn, findings: &mut Findings) {
+fn results(conn: &Conn, window: u64, findings: &mut Findings) {
     let (Some(hello), Some((at, welcome))) = (&conn.hello, &conn.welcome) else {
         return;
     };
@@ -173,28 +210,17 @@ fn results(facts: &Facts, conn: &Conn, findings: &mut Findings) {
             .all(|seq| (hello.acked_seq + 1..=last).contains(seq)),
         format!("results above ackedSeq {}, up to lastSeq", hello.acked_seq),
     );
-    let window = conn_limit(facts, conn).unwrap_or(1);
-    let retained: BTreeSet<u64> = (last.saturating_sub(window) + 1..=last)
-        .filter(|seq| *seq > hello.acked_seq)
-        .collect();
+    let retained = last.saturating_sub(window).max(hello.acked_seq) + 1..=last;
     let listed: BTreeSet<u64> = listed.iter().copied().collect();
-    let missing = retained.difference(&listed).next();
+    let missing = { retained }.find(|seq| !listed.contains(seq));
     must(
         missing.is_none(),
         format!(
             "every retained result above ackedSeq {}, seq {} too",
             hello.acked_seq,
-            missing.unwrap_or(&0)
+            missing.unwrap_or(0)
         ),
     );
-}
-
-fn conn_limit(facts: &Facts, conn: &Conn) -> Option<u64> {
-    let index = facts
-        .conns
-        .iter()
-        .position(|other| std::ptr::eq(other, conn))?;
-    facts.limit(index, "inFlightMax")
 }
 
 #[cfg(test)]

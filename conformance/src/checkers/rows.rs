@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::blame::{Difference, Kind, blame};
+use super::shape::Shape;
 use super::{Checker, Findings};
-use crate::facts::{Answer, Complete, Facts, Known, Log, LogStep, Replica, Row, RowKey, Sub};
-use crate::matcher::{equal, short};
+use crate::facts::{Complete, Facts, Known, Log, Replica, Row, RowKey, RowName, Sub, row_named};
+use crate::matcher::short;
 use crate::scenario::Hook;
 
 pub(super) const CHECKER: Checker = Checker {
@@ -36,47 +37,97 @@ pub(super) const CHECKER: Checker = Checker {
 };
 
 fn check(facts: &Facts, findings: &mut Findings) {
-    let mut logs: BTreeMap<(&str, &str), Log> = BTreeMap::new();
+    let mut logs: BTreeMap<(&str, &str), Log<'_>> = BTreeMap::new();
     for sub in &facts.subs {
-        let workspace = facts.conns[sub.conn].workspace();
-        let log = logs
-            .entry((workspace, &sub.epoch))
-            .or_insert_with(|| Log::of(facts, workspace, &sub.epoch));
-        Walk::new(facts, sub, log).check(findings);
+        let history = history(facts, sub);
+        logs.entry(history)
+            .or_insert_with(|| Log::of(facts, history.0, history.1));
     }
+    let told: BTreeMap<_, _> = { logs.iter() }
+        .map(|(history, log)| (*history, told_from(facts, log)))
+        .collect();
+    let writers = writers(facts);
+    let mut shapes: BTreeMap<((&str, &str), &BTreeSet<String>), Shape<'_>> = BTreeMap::new();
+    for sub in &facts.subs {
+        let history = history(facts, sub);
+        let log = &logs[&history];
+        let shape = shapes
+            .entry((history, &sub.tables))
+            .or_insert_with(|| Shape::of(facts, log, history, &sub.tables));
+        let elsewhere = |table: &String| {
+            let writers = writers.get(table.as_str()).into_iter().flatten();
+            { writers }.any(|workspace| *workspace != history.0)
+        };
+        if !sub.completes.is_empty() && sub.tables.iter().any(elsewhere) {
+            findings.judged("MODEL-ISOLATION");
+        }
+        let replica = match &sub.cursor {
+            // A subscription that goes on from another holds its rows; one with a cursor of its own is taken at its word.
+            Some((epoch, version)) if sub.resumes.is_none() && *epoch == sub.epoch => {
+                Replica::at((epoch.clone(), *version), shape.rows_at(*version))
+            }
+            _ => sub.base.resumed(),
+        };
+        let walk = Walk {
+            facts,
+            sub,
+            log,
+            told: &told[&history],
+            shape,
+            replica,
+            version: 0,
+        };
+        walk.check(findings);
+    }
+}
+
+/// The workspace and epoch of a subscription.
+fn history<'a>(facts: &'a Facts, sub: &'a Sub) -> (&'a str, &'a str) {
+    (facts.conns[sub.conn].workspace(), &sub.epoch)
+}
+
+/// For each step of a log when it or a later one was told first.
+fn told_from(facts: &Facts, log: &Log<'_>) -> Vec<usize> {
+    let mut earliest = usize::MAX;
+    let told = log.steps.iter().rev().map(|step| {
+        let outcomes = &facts.ledger.mutations[step.mutation].outcomes;
+        earliest = earliest.min(outcomes.first().map_or(usize::MAX, |outcome| outcome.at));
+        earliest
+    });
+    let mut told: Vec<usize> = told.collect();
+    told.reverse();
+    told
+}
+
+/// The workspaces in which each table is written: two are enough, to have one that is another.
+fn writers(facts: &Facts) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut writers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for mutation in &facts.ledger.mutations {
+        for (table, _) in mutation.row_names() {
+            let writers = writers.entry(table).or_default();
+            if writers.len() < 2 {
+                writers.insert(&mutation.workspace);
+            }
+        }
+    }
+    writers
 }
 
 /// A subscription's way through the log.
 struct Walk<'a> {
     facts: &'a Facts,
     sub: &'a Sub,
-    log: &'a Log,
+    log: &'a Log<'a>,
+    /// When a step or a later one was told first.
+    told: &'a [usize],
+    /// What the log says of the tables.
+    shape: &'a Shape<'a>,
     replica: Replica,
-    /// What the log says at `version`.
-    known: BTreeMap<RowKey, Known>,
+    /// Up to where it was compared.
     version: u64,
 }
 
-impl<'a> Walk<'a> {
-    fn new(facts: &'a Facts, sub: &'a Sub, log: &'a Log) -> Walk<'a> {
-        // A subscription that goes on from another holds its rows; one with a cursor of its own is taken at its word.
-        let replica = match &sub.cursor {
-            Some((epoch, version)) if sub.resumes.is_none() && *epoch == sub.epoch => Replica::at(
-                (epoch.clone(), *version),
-                log.rows_at(*version, &sub.tables),
-            ),
-            _ => sub.base.resumed(),
-        };
-        Walk {
-            facts,
-            sub,
-            log,
-            replica,
-            known: BTreeMap::new(),
-            version: 0,
-        }
-    }
-
+impl Walk<'_> {
     fn check(mut self, findings: &mut Findings) {
         for (index, complete) in self.sub.completes.iter().enumerate() {
             let from = if index == 0 { 0 } else { complete.first };
@@ -85,48 +136,48 @@ impl<'a> Walk<'a> {
                     self.replica.take(&self.sub.epoch, frame);
                 }
             }
-            let since = self.version;
-            let changed = self.advance(complete);
-            let keys: BTreeSet<RowKey> = match index == 0 || complete.replacement {
-                true => self
-                    .known
-                    .keys()
-                    .chain(self.replica.rows.keys())
-                    .cloned()
-                    .collect(),
-                false => self.named(complete).into_iter().chain(changed).collect(),
-            };
+            let since = std::mem::replace(&mut self.version, complete.to);
             let kind = self.kind(index, complete);
             self.occasions(kind, complete, since, findings);
-            for key in keys {
-                self.compare(&key, kind, complete, findings);
+            if index == 0 || complete.replacement || complete.to < since {
+                self.compare_all(kind, complete, findings);
+            } else {
+                let named = self.named(complete);
+                let keys: BTreeSet<RowName<'_>> = { named }
+                    .chain(self.shape.changed(since, complete.to))
+                    .collect();
+                for (table, key) in keys {
+                    let key = (table.to_owned(), key.to_owned());
+                    self.compare(&key, kind, complete, findings);
+                }
             }
         }
     }
 
-    /// Brings what the log says up to the update's `to`; gives the rows that changed on the way.
-    fn advance(&mut self, complete: &Complete) -> BTreeSet<RowKey> {
-        if complete.to < self.version || self.known.is_empty() {
-            self.known = self.log.known_at(complete.to, &self.sub.tables);
-            self.version = complete.to;
-            return self.known.keys().cloned().collect();
+    /// Compares every row that was ever named, and every row that is held: both come in order.
+    fn compare_all(&self, kind: Kind, complete: &Complete, findings: &mut Findings) {
+        let mut held = self.replica.rows.iter().peekable();
+        for key in self.shape.keys() {
+            while let Some((other, row)) = held.next_if(|(held, _)| name(held) < key) {
+                self.compare_held(name(other), Some(row), kind, complete, findings);
+            }
+            let row = held.next_if(|(held, _)| name(held) == key);
+            self.compare_held(key, row.map(|(_, row)| row), kind, complete, findings);
         }
-        let later =
-            self.log
-                .known_at_from(&mut self.known, self.version, complete.to, &self.sub.tables);
-        self.version = complete.to;
-        later
+        for (other, row) in held {
+            self.compare_held(name(other), Some(row), kind, complete, findings);
+        }
     }
 
     /// The rows that the update's frames name.
-    fn named(&self, complete: &Complete) -> BTreeSet<RowKey> {
+    fn named(&self, complete: &Complete) -> impl Iterator<Item = RowName<'_>> {
         let frames = self.sub.parts[complete.first..=complete.last]
             .iter()
             .filter_map(|part| self.facts.frame(part.at));
         let changes = frames
             .filter_map(|frame| frame.member("changes")?.as_array())
             .flatten();
-        changes.filter_map(crate::facts::row_of).collect()
+        changes.filter_map(row_named)
     }
 
     fn kind(&self, index: usize, complete: &Complete) -> Kind {
@@ -146,12 +197,11 @@ impl<'a> Walk<'a> {
     /// Whether the subscription began at a cursor below something that was decided before the log was truncated.
     fn is_below_truncated(&self) -> bool {
         let cursor = self.sub.cursor.as_ref().map_or(0, |(_, version)| *version);
-        let told_at = |step: &LogStep| {
-            let outcomes = &self.facts.ledger.mutations[step.mutation].outcomes;
-            outcomes.first().map_or(usize::MAX, |outcome| outcome.at)
-        };
-        let missed = self.log.steps.iter().filter(|step| step.version > cursor);
-        let told_at = missed.map(told_at).min().unwrap_or(usize::MAX);
+        let missed = self
+            .log
+            .steps
+            .partition_point(|step| step.version <= cursor);
+        let told_at = self.told.get(missed).copied().unwrap_or(usize::MAX);
         self.facts.hooks.iter().any(|(hook, begun, done)| {
             *hook == Hook::Truncate && told_at < *begun && *done < self.sub.asked_at
         })
@@ -159,16 +209,31 @@ impl<'a> Walk<'a> {
 
     fn compare(&self, key: &RowKey, kind: Kind, complete: &Complete, findings: &mut Findings) {
         let held = self.replica.rows.get(key);
-        let known = self.known.get(key).unwrap_or(&Known::Absent(None));
-        match (known, held) {
-            (Known::Indefinite, _) | (Known::Absent(_), None) => return,
-            (Known::Row(row), Some(held))
-                if row.version == held.version && equal(&row.value, &held.value) =>
-            {
-                return;
-            }
-            _ => {}
+        self.compare_held(name(key), held, kind, complete, findings);
+    }
+
+    fn compare_held(
+        &self,
+        key: RowName<'_>,
+        held: Option<&Row>,
+        kind: Kind,
+        complete: &Complete,
+        findings: &mut Findings,
+    ) {
+        if let Err(known) = self.shape.compare(key, complete.to, held) {
+            let key = (key.0.to_owned(), key.1.to_owned());
+            self.differs(&key, &known, held, (kind, complete), findings);
         }
+    }
+
+    fn differs(
+        &self,
+        key: &RowKey,
+        known: &Known,
+        held: Option<&Row>,
+        (kind, complete): (Kind, &Complete),
+        findings: &mut Findings,
+    ) {
         let difference = Difference {
             facts: self.facts,
             sub: self.sub,
@@ -179,13 +244,8 @@ impl<'a> Walk<'a> {
             held,
             kind,
         };
-        let at = self.sub.parts[complete.first].at..=self.sub.parts[complete.last].at;
-        let at = self
-            .sub
-            .parts
-            .iter()
-            .map(|part| part.at)
-            .filter(|part| at.contains(part));
+        let parts = &self.sub.parts[complete.first..=complete.last];
+        let at = parts.iter().map(|part| part.at);
         let show = |row: Option<&Row>| {
             row.map_or_else(
                 || "not there".to_owned(),
@@ -213,97 +273,40 @@ impl<'a> Walk<'a> {
             Kind::Truncated if !complete.replacement => Kind::Resume.requirement(),
             kind => kind.requirement(),
         });
-        let tables = &self.sub.tables;
         let at = self.sub.parts[complete.last].at;
-        let rows = self
-            .known
-            .values()
-            .any(|known| matches!(known, Known::Row(_)));
-        if rows {
+        let to = complete.to;
+        if self.shape.has_rows(to) {
             findings.judged("UPD-ROW-VERSION");
             findings.judged("JSON-VALUE-KEPT");
+        }
+        if self.shape.has_again(to) {
+            findings.judged("PUSH-ONCE");
         }
         let ended = |outcome: usize| {
             self.facts.hooks.iter().any(|(hook, begun, done)| {
                 hook.ends_connections() && *hook != Hook::Restore && outcome < *begun && *done < at
             })
         };
-        for step in self
-            .log
-            .steps
-            .iter()
-            .filter(|step| step.version <= complete.to)
-        {
-            let mutation = &self.facts.ledger.mutations[step.mutation];
-            let in_shape = step
-                .effects
-                .iter()
-                .filter(|(key, _)| tables.contains(&key.0))
-                .count();
-            if in_shape == 0 {
-                continue;
-            }
-            if mutation.sends.len() > 1 {
-                findings.judged("PUSH-ONCE");
-            }
-            if mutation
-                .outcomes
-                .first()
-                .is_some_and(|outcome| ended(outcome.at))
-            {
-                findings.judged("MODEL-DURABLE");
-            }
-            if step.version > since && in_shape > 1 {
-                findings.judged("UPD-ATOMIC");
-            }
-            if step.version > since && kind == Kind::Live {
-                findings.judged("UPD-DELIVERED");
-            }
-            let deletes = step
-                .effects
-                .iter()
-                .any(|(key, value)| tables.contains(&key.0) && value.is_none());
-            if deletes && step.version > complete.from && !complete.replacement {
-                findings.judged("UPD-DELETE");
-            }
+        if self.shape.told(to).is_some_and(ended) {
+            findings.judged("MODEL-DURABLE");
         }
-        self.refusals(at, findings);
+        if self.shape.has_several(since, to) {
+            findings.judged("UPD-ATOMIC");
+        }
+        if kind == Kind::Live && self.shape.changed(since, to).next().is_some() {
+            findings.judged("UPD-DELIVERED");
+        }
+        if self.shape.has_deletes(complete.from, to) && !complete.replacement {
+            findings.judged("UPD-DELETE");
+        }
+        for requirement in self.shape.refused(at) {
+            findings.judged(requirement);
+        }
     }
+}
 
-    /// Mutations that must not show: rejected, refused, of another workspace.
-    fn refusals(&self, at: usize, findings: &mut Findings) {
-        let workspace = self.facts.conns[self.sub.conn].workspace();
-        for mutation in &self.facts.ledger.mutations {
-            if !mutation
-                .rows()
-                .iter()
-                .any(|(table, _)| self.sub.tables.contains(table))
-            {
-                continue;
-            }
-            if mutation.workspace != workspace {
-                findings.judged("MODEL-ISOLATION");
-                continue;
-            }
-            match mutation.outcome(&self.sub.epoch) {
-                Some(outcome) if outcome.status == "rejected" && outcome.at < at => {
-                    findings.judged("PUSH-ATOMIC")
-                }
-                None => mutation
-                    .sends
-                    .iter()
-                    .filter(|send| send.at < at)
-                    .for_each(|send| {
-                        if let Answer::Not(code) = &send.answer
-                            && let Some(requirement) = super::blame::of_refusal(code)
-                        {
-                            findings.judged(requirement);
-                        }
-                    }),
-                Some(_) => {}
-            }
-        }
-    }
+fn name(key: &RowKey) -> RowName<'_> {
+    (&key.0, &key.1)
 }
 
 #[cfg(test)]

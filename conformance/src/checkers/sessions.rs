@@ -16,10 +16,19 @@ pub(super) const CHECKER: Checker = Checker {
 };
 
 fn check(facts: &Facts, findings: &mut Findings) {
-    for (index, newer) in facts.conns.iter().enumerate() {
-        for older in &facts.conns[..index] {
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    // Of each client those that were not over before the next was opened.
+    let mut open: BTreeMap<(&str, Option<&str>), Vec<&Conn>> = BTreeMap::new();
+    for newer in &facts.conns {
+        named(newer, &mut names, findings);
+        let of_client = (newer.workspace(), newer.client());
+        let older = open.entry(of_client).or_default();
+        older.retain(|older| older.ended.is_none_or(|end| end.at >= newer.opened_at));
+        for older in older.iter() {
             replaced(facts, older, newer, findings);
-            named(older, newer, findings);
+        }
+        if newer.client().is_some() {
+            older.push(newer);
         }
     }
     limits(facts, findings);
@@ -50,11 +59,8 @@ fn replaced(facts: &Facts, older: &Conn, newer: &Conn, findings: &mut Findings) 
     if !same || !begun || older.ended.is_some_and(|end| end.at < hello.at) {
         return;
     }
-    let after = older
-        .sent
-        .iter()
-        .filter(|sent| sent.at > *welcome)
-        .find_map(|sent| sent.answer);
+    let later = &older.sent[older.sent_before(*welcome)..];
+    let after = later.iter().find_map(|sent| sent.answer);
     if let Some(answer) = after {
         findings.broken(
             "CONN-REPLACED",
@@ -105,20 +111,26 @@ fn replaced(facts: &Facts, older: &Conn, newer: &Conn, findings: &mut Findings) 
 }
 
 /// No two sessions have the same name.
-fn named(older: &Conn, newer: &Conn, findings: &mut Findings) {
-    let (Some((before, older)), Some((at, newer))) = (&older.welcome, &newer.welcome) else {
+fn named<'a>(newer: &'a Conn, names: &mut BTreeMap<&'a str, usize>, findings: &mut Findings) {
+    let Some((at, welcome)) = &newer.welcome else {
         return;
     };
-    let (Some(older), Some(newer)) = (older["session"].as_str(), newer["session"].as_str()) else {
+    let Some(name) = welcome["session"].as_str() else {
         return;
     };
-    findings.must(
-        "CONN-SESSION-NAME",
-        older != newer,
-        [*before, *at],
-        || format!("another name than {older:?}"),
-        || format!("{newer:?}"),
-    );
+    // There is occasion once there are two.
+    let others = !names.is_empty();
+    if let Some(before) = names.insert(name, *at) {
+        let expected = format!("another name than {name:?}");
+        findings.broken(
+            "CONN-SESSION-NAME",
+            [before, *at],
+            expected,
+            format!("{name:?}"),
+        );
+    } else if others {
+        findings.judged("CONN-SESSION-NAME");
+    }
 }
 
 /// Each limit is at least its minimum, and `inFlightMax` is never below one announced earlier.

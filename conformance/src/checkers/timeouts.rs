@@ -4,7 +4,7 @@
 
 use super::{Checker, Findings};
 use crate::facts::Facts;
-use crate::history::{ConnIx, Event};
+use crate::history::ConnIx;
 
 pub(super) const CHECKER: Checker = Checker {
     name: "timeouts",
@@ -31,7 +31,7 @@ fn check(facts: &Facts, findings: &mut Findings) {
             }
             // One that was not reading has answered pings late, and heard of them later still.
             Some((at, _, Some("idle"))) if conn.may_end_at.is_none() => {
-                let spoke = last_spoken(facts, index, at);
+                let spoke = conn.spoke_before(at);
                 let limit = facts.limit(index, "idleTimeoutMs");
                 early("CONN-IDLE", facts, (spoke, at), limit, findings);
                 silent(facts, index, (spoke, at), limit, findings);
@@ -44,17 +44,6 @@ fn check(facts: &Facts, findings: &mut Findings) {
 /// A limit as some session of the same server was told it.
 fn announced(facts: &Facts, name: &str) -> Option<u64> {
     (0..facts.conns.len()).find_map(|conn| facts.limit(conn, name))
-}
-
-/// When the runner last said something on this connection: a frame, or the pong to a WebSocket ping.
-fn last_spoken(facts: &Facts, of: ConnIx, before: usize) -> usize {
-    let spoke = |at: &usize| match &facts.entries[*at].event {
-        Event::Opened { conn, .. } | Event::Sent { conn, .. } | Event::Heard { conn } => {
-            *conn == of
-        }
-        _ => false,
-    };
-    (0..before).rfind(spoke).unwrap_or(0)
 }
 
 /// A server that closes for idleness has waited for long by its own clock; if nothing came meanwhile, it has left heartbeats out: they would have come before

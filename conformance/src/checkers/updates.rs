@@ -1,12 +1,12 @@
 //! Updates by their frames: ranges, parts, repetitions, and where a subscription begins and ends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{Checker, Findings};
 use crate::facts::{Facts, Sub};
-use crate::history::whole;
+use crate::history::{ConnIx, whole};
 
 pub(super) const CHECKER: Checker = Checker {
     name: "updates",
@@ -29,15 +29,81 @@ pub(super) const CHECKER: Checker = Checker {
 };
 
 fn check(facts: &Facts, findings: &mut Findings) {
+    let heads = heads(facts);
+    let acked = acked(facts);
+    // Of each connection the subscriptions that were not over before the next began.
+    let mut open: BTreeMap<ConnIx, Vec<&Sub>> = BTreeMap::new();
     for sub in &facts.subs {
+        let history = (facts.conns[sub.conn].workspace(), sub.epoch.as_str());
+        let heads = heads.get(&history).map_or(&[][..], Vec::as_slice);
         parts(sub, findings);
-        span(facts, sub, findings);
+        span(sub, heads, findings);
         changes(facts, sub, findings);
-        first(facts, sub, findings);
-        over(facts, sub, findings);
-        named(facts, sub, findings);
+        first(facts, sub, (heads, &acked[sub.conn]), findings);
+        let others = open.entry(sub.conn).or_default();
+        others.retain(|other| {
+            other
+                .ended_at
+                .is_none_or(|ended| ended >= sub.subscribed_at)
+        });
+        named(sub, others, findings);
+        others.push(sub);
     }
+    over(facts, findings);
     strays(facts, findings);
+}
+
+/// An entry, and what is least or most from there on or up to there, with the entry that told it.
+type Told = (usize, u64, usize);
+
+/// The heads of each history that were told to a `hello` at an entry or to later ones, the least.
+fn heads(facts: &Facts) -> BTreeMap<(&str, &str), Vec<Told>> {
+    let mut heads: BTreeMap<_, Vec<Told>> = BTreeMap::new();
+    for conn in &facts.conns {
+        if let (Some(hello), Some(epoch), Some((at, welcome))) =
+            (&conn.hello, &conn.epoch, &conn.welcome)
+            && let Some(head) = welcome.get("version").and_then(whole)
+        {
+            let history = (conn.workspace(), epoch.as_str());
+            heads
+                .entry(history)
+                .or_default()
+                .push((hello.at, head, *at));
+        }
+    }
+    for heads in heads.values_mut() {
+        heads.sort_unstable();
+        let mut least = (u64::MAX, usize::MAX);
+        for (_, head, told) in heads.iter_mut().rev() {
+            least = least.min((*head, *told));
+            (*head, *told) = least;
+        }
+    }
+    heads
+}
+
+/// A head of the same history that was told to a `hello` sent after this entry: the head cannot have been above it before.
+fn later_head(heads: &[Told], at: usize) -> Option<(u64, usize)> {
+    let later = heads.partition_point(|(hello, _, _)| *hello <= at);
+    heads.get(later).map(|(_, head, told)| (*head, *told))
+}
+
+/// The versions that each connection was told of, up to an entry: the highest.
+fn acked(facts: &Facts) -> Vec<Vec<(usize, u64)>> {
+    let mut acked = vec![Vec::new(); facts.conns.len()];
+    let mutations = facts.ledger.mutations.iter();
+    for outcome in mutations.flat_map(|mutation| &mutation.outcomes) {
+        acked[outcome.conn].push((outcome.at, outcome.version));
+    }
+    for acked in &mut acked {
+        acked.sort_unstable();
+        let mut highest = 0;
+        for (_, version) in acked {
+            highest = highest.max(*version);
+            *version = highest;
+        }
+    }
+    acked
 }
 
 /// Parts of one update have one `from`; each but the last says that more follow, and the last says up to where.
@@ -68,10 +134,11 @@ fn parts(sub: &Sub, findings: &mut Findings) {
 }
 
 /// `from` leaves no gap, `to` never goes back nor above the head.
-fn span(facts: &Facts, sub: &Sub, findings: &mut Findings) {
-    for (index, complete) in sub.completes.iter().enumerate() {
+fn span(sub: &Sub, heads: &[Told], findings: &mut Findings) {
+    let mut cursor = sub.cursor_at_first();
+    let mut earlier = 0;
+    for complete in &sub.completes {
         let at = [sub.parts[complete.first].at, sub.parts[complete.last].at];
-        let cursor = sub.cursor_before(index);
         let (fits, expected) = match complete.replacement {
             true => (complete.from == 0, "from 0 in a replacement".to_owned()),
             false => (
@@ -86,11 +153,6 @@ fn span(facts: &Facts, sub: &Sub, findings: &mut Findings) {
             || expected,
             || format!("from {}", complete.from),
         );
-        let earlier = sub.completes[..index]
-            .iter()
-            .map(|earlier| earlier.to)
-            .max()
-            .unwrap_or(0);
         let least = earlier.max(complete.from);
         findings.must(
             "UPD-TO",
@@ -99,7 +161,9 @@ fn span(facts: &Facts, sub: &Sub, findings: &mut Findings) {
             || format!("to at least {least}"),
             || format!("to {}", complete.to),
         );
-        if let Some((head, told)) = later_head(facts, sub, at[1]) {
+        earlier = earlier.max(complete.to);
+        cursor = earlier;
+        if let Some((head, told)) = later_head(heads, at[1]) {
             let expected = || format!("to at most the head, which was {head} later");
             findings.must(
                 "UPD-TO",
@@ -112,36 +176,18 @@ fn span(facts: &Facts, sub: &Sub, findings: &mut Findings) {
     }
 }
 
-/// A head of the same history that was told to a `hello` sent after this entry: the head cannot have been above it before.
-fn later_head(facts: &Facts, sub: &Sub, at: usize) -> Option<(u64, usize)> {
-    let workspace = facts.conns[sub.conn].workspace();
-    let of_history = facts
-        .conns
-        .iter()
-        .filter(|conn| conn.workspace() == workspace && conn.epoch.as_ref() == Some(&sub.epoch));
-    let later = of_history.filter(|conn| conn.hello.as_ref().is_some_and(|hello| hello.at > at));
-    let heads = later
-        .filter_map(|conn| conn.welcome.as_ref())
-        .filter_map(|(at, welcome)| Some((welcome.get("version").and_then(whole)?, *at)));
-    heads.min()
-}
-
 /// Each change is of the shape and within the update's range, and comes once.
 fn changes(facts: &Facts, sub: &Sub, findings: &mut Findings) {
-    let mut sent: BTreeSet<(String, String, u64)> = BTreeSet::new();
+    let mut sent: BTreeSet<(u64, &str, &str)> = BTreeSet::new();
+    // Whether a part that is not complete is of a replacement: one before it was, and none between ended an update that was none.
+    let mut replacing = false;
     for (index, part) in sub.parts.iter().enumerate() {
-        let complete = sub
-            .completes
-            .iter()
-            .find(|complete| (complete.first..=complete.last).contains(&index));
-        let replacement = sub.parts[..=index]
-            .iter()
-            .rev()
-            .take_while(|part| part.replace || part.to.is_none() || part.at == sub.parts[index].at);
-        let in_replacement = complete.map_or_else(
-            || replacement.clone().any(|part| part.replace),
-            |complete| complete.replacement,
-        );
+        replacing |= part.replace;
+        let in_open = replacing;
+        replacing &= part.replace || part.to.is_none();
+        let last = { &sub.completes }.partition_point(|complete| complete.last < index);
+        let complete = { sub.completes.get(last) }.filter(|complete| complete.first <= index);
+        let in_replacement = complete.map_or(in_open, |complete| complete.replacement);
         let Some(frame) = facts.frame(part.at) else {
             continue;
         };
@@ -152,16 +198,13 @@ fn changes(facts: &Facts, sub: &Sub, findings: &mut Findings) {
             .flatten()
         {
             let text = |name: &str| {
-                change
-                    .get(name)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned()
+                let text = change.get(name).and_then(Value::as_str);
+                text.unwrap_or_default()
             };
             let (table, key) = (text("table"), text("key"));
             let version = change.get("version").and_then(whole).unwrap_or(0);
             let to = complete.map_or(u64::MAX, |complete| complete.to);
-            let fits = sub.tables.contains(&table) && version > part.from && version <= to;
+            let fits = sub.tables.contains(table) && version > part.from && version <= to;
             let expected = || {
                 format!(
                     "changes of the shape's tables, above {} and up to the update's `to`",
@@ -173,7 +216,7 @@ fn changes(facts: &Facts, sub: &Sub, findings: &mut Findings) {
             });
             // What a replacement brought may come once more: one live update serves all subscribers of a shape.
             if !in_replacement {
-                let new = sent.insert((table.clone(), key.clone(), version));
+                let new = sent.insert((version, table, key));
                 let actual = || format!("{table}/{key} at {version} again");
                 let expected = || "each change once".to_owned();
                 findings.must("UPD-NO-REPEAT", new, [part.at], expected, actual);
@@ -183,21 +226,19 @@ fn changes(facts: &Facts, sub: &Sub, findings: &mut Findings) {
 }
 
 /// The first complete update: far enough, and a replacement where it must be one.
-fn first(facts: &Facts, sub: &Sub, findings: &mut Findings) {
+fn first(
+    facts: &Facts,
+    sub: &Sub,
+    (heads, acked): (&[Told], &[(usize, u64)]),
+    findings: &mut Findings,
+) {
     let Some(first) = sub.completes.first() else {
         return;
     };
     let conn = &facts.conns[sub.conn];
     let at = sub.parts[first.last].at;
-    let acked = facts
-        .ledger
-        .mutations
-        .iter()
-        .flat_map(|mutation| &mutation.outcomes);
-    let acked = acked
-        .filter(|outcome| outcome.conn == sub.conn && outcome.at < sub.subscribed_at)
-        .map(|outcome| outcome.version)
-        .max();
+    let before = acked.partition_point(|(told, _)| *told < sub.subscribed_at);
+    let acked = before.checked_sub(1).map(|index| acked[index].1);
     let head = conn
         .welcome
         .as_ref()
@@ -215,8 +256,7 @@ fn first(facts: &Facts, sub: &Sub, findings: &mut Findings) {
         None => Some("SUB-NO-CURSOR"),
         Some((epoch, _)) if *epoch != sub.epoch => Some("SUB-CURSOR-EPOCH"),
         Some((_, version))
-            if later_head(facts, sub, sub.subscribed_at)
-                .is_some_and(|(head, _)| *version > head) =>
+            if later_head(heads, sub.subscribed_at).is_some_and(|(head, _)| *version > head) =>
         {
             Some("SUB-CURSOR-AHEAD")
         }
@@ -235,35 +275,44 @@ fn first(facts: &Facts, sub: &Sub, findings: &mut Findings) {
 }
 
 /// After what answers a frame sent after `unsubscribe`, no update of the shape comes.
-fn over(facts: &Facts, sub: &Sub, findings: &mut Findings) {
-    let Some(unsubscribed) = sub.unsubscribed_at else {
-        return;
-    };
-    let later = facts.conns[sub.conn]
-        .sent
-        .iter()
-        .filter(|sent| sent.at > unsubscribed);
-    let Some(fence) = later.filter_map(|sent| sent.answer).min() else {
-        return;
-    };
-    let late = sub.parts.iter().map(|part| part.at).find(|at| *at > fence);
-    let expected = || "no update of the shape after the answer to a later frame".to_owned();
-    findings.must(
-        "SUB-UNSUBSCRIBE",
-        late.is_none(),
-        [unsubscribed, fence].into_iter().chain(late),
-        expected,
-        || "one came".to_owned(),
-    );
+fn over(facts: &Facts, findings: &mut Findings) {
+    // Of each connection the first answer to what was sent from a frame on.
+    let mut answers: BTreeMap<ConnIx, Vec<usize>> = BTreeMap::new();
+    for sub in &facts.subs {
+        let Some(unsubscribed) = sub.unsubscribed_at else {
+            continue;
+        };
+        let sent = &facts.conns[sub.conn].sent;
+        let answers = answers.entry(sub.conn).or_insert_with(|| {
+            let mut answers: Vec<usize> = { sent.iter().rev() }
+                .scan(usize::MAX, |least, sent| {
+                    *least = sent.answer.unwrap_or(usize::MAX).min(*least);
+                    Some(*least)
+                })
+                .collect();
+            answers.reverse();
+            answers
+        });
+        let later = sent.partition_point(|sent| sent.at <= unsubscribed);
+        let Some(fence) = answers.get(later).copied().filter(|at| *at < usize::MAX) else {
+            continue;
+        };
+        let after = sub.parts.partition_point(|part| part.at <= fence);
+        let late = sub.parts.get(after).map(|part| part.at);
+        let expected = || "no update of the shape after the answer to a later frame".to_owned();
+        findings.must(
+            "SUB-UNSUBSCRIBE",
+            late.is_none(),
+            [unsubscribed, fence].into_iter().chain(late),
+            expected,
+            || "one came".to_owned(),
+        );
+    }
 }
 
 /// Shapes that are live at once have different names.
-fn named(facts: &Facts, sub: &Sub, findings: &mut Findings) {
-    for other in facts
-        .subs
-        .iter()
-        .filter(|other| other.conn == sub.conn && other.subscribed_at < sub.subscribed_at)
-    {
+fn named(sub: &Sub, others: &[&Sub], findings: &mut Findings) {
+    for other in others {
         let replaced = other.ended_at == Some(sub.subscribed_at)
             && other.unsubscribed_at.is_none()
             && other.tables != sub.tables;
@@ -283,16 +332,19 @@ fn named(facts: &Facts, sub: &Sub, findings: &mut Findings) {
 
 /// Updates of shapes that are not live.
 fn strays(facts: &Facts, findings: &mut Findings) {
+    let mut begun: BTreeMap<(ConnIx, &str), usize> = BTreeMap::new();
+    for sub in &facts.subs {
+        begun
+            .entry((sub.conn, &sub.shape))
+            .or_insert(sub.subscribed_at);
+    }
     for (index, conn) in facts.conns.iter().enumerate() {
         for at in &conn.stray_updates {
             let shape = facts
                 .frame(*at)
                 .and_then(|frame| frame.string("shape"))
                 .unwrap_or_default();
-            let ended = facts
-                .subs
-                .iter()
-                .any(|sub| sub.conn == index && sub.shape == shape && sub.subscribed_at < *at);
+            let ended = { begun.get(&(index, shape)) }.is_some_and(|begun| begun < at);
             let requirement = if ended {
                 "SUB-SAME-AGAIN"
             } else {

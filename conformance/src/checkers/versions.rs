@@ -26,11 +26,13 @@ fn check(facts: &Facts, findings: &mut Findings) {
             }
         }
     }
-    for ((workspace, epoch), outcomes) in decided {
+    let welcomes = welcomes(facts);
+    for (history, outcomes) in decided {
         own_versions(&outcomes, findings);
         chains(&outcomes, findings);
         known_before(&outcomes, findings);
-        above_the_head(facts, workspace, epoch, &outcomes, findings);
+        let welcomes = welcomes.get(&history).map_or(&[][..], Vec::as_slice);
+        above_the_head(welcomes, &outcomes, findings);
     }
 }
 
@@ -86,24 +88,16 @@ fn chains(outcomes: &[(&Mutation, &Outcome)], findings: &mut Findings) {
 
 /// What was acknowledged before another was sent has the lower version. Compared with the highest before: that is enough.
 fn known_before(outcomes: &[(&Mutation, &Outcome)], findings: &mut Findings) {
-    let mut told: Vec<_> = outcomes
-        .iter()
-        .map(|(_, outcome)| (outcome.at, outcome.version))
-        .collect();
-    told.sort_unstable();
-    let highest: Vec<(usize, u64, usize)> = told
-        .iter()
-        .scan((0, 0), |highest, (at, version)| {
-            *highest = (*highest).max((*version, *at));
-            Some((*at, highest.0, highest.1))
-        })
-        .collect();
+    let told = outcomes.iter();
+    let told = highest_so_far(
+        told.map(|(_, outcome)| (outcome.at, outcome.version))
+            .collect(),
+    );
     for (mutation, outcome) in outcomes {
-        let Some(sent) = mutation.sends.iter().map(|send| send.at).min() else {
+        let Some(sent) = mutation.sends.first().map(|send| send.at) else {
             continue;
         };
-        let before = highest.partition_point(|(at, _, _)| *at < sent);
-        let Some((_, version, at)) = before.checked_sub(1).map(|index| highest[index]) else {
+        let Some((version, at)) = highest_before(&told, sent) else {
             continue;
         };
         let expected = || {
@@ -122,50 +116,65 @@ fn known_before(outcomes: &[(&Mutation, &Outcome)], findings: &mut Findings) {
     }
 }
 
-/// What was sent after a welcome has a version above the head that it told.
-fn above_the_head(
-    facts: &Facts,
-    workspace: &str,
-    epoch: &str,
-    outcomes: &[(&Mutation, &Outcome)],
-    findings: &mut Findings,
-) {
-    for conn in facts
-        .conns
-        .iter()
-        .filter(|conn| conn.workspace() == workspace && conn.epoch.as_deref() == Some(epoch))
-    {
-        let Some((at, welcome)) = &conn.welcome else {
+/// What was sent after a welcome has a version above the head that it told. Compared with the highest before: that is enough.
+fn above_the_head(welcomes: &[Told], outcomes: &[(&Mutation, &Outcome)], findings: &mut Findings) {
+    for (mutation, outcome) in outcomes {
+        let Some(sent) = mutation.sends.first().map(|send| send.at) else {
             continue;
         };
-        let Some(head) = welcome.get("version").and_then(crate::history::whole) else {
+        let Some((head, at)) = highest_before(welcomes, sent) else {
             continue;
         };
-        for (mutation, outcome) in outcomes {
-            let Some(sent) = mutation
-                .sends
-                .iter()
-                .map(|send| send.at)
-                .min()
-                .filter(|sent| sent > at)
-            else {
-                continue;
-            };
-            let expected = || {
-                format!(
-                    "a version above the head of {head} that a welcome told before {} was sent",
-                    mutation.label()
-                )
-            };
-            findings.must(
-                "MODEL-VERSION",
-                head < outcome.version,
-                [*at, sent, outcome.at],
-                expected,
-                || outcome.version.to_string(),
-            );
+        let expected = || {
+            format!(
+                "a version above the head of {head} that a welcome told before {} was sent",
+                mutation.label()
+            )
+        };
+        findings.must(
+            "MODEL-VERSION",
+            head < outcome.version,
+            [at, sent, outcome.at],
+            expected,
+            || outcome.version.to_string(),
+        );
+    }
+}
+
+/// An entry, the highest version that was told up to it, and where that was.
+type Told = (usize, u64, usize);
+
+/// The heads that welcomes told, by workspace and epoch.
+fn welcomes(facts: &Facts) -> BTreeMap<(&str, &str), Vec<Told>> {
+    let mut told: BTreeMap<_, Vec<(usize, u64)>> = BTreeMap::new();
+    for conn in &facts.conns {
+        if let (Some(epoch), Some((at, welcome))) = (&conn.epoch, &conn.welcome)
+            && let Some(head) = welcome.get("version").and_then(crate::history::whole)
+        {
+            let history = (conn.workspace(), epoch.as_str());
+            told.entry(history).or_default().push((*at, head));
         }
     }
+    let highest = told.into_iter();
+    highest
+        .map(|(history, told)| (history, highest_so_far(told)))
+        .collect()
+}
+
+fn highest_so_far(mut told: Vec<(usize, u64)>) -> Vec<Told> {
+    told.sort_unstable();
+    let highest = told.iter().scan((0, 0), |highest, (at, version)| {
+        *highest = (*highest).max((*version, *at));
+        Some((*at, highest.0, highest.1))
+    });
+    highest.collect()
+}
+
+/// The highest version that was told before an entry, and where.
+fn highest_before(told: &[Told], at: usize) -> Option<(u64, usize)> {
+    let before = told.partition_point(|(told, _, _)| *told < at);
+    let (_, version, at) = told[before.checked_sub(1)?];
+    Some((version, at))
 }
 
 #[cfg(test)]

@@ -28,10 +28,7 @@ impl State {
 
     /// The last version that its own session was told of a mutation in the shape.
     fn own_version(&self, sub: &Sub) -> Option<u64> {
-        let touches = |mutation: &&Mutation| {
-            let mut rows = mutation.rows().into_iter();
-            rows.any(|(table, _)| sub.tables.contains(&table))
-        };
+        let touches = |mutation: &&Mutation| mutation.touches(&sub.tables);
         let told = self.facts.ledger.mutations.iter().filter(touches);
         let told = told.flat_map(|mutation| &mutation.outcomes);
         let own = told.filter(|told| {
@@ -64,7 +61,7 @@ impl State {
 }
 
 /// The versions of all rows of these tables of which enough is known, none where there is no row.
-fn definite(log: &Log, tables: &BTreeSet<String>) -> BTreeMap<RowKey, Option<u64>> {
+fn definite(log: &Log<'_>, tables: &BTreeSet<String>) -> BTreeMap<RowKey, Option<u64>> {
     let known = log.known_at(u64::MAX, tables).into_iter();
     let version = |known: Known| match known {
         Known::Row(row) => Some(Some(row.version)),

@@ -1,5 +1,7 @@
 //! A connection: what was said on it, and how it ended.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use serde_json::Value;
 
 use super::sub::Asked;
@@ -24,6 +26,10 @@ pub struct Conn {
     pub received: Vec<usize>,
     /// The entry at which anything was last heard, WebSocket pings and pongs included.
     pub heard_at: Option<usize>,
+    /// The entries of the WebSocket pings and pongs that came.
+    pub heard: Vec<usize>,
+    /// The pings that were sent, by their `t`: those that are not answered, and their places among the frames sent.
+    pub(super) pings: BTreeMap<Option<u64>, VecDeque<usize>>,
     /// The `subscribe`s that are not answered.
     pub asked: Vec<Asked>,
     /// The live shapes by name, each with its subscription.
@@ -119,6 +125,8 @@ impl Conn {
             sent: Vec::new(),
             received: Vec::new(),
             heard_at: None,
+            heard: Vec::new(),
+            pings: BTreeMap::new(),
             asked: Vec::new(),
             live: Vec::new(),
             staged_at: None,
@@ -166,8 +174,41 @@ impl Conn {
 
     /// The frame sent at this entry is answered.
     pub(super) fn answered_at(&mut self, sent_at: usize, at: usize) {
-        if let Some(sent) = self.sent.iter_mut().find(|sent| sent.at == sent_at) {
-            sent.answer.get_or_insert(at);
+        let index = self.sent.binary_search_by_key(&sent_at, |sent| sent.at);
+        if let Ok(index) = index {
+            self.sent[index].answer.get_or_insert(at);
         }
+    }
+
+    /// A pong answers the first unanswered ping with its `t`.
+    pub(super) fn ponged(&mut self, at: usize, t: Option<u64>) {
+        let Some(pings) = self.pings.get_mut(&t) else {
+            return;
+        };
+        while let Some(index) = pings.pop_front() {
+            let answer = &mut self.sent[index].answer;
+            if answer.is_none() {
+                *answer = Some(at);
+                return;
+            }
+        }
+    }
+
+    /// How many frames were sent before this entry.
+    #[must_use]
+    pub fn sent_before(&self, at: usize) -> usize {
+        self.sent.partition_point(|sent| sent.at < at)
+    }
+
+    /// The entry at which the runner last spoke before this one: opened it, sent a frame, or answered a WebSocket ping.
+    #[must_use]
+    pub fn spoke_before(&self, at: usize) -> usize {
+        let sent = self.sent_before(at).checked_sub(1);
+        let heard = self
+            .heard
+            .partition_point(|heard| *heard < at)
+            .checked_sub(1);
+        let sent = sent.map_or(self.opened_at, |index| self.sent[index].at);
+        sent.max(heard.map_or(0, |index| self.heard[index]))
     }
 }

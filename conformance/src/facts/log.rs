@@ -6,30 +6,34 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::mutation::{Answer, Mutation, row_of};
-use super::replica::{Row, RowKey};
+use super::mutation::{Answer, Mutation, row_named};
+use super::replica::{Row, RowKey, RowName};
 use super::{Facts, Outcome};
 use crate::scenario::Hook;
 
 /// What is known of an epoch's history.
 #[derive(Clone, Debug, Default)]
-pub struct Log {
+pub struct Log<'a> {
     /// The known outcomes, by version.
-    pub steps: Vec<Step>,
+    pub steps: Vec<Step<'a>>,
     /// The rows that a mutation names of which too little is known.
-    pub indefinite: BTreeSet<RowKey>,
+    pub indefinite: BTreeSet<RowName<'a>>,
+    epochs: BTreeSet<&'a str>,
 }
 
 /// One decided mutation.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct Step<'a> {
     /// Its version.
     pub version: u64,
     /// Its index in the ledger.
     pub mutation: usize,
     /// What it did: each row with its new value, or none where it was deleted. Empty if it was rejected.
-    pub effects: Vec<(RowKey, Option<Value>)>,
+    pub effects: Vec<Effect<'a>>,
 }
+
+/// What a row became by a mutation; none where it was deleted.
+pub type Effect<'a> = (RowName<'a>, Option<&'a Value>);
 
 /// What is known of a row at some version.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,28 +53,31 @@ enum Inherited {
     Maybe,
 }
 
-impl Log {
+impl<'a> Log<'a> {
     /// The log of this workspace and epoch.
     #[must_use]
-    pub fn of(facts: &Facts, workspace: &str, epoch: &str) -> Log {
-        let mut log = Log::default();
-        for (index, mutation) in facts.ledger.mutations.iter().enumerate() {
-            if mutation.workspace == workspace {
-                log.add(facts, index, mutation, epoch);
-            }
+    pub fn of(facts: &'a Facts, workspace: &str, epoch: &str) -> Log<'a> {
+        let epochs = facts.conns.iter().filter_map(|conn| conn.epoch.as_deref());
+        let mut log = Log {
+            epochs: epochs.collect(),
+            ..Log::default()
+        };
+        for index in facts.ledger.of_workspace(workspace) {
+            log.add(facts, *index, epoch);
         }
         log.steps.sort_by_key(|step| step.version);
         log
     }
 
-    fn add(&mut self, facts: &Facts, index: usize, mutation: &Mutation, epoch: &str) {
+    fn add(&mut self, facts: &'a Facts, index: usize, epoch: &str) {
+        let mutation = &facts.ledger.mutations[index];
         if let Some(outcome) = mutation.outcome(epoch) {
             return self.decided(index, mutation, outcome);
         }
         if let Some(earlier) = mutation.outcomes.first() {
             match inherited(facts, mutation, earlier) {
                 Inherited::Yes => return self.decided(index, mutation, earlier),
-                Inherited::Maybe => self.indefinite.extend(mutation.rows()),
+                Inherited::Maybe => self.indefinite.extend(mutation.row_names()),
                 Inherited::No => {}
             }
         }
@@ -79,20 +86,22 @@ impl Log {
             .iter()
             .any(|send| send.answer == Answer::Pending && send.epoch == epoch);
         let elsewhere = mutation.sends.iter().any(|send| {
-            send.answer == Answer::Pending && send.epoch != epoch && known(facts, &send.epoch)
+            // Whether the server ever named that epoch.
+            let named = || self.epochs.contains(send.epoch.as_str());
+            send.answer == Answer::Pending && send.epoch != epoch && named()
         });
         if open || elsewhere {
-            self.indefinite.extend(mutation.rows());
+            self.indefinite.extend(mutation.row_names());
         }
     }
 
-    fn decided(&mut self, index: usize, mutation: &Mutation, outcome: &Outcome) {
+    fn decided(&mut self, index: usize, mutation: &'a Mutation, outcome: &Outcome) {
         let effects = match outcome.status.as_str() {
             "applied" => mutation.ops().and_then(effects),
             _ => Some(Vec::new()),
         };
         if effects.is_none() {
-            self.indefinite.extend(mutation.rows());
+            self.indefinite.extend(mutation.row_names());
         }
         self.steps.push(Step {
             version: outcome.version,
@@ -109,43 +118,18 @@ impl Log {
             for (key, value) in step
                 .effects
                 .iter()
-                .filter(|(key, _)| tables.contains(&key.0))
+                .filter(|(key, _)| tables.contains(key.0))
             {
-                let was = known.entry(key.clone()).or_insert(Known::Absent(None));
+                let was = known.entry(owned(*key)).or_insert(Known::Absent(None));
                 if step.version <= version {
-                    *was = replayed(was, value.as_ref(), step.version);
+                    *was = replayed(was, *value, step.version);
                 }
             }
         }
-        for key in self.indefinite.iter().filter(|key| tables.contains(&key.0)) {
-            known.insert(key.clone(), Known::Indefinite);
+        for key in self.indefinite.iter().filter(|key| tables.contains(key.0)) {
+            known.insert(owned(*key), Known::Indefinite);
         }
         known
-    }
-
-    /// Brings what is known of the rows of these tables from one version to another; gives the rows that were changed on the way.
-    pub fn known_at_from(
-        &self,
-        known: &mut BTreeMap<RowKey, Known>,
-        from: u64,
-        to: u64,
-        tables: &BTreeSet<String>,
-    ) -> BTreeSet<RowKey> {
-        let first = self.steps.partition_point(|step| step.version <= from);
-        let steps = self.steps[first..]
-            .iter()
-            .take_while(|step| step.version <= to);
-        let mut changed = BTreeSet::new();
-        for (step, (key, value)) in
-            steps.flat_map(|step| step.effects.iter().map(move |effect| (step, effect)))
-        {
-            if tables.contains(&key.0) && !self.indefinite.contains(key) {
-                let was = known.entry(key.clone()).or_insert(Known::Absent(None));
-                *was = replayed(was, value.as_ref(), step.version);
-                changed.insert(key.clone());
-            }
-        }
-        changed
     }
 
     /// The rows that are known to be there at this version.
@@ -166,16 +150,16 @@ impl Log {
     /// The last version that surely changed a row of these tables; 0 if none did.
     #[must_use]
     pub fn last_change(&self, tables: &BTreeSet<String>) -> u64 {
-        let mut present: BTreeSet<&RowKey> = BTreeSet::new();
+        let mut present: BTreeSet<RowName<'_>> = BTreeSet::new();
         let mut last = 0;
         for step in &self.steps {
             for (key, value) in step
                 .effects
                 .iter()
-                .filter(|(key, _)| tables.contains(&key.0))
+                .filter(|(key, _)| tables.contains(key.0))
             {
                 let changed = if value.is_some() {
-                    present.insert(key);
+                    present.insert(*key);
                     true
                 } else {
                     present.remove(key)
@@ -202,21 +186,20 @@ fn replayed(was: &Known, value: Option<&Value>, version: u64) -> Known {
 }
 
 /// What ops do; nothing if one of them is not known to do anything.
-fn effects(ops: &Value) -> Option<Vec<(RowKey, Option<Value>)>> {
-    let effect = |op: &Value| match op.get("op")?.as_str()? {
-        "set" => Some((row_of(op)?, Some(op.get("value")?.clone()))),
-        "delete" => Some((row_of(op)?, None)),
-        _ => None,
-    };
+fn effects(ops: &Value) -> Option<Vec<Effect<'_>>> {
     ops.as_array()?.iter().map(effect).collect()
 }
 
-/// Whether the server ever named this epoch.
-fn known(facts: &Facts, epoch: &str) -> bool {
-    facts
-        .conns
-        .iter()
-        .any(|conn| conn.epoch.as_deref() == Some(epoch))
+fn effect(op: &Value) -> Option<Effect<'_>> {
+    match op.get("op")?.as_str()? {
+        "set" => Some((row_named(op)?, Some(op.get("value")?))),
+        "delete" => Some((row_named(op)?, None)),
+        _ => None,
+    }
+}
+
+fn owned((table, key): RowName<'_>) -> RowKey {
+    (table.to_owned(), key.to_owned())
 }
 
 /// Whether a restored history has a mutation that an earlier one decided: surely if it was acknowledged before the backup, surely not if it

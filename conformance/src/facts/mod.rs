@@ -6,15 +6,18 @@
 mod conn;
 mod log;
 mod mutation;
+mod names;
 mod replica;
 mod sub;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 pub use conn::{Conn, End, Hello, How, Sent};
-pub use log::{Known, Log, Step as LogStep};
-pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_of};
-pub use replica::{Replica, Row, RowKey};
+pub use log::{Effect, Known, Log, Step as LogStep};
+pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_named, row_of};
+pub use replica::{Replica, Row, RowKey, RowName};
 pub use sub::{Complete, Part, Sub};
 
 use crate::history::{ConnIx, Entry, Event, Frame, whole};
@@ -33,6 +36,10 @@ pub struct Facts {
     pub subs: Vec<Sub>,
     /// The hooks that were done: when they began and ended.
     pub hooks: Vec<(Hook, usize, usize)>,
+    /// When the runner's machine stood still, and for how many milliseconds up to and with that.
+    stalls: Vec<(usize, u64)>,
+    /// The subscription that each `subscribe` became, by its entry.
+    answers: BTreeMap<usize, usize>,
 }
 
 impl Facts {
@@ -73,7 +80,10 @@ impl Facts {
                 ..
             } => self.sent(at, *conn, frame, *resumes),
             Event::Received { conn, frame } => self.received(at, *conn, frame),
-            Event::Heard { conn } => self.conns[*conn].heard_at = Some(at),
+            Event::Heard { conn } => {
+                self.conns[*conn].heard_at = Some(at);
+                self.conns[*conn].heard.push(at);
+            }
             Event::Closed { conn, code } => self.ended(at, *conn, How::Closed(*code)),
             Event::Reset { conn } => self.ended(at, *conn, How::Reset),
             Event::Left { conn } => self.ended(at, *conn, How::Left),
@@ -91,8 +101,11 @@ impl Facts {
                     begun.2 = at;
                 }
             }
+            Event::Stalled { ms } => {
+                let before = self.stalls.last().map_or(0, |(_, sum)| *sum);
+                self.stalls.push((at, before + ms));
+            }
             Event::Fault { .. }
-            | Event::Stalled { .. }
             | Event::Asked { .. }
             | Event::Told { .. }
             | Event::Process { .. } => {}
@@ -117,6 +130,10 @@ impl Facts {
             "hello" if ordinal == 1 => session.hello = Hello::read(at, frame),
             "push" => self.ledger.pushed(at, conn, session, frame),
             "subscribe" => session.asked.extend(sub::Asked::read(at, frame, resumes)),
+            "ping" => {
+                let pings = session.pings.entry(frame.number("t")).or_default();
+                pings.push_back(session.sent.len() - 1);
+            }
             "unsubscribe" => {
                 let live = session.live_sub(frame.string("shape").unwrap_or_default());
                 if let Some(sub) = live {
@@ -155,26 +172,8 @@ impl Facts {
                     None => session.stray_updates.push(at),
                 }
             }
-            "pong" => self.ponged(at, conn, frame),
+            "pong" => session.ponged(at, frame.number("t")),
             _ => {}
-        }
-    }
-
-    /// A pong answers the first unanswered ping with its `t`.
-    fn ponged(&mut self, at: usize, conn: ConnIx, pong: &Frame) {
-        let entries = &self.entries;
-        let is_it = |sent: &&mut Sent| match &entries[sent.at].event {
-            Event::Sent { frame, .. } => {
-                frame.kind() == "ping" && frame.number("t") == pong.number("t")
-            }
-            _ => false,
-        };
-        let open = self.conns[conn]
-            .sent
-            .iter_mut()
-            .filter(|sent| sent.answer.is_none());
-        if let Some(ping) = { open }.find(is_it) {
-            ping.answer = Some(at);
         }
     }
 
@@ -225,6 +224,7 @@ impl Facts {
             }
             (None, None) => Replica::default(),
         };
+        self.answers.entry(asked.at).or_insert(self.subs.len());
         self.subs
             .push(Sub::new(conn, asked, shape, at, epoch, replica));
     }
@@ -242,19 +242,17 @@ impl Facts {
     /// The subscription that answered the `subscribe` sent at this entry.
     #[must_use]
     pub fn sub_of(&self, subscribe_at: usize) -> Option<usize> {
-        self.subs
-            .iter()
-            .position(|sub| sub.asked_at == subscribe_at)
+        self.answers.get(&subscribe_at).copied()
     }
 
     /// For how long the runner's machine stood still after this entry.
     #[must_use]
     pub fn stalled_ms(&self, at: usize) -> u64 {
-        let stalls = self.entries[at..].iter().map(|entry| match entry.event {
-            Event::Stalled { ms } => ms,
-            _ => 0,
-        });
-        stalls.sum()
+        let all = self.stalls.last().map_or(0, |(_, sum)| *sum);
+        let before = self.stalls.partition_point(|(stalled, _)| *stalled < at);
+        all - before
+            .checked_sub(1)
+            .map_or(0, |index| self.stalls[index].1)
     }
 
     /// The announced limit of a connection's session.

@@ -6,7 +6,8 @@ use serde_json::Value;
 use syncline_schemas::errors;
 
 use super::Conn;
-use super::replica::RowKey;
+use super::names::Names;
+use super::replica::{RowKey, RowName};
 use crate::history::{ConnIx, Frame, whole};
 use crate::matcher::equal;
 
@@ -15,7 +16,12 @@ use crate::matcher::equal;
 pub struct Ledger {
     /// In the order in which they were first seen.
     pub mutations: Vec<Mutation>,
-    by_name: BTreeMap<(String, String, u64, String), usize>,
+    names: Names,
+    /// Up to which `seq` all outcomes of each client were told.
+    acked: Vec<u64>,
+    /// The mutations of each push, by connection and number: which of their sends.
+    pushes: BTreeMap<(ConnIx, u64), Vec<(usize, usize)>>,
+    of_workspace: BTreeMap<String, Vec<usize>>,
 }
 
 /// One mutation, named by workspace, client, `seq` and `opId`.
@@ -78,8 +84,6 @@ pub struct Outcome {
     pub version: u64,
     /// Why it was rejected.
     pub code: Option<String>,
-    /// All that was told.
-    pub result: Value,
 }
 
 impl Mutation {
@@ -121,12 +125,20 @@ impl Mutation {
     /// Every row that it names, in whatever ops it was sent with.
     #[must_use]
     pub fn rows(&self) -> BTreeSet<RowKey> {
-        let ops = self
-            .sends
-            .iter()
-            .filter_map(|send| send.ops.as_array())
-            .flatten();
-        ops.filter_map(row_of).collect()
+        let owned = |(table, key): RowName<'_>| (table.to_owned(), key.to_owned());
+        self.row_names().map(owned).collect()
+    }
+
+    /// Whether it names a row of these tables, in whatever ops it was sent with.
+    #[must_use]
+    pub fn touches(&self, tables: &BTreeSet<String>) -> bool {
+        self.row_names().any(|(table, _)| tables.contains(table))
+    }
+
+    /// The rows that it names, as often as it names them.
+    pub fn row_names(&self) -> impl Iterator<Item = RowName<'_>> {
+        let ops = self.sends.iter().filter_map(|send| send.ops.as_array());
+        ops.flatten().filter_map(row_named)
     }
 
     /// How people are told of it.
@@ -139,34 +151,50 @@ impl Mutation {
 /// The row that an op names.
 #[must_use]
 pub fn row_of(op: &Value) -> Option<RowKey> {
-    Some((
-        op.get("table")?.as_str()?.to_owned(),
-        op.get("key")?.as_str()?.to_owned(),
-    ))
+    row_named(op).map(|(table, key)| (table.to_owned(), key.to_owned()))
+}
+
+/// The row that an op or a change names: table and key.
+#[must_use]
+pub fn row_named(op: &Value) -> Option<RowName<'_>> {
+    Some((op.get("table")?.as_str()?, op.get("key")?.as_str()?))
 }
 
 impl Ledger {
     /// The mutation of this name.
     #[must_use]
     pub fn find(&self, workspace: &str, client: &str, seq: u64, op_id: &str) -> Option<&Mutation> {
-        let name = (
-            workspace.to_owned(),
-            client.to_owned(),
-            seq,
-            op_id.to_owned(),
-        );
-        self.by_name.get(&name).map(|index| &self.mutations[*index])
+        let index = self.names.find(workspace, client, seq, op_id)?;
+        Some(&self.mutations[index])
     }
 
-    /// The mutations of one client.
+    /// The mutations of one client, by `seq`.
     pub fn of_client<'a>(
         &'a self,
-        workspace: &'a str,
-        client: &'a str,
-    ) -> impl Iterator<Item = &'a Mutation> {
-        self.mutations
-            .iter()
-            .filter(move |mutation| mutation.workspace == workspace && mutation.client == client)
+        workspace: &str,
+        client: &str,
+    ) -> impl DoubleEndedIterator<Item = &'a Mutation> + use<'a> {
+        let client = self.names.client(workspace, client);
+        let of_client = client.map(|client| self.names.of_client(client, 0..=u64::MAX));
+        { of_client.into_iter().flatten() }.map(|index| &self.mutations[index])
+    }
+
+    /// The mutations of one client with this `seq`, as they were first seen.
+    fn of_seq(&self, workspace: &str, client: &str, seq: u64) -> Vec<&Mutation> {
+        let client = self.names.client(workspace, client);
+        let of_seq = client.map(|client| self.names.of_client(client, seq..=seq));
+        let mut of_seq: Vec<usize> = of_seq.into_iter().flatten().collect();
+        of_seq.sort_unstable();
+        of_seq
+            .into_iter()
+            .map(|index| &self.mutations[index])
+            .collect()
+    }
+
+    /// The mutations of one workspace, as they were first seen: their indices.
+    #[must_use]
+    pub fn of_workspace(&self, workspace: &str) -> &[usize] {
+        self.of_workspace.get(workspace).map_or(&[], Vec::as_slice)
     }
 
     /// The `seq` of the client's next new mutation.
@@ -174,54 +202,71 @@ impl Ledger {
     pub fn next(&self, workspace: &str, client: &str) -> u64 {
         let last = self
             .of_client(workspace, client)
-            .filter(|mutation| mutation.possible())
-            .max_by_key(|mutation| mutation.seq);
+            .rfind(|mutation| mutation.possible());
         last.map_or(1, |mutation| mutation.seq + 1)
     }
 
     /// The `opId` of the client's mutation with this `seq`: the decided one, else one that may be.
     #[must_use]
     pub fn op_id<'a>(&'a self, workspace: &'a str, client: &'a str, seq: u64) -> Option<&'a str> {
-        let of_seq = || {
-            self.of_client(workspace, client)
-                .filter(|mutation| mutation.seq == seq)
-        };
-        let decided = of_seq().find(|mutation| !mutation.outcomes.is_empty());
+        let of_seq = self.of_seq(workspace, client, seq);
+        let decided = of_seq.iter().find(|mutation| !mutation.outcomes.is_empty());
         decided
-            .or_else(|| of_seq().filter(|mutation| mutation.possible()).last())
+            .or_else(|| of_seq.iter().rfind(|mutation| mutation.possible()))
             .map(|mutation| mutation.op_id.as_str())
     }
 
     /// Up to which `seq` all outcomes of a client were told.
     #[must_use]
     pub fn acked_seq(&self, workspace: &str, client: &str) -> u64 {
-        let known: BTreeSet<u64> = self
-            .of_client(workspace, client)
-            .filter(|mutation| !mutation.outcomes.is_empty())
-            .map(|mutation| mutation.seq)
-            .collect();
-        (1..)
-            .take_while(|seq| known.contains(seq))
-            .last()
-            .unwrap_or(0)
+        let client = self.names.client(workspace, client);
+        client.map_or(0, |client| self.acked.get(client).copied().unwrap_or(0))
     }
 
-    fn named(&mut self, session: &Conn, seq: u64, op_id: &str) -> Option<&mut Mutation> {
-        let (workspace, client) = (session.workspace().to_owned(), session.client()?.to_owned());
-        let name = (workspace.clone(), client.clone(), seq, op_id.to_owned());
-        let index = *self.by_name.entry(name).or_insert(self.mutations.len());
-        if index == self.mutations.len() {
+    /// The index of the mutation of this name, which is new if it was never seen.
+    fn named(&mut self, session: &Conn, seq: u64, op_id: &str) -> Option<usize> {
+        let (workspace, client) = (session.workspace(), session.client()?);
+        let next = self.mutations.len();
+        let index = self.names.find_or_add(workspace, client, seq, op_id, next);
+        if index == next {
             let (sends, outcomes) = (Vec::new(), Vec::new());
             self.mutations.push(Mutation {
-                workspace,
-                client,
+                workspace: workspace.to_owned(),
+                client: client.to_owned(),
                 seq,
                 op_id: op_id.to_owned(),
                 sends,
                 outcomes,
             });
+            match self.of_workspace.get_mut(workspace) {
+                Some(of_workspace) => of_workspace.push(index),
+                None => {
+                    self.of_workspace.insert(workspace.to_owned(), vec![index]);
+                }
+            }
         }
-        Some(&mut self.mutations[index])
+        Some(index)
+    }
+
+    /// An outcome was told: the chain up to which all are known may have grown.
+    fn advance(&mut self, session: &Conn) {
+        let Some(client) = session
+            .client()
+            .and_then(|client| self.names.client(session.workspace(), client))
+        else {
+            return;
+        };
+        if self.acked.len() <= client {
+            self.acked.resize(client + 1, 0);
+        }
+        let acked = &mut self.acked[client];
+        let told = |seq: u64| {
+            let mut of_seq = self.names.of_client(client, seq..=seq);
+            of_seq.any(|index| !self.mutations[index].outcomes.is_empty())
+        };
+        while told(*acked + 1) {
+            *acked += 1;
+        }
     }
 
     pub(super) fn pushed(&mut self, at: usize, conn: ConnIx, session: &Conn, push: &Frame) {
@@ -239,9 +284,12 @@ impl Ledger {
             let Some(ops) = mutation.get("ops").filter(|ops| ops.is_array()) else {
                 continue;
             };
-            if let Some(known) = self.named(session, seq, op_id) {
+            if let Some(index) = self.named(session, seq, op_id) {
                 let (epoch, ops) = (epoch.to_owned(), ops.clone());
-                known.sends.push(Send {
+                let sends = &mut self.mutations[index].sends;
+                let of_push = self.pushes.entry((conn, ordinal)).or_default();
+                of_push.push((index, sends.len()));
+                sends.push(Send {
                     at,
                     conn,
                     ordinal,
@@ -265,21 +313,19 @@ impl Ledger {
             return;
         };
         let ends = results.last().filter(|last| !is_outcome(last));
-        for mutation in &mut self.mutations {
-            for send in mutation
-                .sends
-                .iter_mut()
-                .filter(|send| send.conn == conn && send.ordinal == ordinal)
-            {
-                let result = results
-                    .iter()
-                    .find(|result| link(result) == Some((mutation.seq, &mutation.op_id)));
-                match (result, ends) {
-                    (Some(result), _) if is_outcome(result) => send.answer = Answer::Decided,
-                    (Some(result), _) => send.answer = Answer::Not(code(result)),
-                    (None, Some(_)) => send.answer = Answer::Not("behind".to_owned()),
-                    (None, None) => {}
-                }
+        // Of two results of one mutation the first counts.
+        let by_link: BTreeMap<(u64, &str), &Value> = { results.iter().rev() }
+            .filter_map(|result| Some((link(result)?, result)))
+            .collect();
+        for (index, send) in self.pushes.get(&(conn, ordinal)).into_iter().flatten() {
+            let mutation = &mut self.mutations[*index];
+            let result = by_link.get(&(mutation.seq, mutation.op_id.as_str()));
+            let send = &mut mutation.sends[*send];
+            match (result, ends) {
+                (Some(result), _) if is_outcome(result) => send.answer = Answer::Decided,
+                (Some(result), _) => send.answer = Answer::Not(code(result)),
+                (None, Some(_)) => send.answer = Answer::Not("behind".to_owned()),
+                (None, None) => {}
             }
         }
     }
@@ -299,12 +345,8 @@ impl Ledger {
     pub(super) fn errored(&mut self, conn: ConnIx, ordinal: u64, error: &Frame) {
         let code = error.string("code").unwrap_or_default();
         if errors::find(code).is_some_and(|def| def.definite) {
-            let sends = self
-                .mutations
-                .iter_mut()
-                .flat_map(|mutation| &mut mutation.sends);
-            for send in sends.filter(|send| send.conn == conn && send.ordinal == ordinal) {
-                send.answer = Answer::Not(code.to_owned());
+            for (index, send) in self.pushes.get(&(conn, ordinal)).into_iter().flatten() {
+                self.mutations[*index].sends[*send].answer = Answer::Not(code.to_owned());
             }
         }
     }
@@ -318,7 +360,7 @@ impl Ledger {
             return;
         };
         let epoch = session.epoch.clone().unwrap_or_default();
-        let Some(known) = self.named(session, seq, op_id) else {
+        let Some(index) = self.named(session, seq, op_id) else {
             return;
         };
         let status = result["status"].as_str().unwrap_or_default().to_owned();
@@ -326,15 +368,15 @@ impl Ledger {
             .get("code")
             .and_then(Value::as_str)
             .map(ToOwned::to_owned);
-        known.outcomes.push(Outcome {
+        self.mutations[index].outcomes.push(Outcome {
             at,
             conn,
             epoch,
             status,
             version,
             code,
-            result: result.clone(),
         });
+        self.advance(session);
     }
 }
 

@@ -9,6 +9,9 @@ use crate::history::{Frame, whole};
 /// Names a row: table and key.
 pub type RowKey = (String, String);
 
+/// The same, where it is only looked at.
+pub type RowName<'a> = (&'a str, &'a str);
+
 /// A row that is there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {

@@ -174,20 +174,13 @@ impl Sub {
         }
     }
 
-    /// The subscriber's cursor before its complete update of this index, as the updates chapter defines it: that of the `subscribe` at
-    /// first, then the highest `to`. A cursor of another epoch is none.
+    /// The subscriber's cursor before its first update, as the updates chapter defines it: that of the `subscribe`. A cursor of another
+    /// epoch is none. Later it is the highest `to`.
     #[must_use]
-    pub fn cursor_before(&self, complete: usize) -> u64 {
-        let asked = self
-            .cursor
-            .as_ref()
+    pub fn cursor_at_first(&self) -> u64 {
+        { self.cursor.as_ref() }
             .filter(|(epoch, _)| *epoch == self.epoch)
-            .map_or(0, |(_, version)| *version);
-        self.completes[..complete]
-            .iter()
-            .map(|complete| complete.to)
-            .max()
-            .unwrap_or(asked)
+            .map_or(0, |(_, version)| *version)
     }
 
     /// Whether it is live, as far as the client knows.

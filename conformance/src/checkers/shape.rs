@@ -1,0 +1,235 @@
+//! What the log says of a shape's tables, sorted so that each update asks for little: its rows by name, and what gives occasion to judge by version.
+//!
+//! It is made once for all subscriptions with the same tables: a long history has thousands of them, and each update of each asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::blame::of_refusal;
+use crate::facts::{Answer, Facts, Known, Log, Row, RowKey, RowName};
+use crate::matcher::equal;
+use serde_json::Value;
+
+/// What the log says of some tables.
+#[derive(Debug, Default)]
+pub(super) struct Shape<'a> {
+    /// What each row that was ever named became, by version; nothing of those of which too little is known.
+    rows: BTreeMap<RowName<'a>, Option<Vec<Became<'a>>>>,
+    /// The rows that were changed, by version.
+    changed: Vec<(u64, RowName<'a>)>,
+    /// From which version on how many rows are there.
+    present: Vec<(u64, usize)>,
+    /// The earliest entry at which anything up to this version was told.
+    told: Vec<(u64, usize)>,
+    /// The first version of a mutation that was sent again.
+    again: Option<u64>,
+    /// The versions that changed several rows.
+    several: Vec<u64>,
+    /// The versions that deleted.
+    deletes: Vec<u64>,
+    /// What must not show: the requirement, and from which entry on there is occasion to judge it.
+    refused: BTreeMap<&'static str, usize>,
+}
+
+/// A version, and the value that a row has from it on; none where it was deleted.
+type Became<'a> = (u64, Option<&'a Value>);
+
+impl<'a> Shape<'a> {
+    /// What the log of this workspace and epoch says of these tables.
+    pub(super) fn of(
+        facts: &'a Facts,
+        log: &Log<'a>,
+        (workspace, epoch): (&str, &str),
+        tables: &BTreeSet<String>,
+    ) -> Shape<'a> {
+        let mut shape = Shape::default();
+        for key in &log.indefinite {
+            if tables.contains(key.0) {
+                shape.rows.insert(*key, None);
+            }
+        }
+        shape.replay(facts, log, tables);
+        shape.refusals(facts, workspace, epoch, tables);
+        shape
+    }
+
+    fn replay(&mut self, facts: &Facts, log: &Log<'a>, tables: &BTreeSet<String>) {
+        let mut present = 0;
+        let mut told = usize::MAX;
+        for step in &log.steps {
+            let effects = { step.effects.iter() }.filter(|(key, _)| tables.contains(key.0));
+            let (mut count, mut deletes) = (0, false);
+            for (key, value) in effects {
+                count += 1;
+                deletes |= value.is_none();
+                self.effect(step.version, *key, *value, &mut present);
+            }
+            if count == 0 {
+                continue;
+            }
+            let mutation = &facts.ledger.mutations[step.mutation];
+            told = told.min(mutation.outcomes.first().map_or(usize::MAX, |told| told.at));
+            self.told.push((step.version, told));
+            self.present.push((step.version, present));
+            if mutation.sends.len() > 1 {
+                self.again.get_or_insert(step.version);
+            }
+            if count > 1 {
+                self.several.push(step.version);
+            }
+            if deletes {
+                self.deletes.push(step.version);
+            }
+        }
+    }
+
+    /// A delete of what is not there changes nothing.
+    fn effect(
+        &mut self,
+        version: u64,
+        key: RowName<'a>,
+        value: Option<&'a Value>,
+        present: &mut usize,
+    ) {
+        self.changed.push((version, key));
+        let Some(row) = self.rows.entry(key).or_insert_with(|| Some(Vec::new())) else {
+            return;
+        };
+        let was = row.last().is_some_and(|(_, value)| value.is_some());
+        match (was, value.is_some()) {
+            (false, true) => *present += 1,
+            (true, false) => *present -= 1,
+            _ => {}
+        }
+        if was || value.is_some() {
+            row.push((version, value));
+        }
+    }
+
+    /// Mutations that must not show: rejected or refused ones.
+    fn refusals(&mut self, facts: &Facts, workspace: &str, epoch: &str, tables: &BTreeSet<String>) {
+        let mut occasion = |requirement, at: usize| {
+            let first = self.refused.entry(requirement).or_insert(at);
+            *first = at.min(*first);
+        };
+        for index in facts.ledger.of_workspace(workspace) {
+            let mutation = &facts.ledger.mutations[*index];
+            match mutation.outcome(epoch) {
+                Some(outcome) if outcome.status != "rejected" => {}
+                _ if !mutation.touches(tables) => {}
+                Some(outcome) => occasion("PUSH-ATOMIC", outcome.at),
+                None => mutation.sends.iter().for_each(|send| {
+                    if let Answer::Not(code) = &send.answer
+                        && let Some(requirement) = of_refusal(code)
+                    {
+                        occasion(requirement, send.at);
+                    }
+                }),
+            }
+        }
+    }
+
+    /// All rows that were ever named.
+    pub(super) fn keys(&self) -> impl Iterator<Item = RowName<'a>> {
+        self.rows.keys().copied()
+    }
+
+    /// The rows that were changed above one version and up to another.
+    pub(super) fn changed(&self, from: u64, to: u64) -> impl Iterator<Item = RowName<'a>> {
+        let first = self
+            .changed
+            .partition_point(|(version, _)| *version <= from);
+        let later = self.changed[first..].iter();
+        later
+            .take_while(move |(version, _)| *version <= to)
+            .map(|(_, key)| *key)
+    }
+
+    /// Compares what is held of a row with what the log says of it at a version.
+    ///
+    /// # Errors
+    /// What the log says.
+    pub(super) fn compare(
+        &self,
+        key: RowName<'_>,
+        version: u64,
+        held: Option<&Row>,
+    ) -> Result<(), Known> {
+        let row = match self.rows.get(&key) {
+            Some(None) => return Ok(()),
+            Some(Some(row)) => row.as_slice(),
+            None => &[],
+        };
+        let until = row.partition_point(|(at, _)| *at <= version);
+        let last = until.checked_sub(1).map(|index| row[index]);
+        match (last, held) {
+            (None | Some((_, None)), None) => Ok(()),
+            (Some((version, Some(value))), Some(held))
+                if version == held.version && equal(value, &held.value) =>
+            {
+                Ok(())
+            }
+            (Some((version, Some(value))), _) => Err(Known::Row(Row {
+                value: value.clone(),
+                version,
+            })),
+            (Some((version, None)), _) => Err(Known::Absent(Some(version))),
+            (None, _) => Err(Known::Absent(None)),
+        }
+    }
+
+    /// The rows that are known to be there at a version.
+    pub(super) fn rows_at(&self, version: u64) -> BTreeMap<RowKey, Row> {
+        let rows = self.rows.iter().filter_map(|((table, key), row)| {
+            let row = row.as_ref()?;
+            let until = row.partition_point(|(at, _)| *at <= version);
+            let (version, value) = row[until.checked_sub(1)?];
+            let value = value?.clone();
+            Some(((table.to_string(), key.to_string()), Row { value, version }))
+        });
+        rows.collect()
+    }
+
+    /// Whether any row is known to be there at a version.
+    pub(super) fn has_rows(&self, version: u64) -> bool {
+        up_to(&self.present, version).is_some_and(|present| present > 0)
+    }
+
+    /// When anything up to this version was told first.
+    pub(super) fn told(&self, version: u64) -> Option<usize> {
+        up_to(&self.told, version)
+    }
+
+    /// Whether a mutation up to this version was sent more than once.
+    pub(super) fn has_again(&self, version: u64) -> bool {
+        self.again.is_some_and(|again| again <= version)
+    }
+
+    /// Whether a version above one and up to another changed several rows.
+    pub(super) fn has_several(&self, from: u64, to: u64) -> bool {
+        is_within(&self.several, from, to)
+    }
+
+    /// Whether a version above one and up to another deleted.
+    pub(super) fn has_deletes(&self, from: u64, to: u64) -> bool {
+        is_within(&self.deletes, from, to)
+    }
+
+    /// The requirements of what must not show, of which there was occasion before this entry.
+    pub(super) fn refused(&self, before: usize) -> impl Iterator<Item = &'static str> {
+        let refused = self.refused.iter();
+        refused
+            .filter(move |(_, at)| **at < before)
+            .map(|(requirement, _)| *requirement)
+    }
+}
+
+/// What stands at the last version up to this one.
+fn up_to(by_version: &[(u64, usize)], version: u64) -> Option<usize> {
+    let until = by_version.partition_point(|(at, _)| *at <= version);
+    Some(by_version[until.checked_sub(1)?].1)
+}
+
+fn is_within(versions: &[u64], from: u64, to: u64) -> bool {
+    let first = versions.partition_point(|version| *version <= from);
+    versions.get(first).is_some_and(|version| *version <= to)
+}
