@@ -159,6 +159,12 @@ pub async fn judge(
 const ATTEMPTS_MAX: u64 = 3;
 
 impl Judgement {
+    /// Whether all held.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
+        matches!(self.verdict, Verdict::Pass)
+    }
+
     /// The verdict on a scenario that was not run.
     #[must_use]
     pub fn without(scenario: Arc<Scenario>, verdict: Verdict) -> Judgement {

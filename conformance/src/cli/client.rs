@@ -91,7 +91,8 @@ pub(super) fn client(args: &ClientArgs) -> Result<ExitCode, Trouble> {
         .collect();
     let summary = Summary::of(Binds::Client, &judgements, began.elapsed());
     let repeat = args.repeat();
-    let compared = reports.compared(&judgements);
+    let whole = args.select.is_empty() && args.file.is_empty();
+    let compared = reports.compared(&judgements, whole);
     let with_baseline = reports.has_baseline();
     let told = Run {
         target: &target,

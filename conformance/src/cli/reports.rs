@@ -81,10 +81,10 @@ impl ReportArgs {
 }
 
 impl Reports {
-    /// What the baseline says of these judgements.
-    pub(super) fn compared(&self, judgements: &[Judgement]) -> Compared {
-        let baseline = self.baseline.as_ref();
-        baseline.map_or_else(Compared::default, |baseline| baseline.compare(judgements))
+    /// What the baseline says of these judgements, on the whole suite or a part of it.
+    pub(super) fn compared(&self, judgements: &[Judgement], whole: bool) -> Compared {
+        let compare = |baseline: &Baseline| baseline.compare(judgements, whole);
+        self.baseline.as_ref().map(compare).unwrap_or_default()
     }
 
     /// Writes the files.

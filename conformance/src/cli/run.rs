@@ -93,7 +93,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
         .filter_map(|find| find.saved.as_ref().ok());
     let saved = finds.chain(&hunt.others);
     let repeat = saved.fold(args.repeat(), |repeat, file| repeat.replaying(file));
-    let compared = reports.compared(&judgements);
+    let compared = reports.compared(&judgements, args.selection.is_all());
     let with_baseline = reports.has_baseline();
     let run = Run {
         target: &target.describe(),

@@ -68,7 +68,7 @@ const OTHERS_MAX: usize = 20;
 const DRAWS_MAX: u64 = 4;
 
 /// The folder, and the chapter, of random histories.
-const CHAPTER: &str = "random";
+pub const CHAPTER: &str = "random";
 
 /// Judges random histories, and tells of each as soon as it is done.
 pub async fn hunt(

@@ -10,6 +10,6 @@ mod print;
 mod program;
 mod shrink;
 
-pub use hunt::{Find, Hunt, Plan, hunt};
+pub use hunt::{CHAPTER, Find, Hunt, Plan, hunt};
 pub use program::program;
 pub use shrink::{Shrunk, fails_with};

@@ -1,7 +1,9 @@
 //! The baseline: failures that are known, each with the reason why it is borne.
 //!
 //! A failure that it does not name is new. An entry whose scenario passes is stale: what was mended must not break again unnoticed, so the entry has to
-//! go. A race that fails now and then only belongs in no baseline.
+//! go; and so has one whose scenario there is not any more. A race that fails now and then only belongs in no baseline.
+//!
+//! Random histories are others in every run. They share one entry, `random`, with all requirements that they find broken, and it is never stale.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::drive::Failure;
 use crate::judge::{Judgement, Verdict};
+use crate::random::CHAPTER;
 
 /// A baseline file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +26,7 @@ pub struct Baseline {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Known {
-    /// Its ID.
+    /// Its ID; `random` for all random histories.
     pub scenario: String,
     /// The requirements that it finds broken, all of them.
     pub requirements: BTreeSet<String>,
@@ -40,6 +43,8 @@ pub struct Compared {
     pub new: BTreeMap<String, BTreeSet<String>>,
     /// The entries whose scenarios pass.
     pub stale: BTreeSet<String>,
+    /// The entries whose scenarios there are not.
+    pub nameless: BTreeSet<String>,
 }
 
 impl Baseline {
@@ -64,27 +69,46 @@ impl Baseline {
     /// The baseline in which all that failed is known. What was known already keeps its reason.
     #[must_use]
     pub fn of(judgements: &[Judgement], before: &Baseline, reason: &str) -> Baseline {
-        let failed = judgements.iter().filter_map(|judgement| {
-            let id = &judgement.scenario.id;
-            let old = before.known.iter().find(|known| known.scenario == *id);
-            Some(Known {
-                scenario: id.clone(),
-                requirements: broken(judgement)?,
-                reason: old.map_or(reason, |known| &known.reason).to_owned(),
-            })
+        let mut failed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for judgement in judgements {
+            if let Some(broken) = broken(judgement) {
+                failed
+                    .entry(entry_of(judgement))
+                    .or_default()
+                    .extend(broken);
+            }
+        }
+        let known = failed.into_iter().map(|(scenario, requirements)| Known {
+            scenario: scenario.to_owned(),
+            requirements,
+            reason: before
+                .known(scenario)
+                .map_or(reason, |known| &known.reason)
+                .to_owned(),
         });
         Baseline {
-            known: failed.collect(),
+            known: known.collect(),
         }
     }
 
-    /// Compares it with what a run found. Entries of scenarios that were not run, or of which nothing can be said, are left aside.
+    fn known(&self, entry: &str) -> Option<&Known> {
+        self.known.iter().find(|known| known.scenario == entry)
+    }
+
+    /// Compares it with what a run found. Entries of scenarios of which nothing can be said are left aside; those that were not run, too, unless the `whole` suite was.
     #[must_use]
-    pub fn compare(&self, judgements: &[Judgement]) -> Compared {
+    pub fn compare(&self, judgements: &[Judgement], whole: bool) -> Compared {
         let mut compared = Compared::default();
+        let ran: BTreeSet<&str> = judgements.iter().map(entry_of).collect();
+        let names_nothing = |entry: &str| whole && entry != CHAPTER && !ran.contains(entry);
+        let entries = self.known.iter().map(|known| &known.scenario);
+        compared.nameless = entries
+            .filter(|entry| names_nothing(entry))
+            .cloned()
+            .collect();
         for judgement in judgements {
             let id = &judgement.scenario.id;
-            let known = self.known.iter().find(|known| known.scenario == *id);
+            let known = self.known(entry_of(judgement));
             match (broken(judgement), known) {
                 (Some(broken), known) => {
                     let named = known.map(|known| known.requirements.clone());
@@ -98,7 +122,7 @@ impl Baseline {
                         }
                     }
                 }
-                (None, Some(_)) if matches!(judgement.verdict, Verdict::Pass) => {
+                (None, Some(known)) if known.scenario == *id && judgement.has_passed() => {
                     compared.stale.insert(id.clone());
                 }
                 _ => {}
@@ -121,7 +145,7 @@ impl Compared {
     /// Whether there is something to do about it.
     #[must_use]
     pub fn differs(&self) -> bool {
-        !self.new.is_empty() || !self.stale.is_empty()
+        !self.new.is_empty() || !self.stale.is_empty() || !self.nameless.is_empty()
     }
 
     /// What differs, a line each.
@@ -138,7 +162,20 @@ impl Compared {
             .stale
             .iter()
             .map(|scenario| format!("stale in the baseline: {scenario} passes, take it out\n"));
-        new.chain(stale).collect()
+        let nameless = self.nameless.iter().map(|scenario| {
+            format!("stale in the baseline: there is no scenario {scenario}, take it out\n")
+        });
+        new.chain(stale).chain(nameless).collect()
+    }
+}
+
+/// The name of a scenario's entry.
+fn entry_of(judgement: &Judgement) -> &str {
+    let scenario = &judgement.scenario;
+    if scenario.chapter == CHAPTER {
+        CHAPTER
+    } else {
+        &scenario.id
     }
 }
 
@@ -184,13 +221,13 @@ mod tests {
         ];
         let baseline = Baseline::of(&first, &Baseline::default(), "issue 7");
         let baseline = Baseline::parse(&baseline.text()).expect("what is written can be read");
-        assert!(!baseline.compare(&first).differs());
+        assert!(!baseline.compare(&first, true).differs());
         let second = [
             judgement("one", &["A-C"]),
             judgement("two", &["A-D", "A-E"]),
             judgement("three", &["A-B"]),
         ];
-        let compared = baseline.compare(&second);
+        let compared = baseline.compare(&second, true);
         assert_eq!(compared.known.keys().collect::<Vec<_>>(), ["one"]);
         assert_eq!(
             compared.text(),
@@ -202,10 +239,41 @@ mod tests {
     fn what_passes_is_stale_and_what_was_not_run_is_left_aside() {
         let first = [judgement("one", &["A-B"]), judgement("two", &["A-D"])];
         let baseline = Baseline::of(&first, &Baseline::default(), "issue 7");
-        let compared = baseline.compare(&[judgement("one", &[])]);
+        let second = [judgement("one", &[])];
+        assert_eq!(
+            baseline.compare(&second, false).text(),
+            "stale in the baseline: one passes, take it out\n"
+        );
+        assert_eq!(
+            baseline.compare(&second, true).text(),
+            "stale in the baseline: one passes, take it out\n\
+             stale in the baseline: there is no scenario two, take it out\n"
+        );
+    }
+
+    #[test]
+    fn random_histories_share_an_entry() {
+        let random = |id: &str, broken: &[&str]| {
+            let mut judgement = judgement(id, broken);
+            Arc::make_mut(&mut judgement.scenario).chapter = CHAPTER.to_owned();
+            judgement
+        };
+        let first = [
+            random("random-1-1", &["A-B"]),
+            random("random-1-2", &["A-C"]),
+        ];
+        let baseline = Baseline::of(&first, &Baseline::default(), "issue 7");
+        assert_eq!(baseline.known.len(), 1);
+        let second = [
+            random("random-2-1", &["A-C"]),
+            random("random-2-2", &[]),
+            random("random-2-3", &["A-D"]),
+        ];
+        let compared = baseline.compare(&second, true);
+        assert_eq!(compared.known.keys().collect::<Vec<_>>(), ["random-2-1"]);
         assert_eq!(
             compared.text(),
-            "stale in the baseline: one passes, take it out\n"
+            "not in the baseline: random-2-3 breaks A-D\n"
         );
     }
 

@@ -5,13 +5,14 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::net::TcpListener;
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
@@ -20,6 +21,9 @@ use crate::scenario::{Hook, Scenario};
 
 /// How long a server may take until it listens, and until it has ended.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// So much of what it has printed is shown, when it ends by itself.
+const WORDS_BYTES: usize = 500;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -91,6 +95,8 @@ struct Own {
     url: String,
     port: u16,
     child: Mutex<Child>,
+    /// What it prints.
+    said: NamedTempFile,
     _data: TempDir,
 }
 
@@ -101,9 +107,11 @@ impl Own {
         let command = command
             .replace("{port}", &port.to_string())
             .replace("{dir}", &data.path().display().to_string());
-        let child = Mutex::new(spawn(&command)?);
+        let said = NamedTempFile::new().map_err(text)?;
+        let child = Mutex::new(spawn(&command, &said)?);
         let own = Own {
             command,
+            said,
             url: format!("ws://127.0.0.1:{port}{path}"),
             port,
             child,
@@ -118,7 +126,8 @@ impl Own {
         let until = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
             if let Some(status) = self.child().try_wait().map_err(text)? {
-                return Err(format!("{}: it ended: {status}", self.command));
+                let said = self.last_words();
+                return Err(format!("{}: it ended: {status}{said}", self.command));
             }
             if Instant::now() > until {
                 return Err(format!(
@@ -131,6 +140,16 @@ impl Own {
             tokio::time::sleep(PAUSE).await;
         }
         Ok(())
+    }
+
+    /// The end of what it has printed, where its reason stands if it gave one.
+    fn last_words(&self) -> String {
+        let said = std::fs::read(self.said.path()).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said[said.len().saturating_sub(WORDS_BYTES)..]);
+        said.lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(|line| format!("\n  {line}"))
+            .collect()
     }
 
     /// Asks it to end, and awaits that it has.
@@ -184,21 +203,28 @@ impl Instance for Own {
                 Hook::Kill => self.kill().map_err(text)?,
                 _ => return Err(format!("a command alone offers no hook `{}`", hook.name())),
             }
-            *self.child() = spawn(&self.command)?;
+            *self.child() = spawn(&self.command, &self.said)?;
             self.listening().await
         })
     }
 }
 
 /// Starts the program itself: a shell in between would be killed in its place.
-fn spawn(command: &str) -> Result<Child, String> {
+fn spawn(command: &str, said: &NamedTempFile) -> Result<Child, String> {
+    // Each handle goes on behind what the others have written.
+    let open = || {
+        OpenOptions::new()
+            .append(true)
+            .open(said.path())
+            .map_err(text)
+    };
     let mut process = Process::new("sh");
     process
         .arg("-c")
         .arg(format!("exec {command}"))
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .stdout(open()?)
+        .stderr(open()?);
     process
         .spawn()
         .map_err(|error| format!("{command}: {error}"))
@@ -222,12 +248,16 @@ mod tests {
     #[tokio::test]
     async fn a_command_that_starts_nothing_says_so() {
         assert!(Command::new("my-server", "/").is_err());
-        let command = Command::new("false {port}", "/").expect("it names the port");
+        let command = "sh -c 'echo no such flag >&2; exit 2' {port}";
+        let command = Command::new(command, "/").expect("it names the port");
         let why = command
             .provide(&Scenario::default())
             .await
             .err()
             .expect("nothing listens");
-        assert!(why.contains("it ended"), "{why}");
+        assert!(
+            why.contains("it ended: exit status: 2\n  no such flag"),
+            "{why}"
+        );
     }
 }
