@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use syncline_schemas::errors::{self, Carrier};
 use tokio::time::Instant;
 
 use super::pushing::Given;
@@ -43,6 +44,39 @@ pub(crate) struct Manner {
 }
 
 impl State {
+    /// How much the client of this connection has written that is not decided.
+    fn left_in_outbox(&self, conn: ConnIx) -> usize {
+        self.outbox_of(conn).map_or(0, Vec::len)
+    }
+
+    fn outbox_of(&self, conn: ConnIx) -> Option<&Vec<Value>> {
+        let session = &self.facts.conns[conn];
+        let name = (session.workspace().to_owned(), session.client()?.to_owned());
+        self.outboxes.get(&name)
+    }
+
+    /// Whether this is the gap that a mutation has before it which was pipelined behind a deferred one.
+    fn is_behind(&self, conn: ConnIx, result: &Value) -> bool {
+        let session = &self.facts.conns[conn];
+        let (Some(client), Some(outbox)) = (session.client(), self.outbox_of(conn)) else {
+            return false;
+        };
+        let awaited = |entry: &&Value| entry["seq"] == result["expected"];
+        let deferred =
+            |code: &str| errors::find(code).is_some_and(|def| def.carrier == Carrier::Deferred);
+        let known = outbox.iter().find(awaited).and_then(|entry| {
+            let (seq, op_id) = (entry["seq"].as_u64()?, entry["opId"].as_str()?);
+            self.facts
+                .ledger
+                .find(session.workspace(), client, seq, op_id)
+        });
+        let was_deferred = known.is_some_and(|known| {
+            let here = known.sends.iter().filter(|send| send.conn == conn);
+            { here }.any(|send| matches!(&send.answer, Answer::Not(code) if deferred(code)))
+        });
+        result["code"] == errors::SEQ_GAP.code && was_deferred
+    }
+
     /// Puts a mutation with these ops behind all that the client has written.
     pub(crate) fn write(&mut self, workspace: &str, client: &str, op_id: &str, ops: Value) {
         let next = self.facts.ledger.next(workspace, client);
@@ -129,9 +163,16 @@ impl State {
 impl Cx {
     /// Sends what the client of a connection has written and was not told the outcome of.
     pub(crate) async fn send_outbox(&self, conn: ConnIx, manner: Manner) -> Result<(), Stop> {
-        let deadline = Instant::now() + self.deadline;
+        let mut deadline = Instant::now() + self.deadline;
         let mut deferred = false;
+        let mut left = usize::MAX;
         loop {
+            let now_left = self.with(|state| state.left_in_outbox(conn));
+            if now_left < left {
+                // However slowly it goes, it goes on.
+                left = now_left;
+                deadline = Instant::now() + self.deadline;
+            }
             match self.with(|state| state.next_of_outbox(conn, manner.per_push.max(1))) {
                 Next::Done => return Ok(()),
                 Next::Send(mutations) => {
@@ -148,8 +189,7 @@ impl Cx {
                             deferred = true;
                             self.defer(&last).await?;
                         }
-                        // What was pipelined behind a deferred one has a gap before it.
-                        Some("refused") if !(deferred && last["code"] == "seq_gap") => {
+                        Some("refused") if !self.with(|state| state.is_behind(conn, &last)) => {
                             return Err(refused(&last).at([push.at, at]));
                         }
                         _ => {}
