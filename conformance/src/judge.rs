@@ -114,7 +114,7 @@ pub async fn judge(
     loop {
         let mut stalls = stall::Mark::now();
         let ran = run(&scenario, Arc::clone(&server), &settings, attempt).await;
-        let findings = checkers::check(&ran.facts);
+        let (facts, findings) = checked(ran.facts).await;
         let mut judged: Vec<String> = findings.judged.iter().map(|id| (*id).to_owned()).collect();
         let went_through = ran.stop.is_none();
         let mut verdict = verdict(&scenario, ran.stop, findings);
@@ -147,12 +147,22 @@ pub async fn judge(
         return Judgement {
             scenario,
             verdict,
-            facts: ran.facts,
+            facts,
             judged,
             missed: missed.is_some(),
             took: began.elapsed(),
         };
     }
+}
+
+/// What the checkers find. They may take long, and those who write and read meanwhile must not wait for them: a thread of its own.
+async fn checked(facts: Facts) -> (Facts, Findings) {
+    let check = move || {
+        let findings = checkers::check(&facts);
+        (facts, findings)
+    };
+    let checked = tokio::task::spawn_blocking(check).await;
+    checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 /// So often is a scenario run whose faults hit nothing, each time with another seed.
