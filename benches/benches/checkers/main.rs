@@ -8,11 +8,16 @@ mod honest;
 use criterion::{
     BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
+use mimalloc::MiMalloc;
 use std::sync::Arc;
 use syncline_conformance::checkers;
 use syncline_conformance::facts::Facts;
 use syncline_conformance::history::{Body, Entry, Event, Frame};
 use syncline_schemas::Limits;
+
+/// As the runner has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How long the histories are.
 const EVENTS: [usize; 3] = [10_000, 100_000, 1_000_000];
