@@ -85,13 +85,17 @@ impl Cx {
             self.name(conn),
             owed.version
         );
+        let over = || Stop::Lost(format!("waits for {wanted}, which has ended"));
         if !live {
             let lost = self.with(|state| lost(state, conn, &wanted));
-            return Err(lost.unwrap_or(Stop::Lost(format!("waits for {wanted}, which has ended"))));
+            return Err(lost.unwrap_or_else(over));
         }
         let level_ms = self.with(|state| state.facts.limit(conn, "levelMs"));
         let reached = self.until(conn, &wanted, patience(level_ms.unwrap_or(0))?, |state| {
-            state.has(sub, &owed).then_some(Ok(()))
+            let has = state.has(sub, &owed);
+            // Another `subscribe` that was on its way may begin the shape anew meanwhile: nobody is owed anything for this one then.
+            (has || !state.facts.subs[sub].is_live())
+                .then(|| if has { Ok(()) } else { Err(over()) })
         });
         let reached = reached.await;
         let open = self.with(|state| state.is_open(conn));
