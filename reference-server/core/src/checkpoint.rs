@@ -14,7 +14,7 @@ use crate::json;
 use crate::rate::Bucket;
 use crate::record::{Rejection, present};
 use crate::state::{State, row_bytes};
-use crate::table::{Position, Row};
+use crate::table::{Position, Row, Table};
 use crate::truncation::Marks;
 
 /// The state of a workspace after all records up to `version`.
@@ -82,7 +82,7 @@ struct RowLine {
 
 impl Checkpoint {
     pub(crate) fn of(state: &State, epoch: &str) -> Checkpoint {
-        let mut text = String::new();
+        let mut text = String::with_capacity(bytes_about(state));
         let header = Header {
             format: FORMAT,
             epoch: epoch.to_owned(),
@@ -146,6 +146,15 @@ impl Checkpoint {
         }
         Ok(state)
     }
+}
+
+/// Bytes of a row's line beside its key and value, about.
+const ROW_BYTES: usize = 128;
+
+/// The bytes that the state's text will have, about: a large text that grows is copied each time that it has doubled.
+fn bytes_about(state: &State) -> usize {
+    let rows: usize = state.tables.values().map(Table::len).sum();
+    rows * ROW_BYTES + state.bytes as usize
 }
 
 fn parse(line: &str) -> Result<Line, String> {

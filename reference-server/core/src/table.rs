@@ -77,6 +77,11 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// How many rows and deletes it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// A row, and its key as the table holds it, so that its text is shared, not copied.
     pub(crate) fn row(&self, key: &str) -> Option<&(Arc<str>, Row)> {
         self.rows.get(self.positions.get(key)?)
