@@ -23,6 +23,10 @@ mod updates;
 mod versions;
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
 
 use crate::facts::Facts;
 
@@ -86,6 +90,15 @@ impl Findings {
         });
     }
 
+    /// These findings, and behind them the others.
+    fn and(mut self, others: Findings) -> Findings {
+        self.violations.extend(others.violations);
+        self.judged.extend(others.judged);
+        self.internal.extend(others.internal);
+        self.unclear.extend(others.unclear);
+        self
+    }
+
     /// Something happened that nobody can explain.
     pub(crate) fn unclear(&mut self, what: String) {
         self.unclear.push(what);
@@ -131,18 +144,50 @@ pub const ALL: &[Checker] = &[
     outcomes::CHECKER,
     updates::CHECKER,
     author::CHECKER,
-    rows::CHECKER,
     locks::CHECKER,
+    rows::CHECKER,
 ];
+
+/// Histories from this length on are judged by several threads: below it, starting them costs more than it saves.
+const LONG: usize = 10_000;
 
 /// What all checkers say of a history.
 #[must_use]
 pub fn check(facts: &Facts) -> Findings {
-    let mut findings = Findings::default();
-    for checker in ALL {
-        (checker.check)(facts, &mut findings);
-    }
-    findings
+    let threads = if facts.entries.len() < LONG {
+        1
+    } else {
+        thread::available_parallelism().map_or(1, NonZero::get)
+    };
+    check_by(threads, facts)
+}
+
+/// Each thread takes the next checker until there is none; the findings are put together in the order of [`ALL`], whoever came first.
+fn check_by(threads: usize, facts: &Facts) -> Findings {
+    let found = [const { OnceLock::new() }; ALL.len()];
+    // The last one is the longest, and so the first to be taken.
+    let left = AtomicUsize::new(ALL.len());
+    let take = || {
+        let taken = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        taken.ok().map(|left| left - 1)
+    };
+    let work = || {
+        while let Some(index) = take() {
+            found[index].get_or_init(|| {
+                let mut findings = Findings::default();
+                (ALL[index].check)(facts, &mut findings);
+                findings
+            });
+        }
+    };
+    thread::scope(|scope| {
+        (1..threads).for_each(|_| {
+            scope.spawn(work);
+        });
+        work();
+    });
+    let found = found.into_iter().filter_map(OnceLock::into_inner);
+    found.fold(Findings::default(), Findings::and)
 }
 
 /// Whether some checker judges this requirement.
@@ -150,4 +195,25 @@ pub fn check(facts: &Facts) -> Findings {
 pub fn judges(requirement: &str) -> bool {
     ALL.iter()
         .any(|checker| checker.requirements.contains(&requirement))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wrong `from`, an ack of what was not sent, and a row that nobody wrote: several checkers have something to say.
+    const WRONG: &str = "a > hello alice\na < welcome 5 0\na > subscribe i t\na < subscribed i s t\n\
+        a < update s 0..5 replace t/k=1@5\na > push 1 x t/k=2\na < ack 9 1 x applied 6\na < update s 6..7 t/j=1@7";
+
+    #[test]
+    fn threads_find_the_same_in_the_same_order() {
+        let facts = notation::facts(WRONG);
+        let alone = check_by(1, &facts);
+        assert!(alone.violations.len() > 2, "{:?}", alone.violations);
+        for _ in 0..20 {
+            let together = check_by(4, &facts);
+            assert_eq!(together.violations, alone.violations);
+            assert_eq!(together.judged, alone.judged);
+        }
+    }
 }
