@@ -3,6 +3,7 @@
 //! Whatever keeps it from starting is said in one line, with exit code 2.
 #![forbid(unsafe_code)]
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -109,6 +110,7 @@ fn log_to_stderr(filter: &str) -> Result<(), String> {
     }
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     Ok(())
