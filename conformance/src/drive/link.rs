@@ -53,6 +53,13 @@ pub enum OpenError {
     Cut,
 }
 
+impl OpenError {
+    /// Whether it may be otherwise in a moment: a server that ends or begins is not there, or answers as no WebSocket server does.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, OpenError::Unreachable(_) | OpenError::NotWebSocket(_))
+    }
+}
+
 impl Link {
     /// Opens a WebSocket, offering these subprotocols; through the proxy, if there is one.
     ///

@@ -94,8 +94,8 @@ impl Cx {
                     });
                     return Ok(conn);
                 }
-                Ok(Err(OpenError::Unreachable(_)))
-                    if Instant::now() + RETRY_PAUSE < retry_until =>
+                Ok(Err(error))
+                    if error.may_pass() && Instant::now() + RETRY_PAUSE < retry_until =>
                 {
                     sleep(RETRY_PAUSE).await
                 }

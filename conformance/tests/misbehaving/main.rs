@@ -106,6 +106,12 @@ async fn an_honest_server_passes() {
 }
 
 #[tokio::test]
+async fn a_server_that_upgrades_a_little_later_passes() {
+    let judgement = judged(server::start(Fault::UpgradesNone).await, LONG).await;
+    assert!(judgement.has_passed(), "{:?}", judgement.verdict);
+}
+
+#[tokio::test]
 async fn two_acks_of_a_push_are_seen() {
     assert!(
         broken(Fault::AcksTwice, LONG)

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -35,6 +36,8 @@ pub(crate) enum Fault {
     Tears,
     /// It selects no subprotocol.
     NoSubprotocol,
+    /// It upgrades the first connection and says at once that it closes it: as some do that are being restarted.
+    UpgradesNone,
 }
 
 #[derive(Default)]
@@ -51,6 +54,11 @@ pub(crate) async fn start(fault: Fault) -> String {
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let state = Arc::new(Mutex::new(State::default()));
     tokio::spawn(async move {
+        if fault == Fault::UpgradesNone {
+            let (mut first, _) = listener.accept().await.unwrap();
+            let half = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: close\r\n\r\n";
+            first.write_all(half).await.unwrap();
+        }
         while let Ok((socket, _)) = listener.accept().await {
             if fault != Fault::HangsUp {
                 tokio::spawn(serve(socket, fault, Arc::clone(&state)));
