@@ -74,7 +74,8 @@ fn open(engine: &mut Engine, session: u64, client: Option<&str>) {
 }
 
 fn frame(engine: &mut Engine, session: u64, text: &str) {
-    let request = read_frame(text, &limits()).expect("a valid frame");
+    let request =
+        read_frame(text, &limits(), &Config::default().capabilities).expect("a valid frame");
     engine.enqueue(Input::Frame {
         session: SessionKey(session),
         re: 2,
@@ -87,7 +88,7 @@ fn step(engine: &mut Engine) -> usize {
     if !engine.decide(1_000).is_empty() {
         engine.committed();
     }
-    engine.pump(|_| usize::MAX);
+    while engine.pump(|_| usize::MAX) {}
     let mut bytes = 0;
     while let Some(output) = engine.poll_output() {
         if let Output::Frame { text, to } = output {
@@ -114,13 +115,21 @@ fn apply(criterion: &mut Criterion) {
             rows.len()
         });
     });
-    for (name, subscribed) in [("decide and ack", false), ("decide, ack and update", true)] {
+    let rounds = [
+        ("decide and ack", false, false),
+        ("decide, ack and update", true, false),
+        ("decide, ack, update and tell the digest", true, true),
+    ];
+    for (name, subscribed, digested) in rounds {
         group.bench_function(name, |bench| {
             bench.iter_batched(
                 || engine(subscribed),
                 |mut engine| {
                     for text in &texts {
                         frame(&mut engine, 1, text);
+                    }
+                    if digested {
+                        frame(&mut engine, 2, r#"{"type":"digest","shape":"s1"}"#);
                     }
                     step(&mut engine)
                 },

@@ -1,7 +1,7 @@
 //! The audit: what every scenario ends with, so that its history can be judged.
 //!
 //! Clients that have mutations whose outcome they do not know say `hello` again; a fresh reader reads every table that was used; all live
-//! replicas come to the same; and each connection is asked once more, so that what was sent twice has time to show.
+//! replicas come to the same, and to the digests that the server tells, if it does; and each connection is asked once more, so that what was sent twice has time to show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,7 @@ pub(crate) async fn audit(cx: &Cx) -> Result<(), Stop> {
         fresh_reader(cx, workspace, &tables).await?;
     }
     cx.converge(None).await?;
+    cx.digest_all().await?;
     fences(cx).await
 }
 

@@ -61,6 +61,7 @@ pub const CHAPTERS: &[&str] = &[
     "mutations",
     "updates",
     "client",
+    "digests",
     "errors",
     "versioning",
     "security",

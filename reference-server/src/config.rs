@@ -13,7 +13,7 @@ pub mod settings;
 use std::time::Duration;
 
 use syncline_schemas::{Limits, ServerInfo};
-use syncline_server_core::Retention;
+use syncline_server_core::{CAPABILITIES, Retention};
 
 pub use load::{Effective, Source, command, load};
 
@@ -24,6 +24,8 @@ pub struct Config {
     pub path: String,
     /// What is announced in every `welcome` (`CONN-LIMITS`).
     pub limits: Limits,
+    /// What is offered beyond the core: names of [`CAPABILITIES`](syncline_server_core::CAPABILITIES).
+    pub capabilities: Vec<String>,
     /// How much of the past a cursor may be behind without needing a replacement.
     pub retention: Retention,
     /// The size, in bytes, at which an update is cut into parts.
@@ -62,6 +64,7 @@ impl Default for Config {
         Config {
             path: "/sync".to_owned(),
             limits: Limits::default(),
+            capabilities: CAPABILITIES.iter().map(ToString::to_string).collect(),
             retention: Retention::default(),
             part_bytes: 64 * 1024,
             outbox_bytes_max: 1024 * 1024,
@@ -106,6 +109,11 @@ impl Config {
                 limits.idle_timeout_ms, limits.heartbeat_ms
             ));
         }
+        let unknown = |name: &&String| !CAPABILITIES.contains(&name.as_str());
+        if let Some(name) = self.capabilities.iter().find(unknown) {
+            let known = CAPABILITIES.join(", ");
+            return Err(format!("capabilities: {name:?} is none of {known}"));
+        }
         self.engine().check()?;
         if (self.outbox_bytes_max as u64) < limits.frame_bytes_max {
             return Err(format!(
@@ -126,6 +134,7 @@ impl Config {
     pub(crate) fn engine(&self) -> syncline_server_core::Config {
         syncline_server_core::Config {
             limits: self.limits.clone(),
+            capabilities: self.capabilities.clone(),
             retention: self.retention,
             part_bytes: self.part_bytes,
             server: ServerInfo {

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod decode;
+mod digest;
 pub mod errors;
 pub mod files;
 mod forms;
@@ -27,6 +28,7 @@ pub mod validate;
 mod violation;
 
 pub use decode::{DecodeError, DecodeErrorKind};
+pub use digest::{RowNumber, RowsDigest};
 pub use forms::Pattern;
 pub use generated::limits::*;
 pub use generated::messages::*;

@@ -54,6 +54,11 @@ fn order(facts: &Facts, conn: &Conn, findings: &mut Findings) {
         .sent
         .iter()
         .filter_map(|sent| Some((sent.at, sent.answer?)))
+        .filter(|(at, _)| {
+            facts
+                .frame(*at)
+                .is_none_or(|frame| frame.kind() != "digest")
+        })
         .collect();
     for pair in answered.windows(2) {
         let [(earlier, first), (later, second)] = pair else {

@@ -29,30 +29,33 @@ fn check(facts: &Facts, findings: &mut Findings) {
         .filter(|(hook, _, _)| *hook == Hook::Restore)
         .map(|(_, begun, done)| (*begun, *done))
         .collect();
-    for sessions in sessions.values() {
+    for sessions in sessions.values_mut() {
+        // One that was opened first may be welcomed last.
+        sessions.sort_unstable_by_key(|(_, _, welcome)| *welcome);
         let mut earlier: BTreeMap<_, Earlier<'_>> = BTreeMap::new();
-        for (epoch, hello, welcome) in sessions {
+        for (epoch, hello, welcome) in sessions.iter() {
             for earlier in earlier.values() {
                 earlier.check(&restores, (epoch, *hello, *welcome), findings);
             }
-            let place = |at: &usize| {
-                let before = |restore: &&(usize, usize)| restore.0 <= *at;
-                let after = |restore: &&(usize, usize)| restore.1 <= *at;
-                let count = restores.iter();
-                (
-                    count.clone().filter(before).count(),
-                    count.filter(after).count(),
-                )
-            };
-            let same = earlier.entry(place(welcome)).or_default();
+            let before = |restore: &&(usize, usize)| restore.0 <= *welcome;
+            let after = |restore: &&(usize, usize)| restore.1 <= *hello;
+            let place = (
+                restores.iter().filter(before).count(),
+                restores.iter().filter(after).count(),
+            );
+            let same = earlier.entry(place).or_default();
+            same.hello = *hello;
             same.add(epoch, *welcome);
         }
     }
 }
 
-/// The sessions that were welcomed between the same begins and ends of restores: to a later one they are all alike but for their epochs.
+/// The sessions that were welcomed before the same restores began, and asked for after the same ended: to a later one they are all alike but for
+/// their epochs.
 #[derive(Default)]
 struct Earlier<'a> {
+    /// The `hello` of one of them.
+    hello: usize,
     /// When each epoch was told first.
     epochs: BTreeMap<&'a str, usize>,
     /// The epoch that was told first, and the first other.
@@ -88,7 +91,8 @@ impl<'a> Earlier<'a> {
         };
         let mut restores = restores.iter();
         let between = { restores.clone() }.any(|(begun, done)| told < *begun && *done < hello);
-        let amid = restores.any(|(begun, done)| told < *done && *begun < welcome);
+        // Which epoch such a session is told, that of before or that of after, nobody knows.
+        let amid = restores.any(|(begun, done)| self.hello < *done && *begun < welcome);
         if between {
             let same = self.epochs.get(epoch);
             findings.must(
@@ -149,28 +153,90 @@ mod tests {
 
     #[test]
     fn good_and_bad_epochs() {
-        let session = |name: &str, epoch: &str| {
-            format!(
-                "{name} > hello\n{name} < {{\"type\":\"welcome\",\"epoch\":\"{epoch}\",\"version\":0}}\n"
-            )
-        };
+        let session = |name: &str, epoch: &str| halves(name, epoch).concat();
         let (first, same, other) = (session("a", "e"), session("b", "e"), session("b", "f"));
         let elsewhere = |epoch: &str| {
             session("c", epoch).replace("hello", r#"{"type":"hello","workspace":"v"}"#)
         };
+        let third = |epoch: &str| session("c", epoch);
+        let restored = format!("{first}hook restore\n{other}");
+        let twice = |epoch: &str| format!("{restored}hook restore\n{}", third(epoch));
+        // B may have been answered before the restore, also if its welcome comes after it.
+        let amid = |epoch: &str, rest: &str| {
+            let [hello, welcome] = halves("b", epoch);
+            format!("{first}{hello}hook restore\n{welcome}{rest}")
+        };
+        // One is asked for before the other is told: neither is held against the other.
+        let at_once =
+            |[hello, welcome]: [String; 2], other: &str| format!("{hello}{other}{welcome}");
+        let both = at_once(halves("b", "f"), &first);
         table(
             &CHECKER,
             &[
                 ("MODEL-EPOCH-KEPT", &format!("{first}hook kill\n{same}")),
                 ("MODEL-EPOCH-NEW", &format!("{first}hook restore\n{other}")),
                 ("MODEL-EPOCH-RANDOM", &format!("{first}{}", elsewhere("f"))),
+                ("MODEL-EPOCH-NEW", &twice("g")),
+                ("MODEL-EPOCH-KEPT", &format!("{restored}{}", third("f"))),
+                ("", &amid("e", "")),
+                ("", &amid("f", "")),
+                (
+                    "MODEL-EPOCH-NEW MODEL-EPOCH-KEPT",
+                    &amid("e", &(third("f") + &session("d", "f"))),
+                ),
+                ("MODEL-EPOCH-NEW", &amid("f", &third("f"))),
             ],
             &[
                 ("MODEL-EPOCH-KEPT", &format!("{first}hook kill\n{other}")),
                 ("MODEL-EPOCH-KEPT", &format!("{first}{other}")),
                 ("MODEL-EPOCH-NEW", &format!("{first}hook restore\n{same}")),
                 ("MODEL-EPOCH-RANDOM", &format!("{first}{}", elsewhere("e"))),
+                ("MODEL-EPOCH-KEPT", &format!("{first}{same}{}", third("f"))),
+                // Only the first was told before it was asked for.
+                (
+                    "MODEL-EPOCH-KEPT",
+                    &format!("{first}{}", at_once(halves("c", "f"), &same)),
+                ),
+                // Of two that were told at once each has a say.
+                ("MODEL-EPOCH-KEPT", &format!("{both}{}", third("e"))),
+                ("MODEL-EPOCH-KEPT", &format!("{both}{}", third("f"))),
+                (
+                    "MODEL-EPOCH-NEW",
+                    &format!("{both}hook restore\n{}", third("f")),
+                ),
+                ("MODEL-EPOCH-KEPT", &format!("{restored}{}", third("g"))),
+                // Opened first, welcomed last.
+                ("MODEL-EPOCH-KEPT", &format!("a open\n{other}{first}")),
+                // The epoch that it had before the second restore, and that before the first.
+                ("MODEL-EPOCH-NEW", &twice("f")),
+                ("MODEL-EPOCH-NEW", &twice("e")),
+                ("MODEL-EPOCH-NEW", &amid("f", &third("e"))),
             ],
         );
+    }
+
+    /// What opens a session, and what answers it.
+    fn halves(name: &str, epoch: &str) -> [String; 2] {
+        let welcome = format!(r#"{{"type":"welcome","epoch":"{epoch}","version":0}}"#);
+        [format!("{name} > hello\n"), format!("{name} < {welcome}\n")]
+    }
+
+    #[test]
+    fn within_a_restore_either_epoch_is_right() {
+        // B opens while the restore goes on, which has begun before.
+        let broken = |of_b: &str, of_c: &str| {
+            let session = |name: &str, epoch: &str| halves(name, epoch).concat();
+            let (a, b, c) = (session("a", "e"), session("b", of_b), session("c", of_c));
+            let mut facts = super::super::notation::facts(&format!("{a}{b}hook restore\n{c}"));
+            facts.hooks[0].1 = facts.conns[1].opened_at;
+            let mut findings = Findings::default();
+            check(&facts, &mut findings);
+            let broken = findings.violations.into_iter();
+            broken.map(|broken| broken.requirement).collect::<Vec<_>>()
+        };
+        for of_b in ["e", "f"] {
+            assert!(broken(of_b, "f").is_empty(), "{of_b}");
+            assert_eq!(broken(of_b, "e"), ["MODEL-EPOCH-NEW"], "{of_b}");
+        }
     }
 }

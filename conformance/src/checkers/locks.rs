@@ -160,6 +160,21 @@ mod tests {
             )
         };
         let conflict = "rejected 2 version_conflict";
+        // Each applied, from version 2 on.
+        let chain = |mutations: &[&str]| {
+            let (mut history, mut sent) = (begun.to_owned(), BTreeMap::from([("a", 1)]));
+            for (version, mutation) in (2..).zip(mutations) {
+                let (client, op) = mutation.split_once(' ').expect("a client and an op");
+                let seq = sent.entry(client).or_insert(0);
+                *seq += 1;
+                history += &format!(
+                    "{client} > push {seq} y{version} {op}\n{client} < ack {} {seq} y{version} applied {version}\n",
+                    *seq + 1
+                );
+            }
+            history
+        };
+        let lost = |history: &str| format!("{history}\na > push 2 q t/k=9");
         let good = [
             ("OP-IF-VERSION", bob("t/k=2?1", "applied 2")),
             ("OP-IF-VERSION", bob("t/k=2?7", conflict)),
@@ -177,6 +192,20 @@ mod tests {
                     begun.to_owned() + "a > push 2 q t/k=9"
                 ),
             ),
+            // Nobody else was there after that version, however often its writer was.
+            ("", chain(&["a t/k=2", "a t/k=3", "a t/k=4?1"])),
+            ("", chain(&["b t/k=2", "a t/k=3", "a t/k=4?2"])),
+            ("", chain(&["a t/k-", "a t/k=3", "a t/k=4?1"])),
+            ("", chain(&["b t/k-", "a t/k=3", "a t/k=4?2"])),
+            // A delete of what is not there is no change.
+            ("", chain(&["a t/k-", "b t/k-", "a t/k=4", "a t/k=5?1"])),
+            (
+                "OP-IF-VERSION-ABSENT",
+                chain(&["a t/k-", "b t/k-", "b t/k=4?0"]),
+            ),
+            ("OP-IF-VERSION", chain(&["a t/k-", "a t/k=3", "b t/k=4?3"])),
+            // It is not known from some time on: nothing is said of its locks before either, nor of those beside them.
+            ("", lost(&bob("t/k=2?7 t/j=1?5", "applied 2"))),
         ];
         let bad = [
             ("OP-IF-VERSION", bob("t/k=2?1", conflict)),
@@ -191,6 +220,19 @@ mod tests {
                     alice("t/k=2", "applied 2")
                 ),
             ),
+            // Somebody else was there after that version: before all that is the client's own, amid it, with a delete.
+            (
+                "OP-IF-VERSION",
+                chain(&["b t/k=2", "a t/k-", "a t/k=4", "a t/k=5?1"]),
+            ),
+            (
+                "OP-IF-VERSION",
+                chain(&["b t/k=2", "a t/k=3", "b t/k=4", "a t/k=5", "a t/k=6?3"]),
+            ),
+            ("OP-IF-VERSION", chain(&["b t/k-", "a t/k=3", "a t/k=4?1"])),
+            ("OP-IF-VERSION", chain(&["a t/k-", "a t/k=3", "b t/k=4?1"])),
+            // Of the rows that are known something is said still.
+            ("OP-IF-VERSION-ABSENT", lost(&bob("t/j=1?5", "applied 2"))),
         ];
         table(
             &CHECKER,

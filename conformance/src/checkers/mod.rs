@@ -8,6 +8,7 @@ mod author;
 mod blame;
 mod closing;
 mod codes;
+mod digests;
 mod ends;
 mod epochs;
 mod frames;
@@ -144,6 +145,7 @@ pub const ALL: &[Checker] = &[
     outcomes::CHECKER,
     updates::CHECKER,
     author::CHECKER,
+    digests::CHECKER,
     locks::CHECKER,
     rows::CHECKER,
 ];

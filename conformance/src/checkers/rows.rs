@@ -368,6 +368,11 @@ mod tests {
                     "b > push 7 q t/k=5\nb < ack 3 7 q refused seq_gap\nc < update s 0..3 replace t/k=1@1",
                 ),
             ),
+            // What a replacement in mid-subscription leaves out is gone.
+            (
+                "SUB-REPLACE-COMPLETE",
+                live("c < update s 0..1 t/k=1@1 t/j=1@1\nc < update s 0..3 replace t/k=1@1"),
+            ),
         ];
         let bad = [
             ("SUB-REPLACE-COMPLETE", read("c < update s 0..3 replace")),
@@ -423,6 +428,28 @@ mod tests {
                     "d > {\"type\":\"hello\",\"workspace\":\"v\",\"clientId\":\"d\"}\nd < welcome 0 0\nd > push 1 q t/n=5\nd < ack 2 1 q applied 1\nc < update s 0..3 replace t/k=1@1 t/n=5@1",
                 ),
             ),
+            // Rows that the log never named: before those that it names, between them, after them.
+            (
+                "SUB-REPLACE-COMPLETE",
+                read("c < update s 0..3 replace t/a=1@1 t/k=1@1"),
+            ),
+            (
+                "SUB-REPLACE-COMPLETE",
+                read("c < update s 0..3 replace t/jj=1@1 t/k=1@1"),
+            ),
+            (
+                "SUB-REPLACE-COMPLETE",
+                read("c < update s 0..3 replace t/k=1@1 t/z=1@1"),
+            ),
+            // A replacement in mid-subscription leaves out what did not change, or adds something.
+            (
+                "SUB-REPLACE-COMPLETE",
+                live("c < update s 0..3 t/k=1@1\nc < update s 0..3 replace"),
+            ),
+            (
+                "SUB-REPLACE-COMPLETE",
+                live("c < update s 0..3 t/k=1@1\nc < update s 0..3 replace t/a=1@1 t/k=1@1"),
+            ),
         ];
         table(
             &CHECKER,
@@ -435,5 +462,19 @@ mod tests {
             let judged = super::super::notation::run(&CHECKER, &history).judged;
             assert!(!judged.contains("SUB-CURSOR-TRUNCATED"), "{history}");
         }
+    }
+
+    #[test]
+    fn each_row_is_compared_once_and_in_order() {
+        // The log names t/j, which is deleted, t/k and t/m; t/k is missing, and all but t/m is too much.
+        let history = "a > hello alice\na < welcome 0 0\na > push 1 x t/k=1 t/j=1 t/m=1 | 2 y t/j-\na < ack 2 1 x applied 1, 2 y applied 2\n\
+                       c > hello\nc < welcome 2 0\nc > subscribe i t\nc < subscribed i s t\n\
+                       c < update s 0..2 replace t/a=1@1 t/b=1@1 t/jj=1@1 t/m=1@1 t/y=1@1 t/z=1@1";
+        let violations = super::super::notation::run(&CHECKER, history).violations;
+        let names = { violations.iter() }.filter_map(|broken| broken.expected.split(',').next());
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            ["a", "b", "jj", "k", "y", "z"].map(|key| format!(r#""t"/"{key}""#))
+        );
     }
 }

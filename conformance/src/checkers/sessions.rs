@@ -19,7 +19,10 @@ fn check(facts: &Facts, findings: &mut Findings) {
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     // Of each client those that were not over before the next was opened.
     let mut open: BTreeMap<(&str, Option<&str>), Vec<&Conn>> = BTreeMap::new();
-    for newer in &facts.conns {
+    // Whose hello came later is the newer, whichever was opened first.
+    let mut conns: Vec<&Conn> = facts.conns.iter().collect();
+    conns.sort_by_key(|conn| conn.hello.as_ref().map(|hello| hello.at));
+    for newer in conns {
         named(newer, &mut names, findings);
         let of_client = (newer.workspace(), newer.client());
         let older = open.entry(of_client).or_default();
@@ -182,6 +185,13 @@ mod tests {
     fn good_and_bad_sessions() {
         let both =
             |rest: &str| format!("a > hello alice\na < welcome 0 0\nb > hello alice\n{rest}");
+        // Two sessions, and another on a connection of the first's name, which is the name of its session.
+        let again = |workspace: &str| {
+            format!(
+                "a > hello\na < welcome 0 0\nb > hello\nb < welcome 0 0\na open\n\
+                 a > {{\"type\":\"hello\",\"workspace\":\"{workspace}\"}}\na < welcome 0 0"
+            )
+        };
         let limits = |in_flight: u64| {
             let mut limits =
                 serde_json::to_value(syncline_schemas::Limits::default()).expect("limits are JSON");
@@ -212,6 +222,24 @@ mod tests {
                 both("b < welcome 0 0\na < goaway idle\na closed 1001")
                     .replace("b > hello", "a may end\nb > hello"),
             ),
+            // Each of three ends the one before it.
+            (
+                "CONN-REPLACED CONN-SESSION-NAME",
+                both(
+                    "b < welcome 0 0\na < goaway session_replaced\na closed 1001\n\
+                     c > hello alice\nc < welcome 0 0\nb < goaway session_replaced\nb closed 1001\nc > ping 1\nc < pong 1",
+                ),
+            ),
+            // Opened first, but its hello came last: it is the newer one.
+            (
+                "CONN-REPLACED",
+                format!(
+                    "b open\n{}",
+                    both(
+                        "b < welcome 0 0\na < goaway session_replaced\na closed 1001\nb > ping 1\nb < pong 1"
+                    )
+                ),
+            ),
         ];
         let bad = [
             (
@@ -227,6 +255,28 @@ mod tests {
                 "CONN-SESSION-NAME",
                 format!("a > hello\na {}\nb > hello\nb {}", limits(256), limits(256)),
             ),
+            // The third has the first's name, and so has one of another workspace.
+            ("CONN-SESSION-NAME", again("w")),
+            ("CONN-SESSION-NAME", again("v")),
+            // The third ends the first, though the second was never welcomed; and the second, though the first is still there.
+            (
+                "CONN-REPLACED",
+                both("c > hello alice\nc < welcome 0 0\na > ping 1\na < pong 1"),
+            ),
+            (
+                "CONN-REPLACED",
+                both(
+                    "b < welcome 0 0\nc > hello alice\na < goaway session_replaced\na closed 1001\nc < welcome 0 0\nb > ping 1\nb < pong 1",
+                ),
+            ),
+            // Opened first, but its hello came last.
+            (
+                "CONN-REPLACED",
+                format!(
+                    "b open\n{}",
+                    both("b < welcome 0 0\na > ping 1\na < pong 1")
+                ),
+            ),
             (
                 "CONN-LIMITS",
                 format!("a > hello\na < welcome 0 0\nb > hello\nb {}", limits(255)),
@@ -238,5 +288,8 @@ mod tests {
             &good.each_ref().map(|(ids, text)| (*ids, text.as_str())),
             &bad.each_ref().map(|(ids, text)| (*ids, text.as_str())),
         );
+        // One name has nothing to differ from.
+        let one = super::super::notation::run(&CHECKER, "a > hello\na < welcome 0 0");
+        assert!(!one.judged.contains("CONN-SESSION-NAME"));
     }
 }

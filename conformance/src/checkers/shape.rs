@@ -233,3 +233,60 @@ fn is_within(versions: &[u64], from: u64, to: u64) -> bool {
     let first = versions.partition_point(|version| *version <= from);
     versions.get(first).is_some_and(|version| *version <= to)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::notation::facts;
+    use super::*;
+
+    /// What the log says of t/k, told in answer to one that holds what cannot be.
+    fn said(shape: &Shape<'_>, version: u64) -> String {
+        let held = Row {
+            value: "none".into(),
+            version: u64::MAX,
+        };
+        match shape.compare(("t", "k"), version, Some(&held)) {
+            Err(Known::Row(row)) => format!("{} at {}", row.value, row.version),
+            Err(Known::Absent(Some(version))) => format!("deleted at {version}"),
+            Err(Known::Absent(None)) => "never there".to_owned(),
+            known => format!("{known:?}"),
+        }
+    }
+
+    #[test]
+    fn a_row_at_each_version() {
+        let pushed = "a > hello alice\na < welcome 0 0\na > push 1 o t/k- | 2 p t/k=1 | 3 q t/k- | 4 r t/k- u/k=7 | 5 s t/k=2 | 6 u t/k=3 t/j=1\n";
+        let acked = "a < ack 2 1 o applied 1, 2 p applied 2, 3 q applied 4, 4 r applied 5, 5 s applied 6, 6 u applied 7\n";
+        let facts = facts(&format!("{pushed}{acked}a > push 7 v t/i=1"));
+        let (log, tables) = (Log::of(&facts, "w", "e"), ["t".to_owned()].into());
+        let shape = Shape::of(&facts, &log, ("w", "e"), &tables);
+        // A delete of what is not there changes nothing: not before the row was made, not after it was deleted.
+        let says = [
+            "never there",
+            "never there",
+            "1 at 2",
+            "1 at 2",
+            "deleted at 4",
+            "deleted at 4",
+            "2 at 6",
+            "3 at 7",
+        ];
+        let rows = [false, false, true, true, false, false, true, true];
+        for (version, (says, rows)) in (0..).zip(says.into_iter().zip(rows)) {
+            assert_eq!(said(&shape, version), says, "at {version}");
+            assert_eq!(shape.has_rows(version), rows, "at {version}");
+            let at = shape.rows_at(version);
+            assert_eq!(at, log.rows_at(version, &tables), "at {version}");
+            let held = at.get(&("t".to_owned(), "k".to_owned()));
+            assert_eq!(shape.compare(("t", "k"), version, held), Ok(()));
+            assert_eq!(shape.compare(("t", "k"), version, None).is_err(), rows);
+        }
+        // Another table's rows are none of its own; of what nobody knows anything may be held.
+        let keys: Vec<_> = shape.keys().map(|(_, key)| key).collect();
+        assert_eq!(keys, ["i", "j", "k"]);
+        assert_eq!(shape.compare(("t", "i"), 6, None), Ok(()));
+        let changed: Vec<_> = shape.changed(2, 5).collect();
+        assert_eq!(changed, [("t", "k"), ("t", "k")]);
+        assert!(shape.has_several(6, 7) && !shape.has_several(0, 6) && !shape.has_several(7, 9));
+    }
+}

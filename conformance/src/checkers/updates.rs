@@ -179,12 +179,12 @@ fn span(sub: &Sub, heads: &[Told], findings: &mut Findings) {
 /// Each change is of the shape and within the update's range, and comes once.
 fn changes(facts: &Facts, sub: &Sub, findings: &mut Findings) {
     let mut sent: BTreeSet<(u64, &str, &str)> = BTreeSet::new();
-    // Whether a part that is not complete is of a replacement: one before it was, and none between ended an update that was none.
+    // Whether a part that is not complete is of a replacement: one before it began one, and none between ended it.
     let mut replacing = false;
     for (index, part) in sub.parts.iter().enumerate() {
         replacing |= part.replace;
         let in_open = replacing;
-        replacing &= part.replace || part.to.is_none();
+        replacing &= part.to.is_none();
         let last = { &sub.completes }.partition_point(|complete| complete.last < index);
         let complete = { sub.completes.get(last) }.filter(|complete| complete.first <= index);
         let in_replacement = complete.map_or(in_open, |complete| complete.replacement);
@@ -377,6 +377,12 @@ mod tests {
         };
         let whole = "a < update s 0..5 replace t/k=1@5\n";
         let live = |rest: &str| begun(&format!("{whole}{rest}"));
+        let anew = |rest: &str| {
+            begun(&format!(
+                "a < update s 0.. replace t/k=1@5\na < update s 0.. t/j=1@5\n\
+                 a < update s 0.. replace t/k=1@5\na < update s 0.. t/j=1@5\na < update s 0..6 t/j=2@6\n{rest}"
+            ))
+        };
         let good = [
             (
                 "UPD-FROM UPD-TO UPD-RANGE SUB-PARTS SUB-FIRST-UPDATE SUB-NO-CURSOR",
@@ -416,6 +422,29 @@ mod tests {
                 "SUB-NO-CURSOR",
                 live("a > subscribe j t\na < subscribed j s t\na < update s 0..5 replace t/k=1@5"),
             ),
+            // What was brought by parts of a replacement that another cut short may come in that, and once more after it.
+            ("UPD-NO-REPEAT", anew("a < update s 4..6 t/j=1@5 t/j=2@6")),
+            // Also if the other is never ended.
+            (
+                "",
+                begun(&"a < update s 0.. replace t/k=1@5\na < update s 0.. t/j=1@5\n".repeat(2)),
+            ),
+            // The name of a shape that is over may be used again: because its tables have another, or its client wants it no more.
+            (
+                "SUB-SHAPE-NAME",
+                live(
+                    "a > subscribe j t\na < subscribed j r t\na > subscribe k u\na < subscribed k s u",
+                ),
+            ),
+            (
+                "",
+                live("a > unsubscribe s\na > subscribe j u\na < subscribed j s u"),
+            ),
+            // Another connection has names of its own.
+            (
+                "",
+                live("b > hello\nb < welcome 5 0\nb > subscribe i u\nb < subscribed i s u"),
+            ),
         ];
         let bad = [
             ("UPD-FROM", live("a < update s 6..7 t/k=2@7")),
@@ -437,6 +466,12 @@ mod tests {
             ("SUB-SHAPE-NAME", live("a > subscribe j u\na < subscribed j s u\na < update s 0..5 replace")),
             ("SUB-SUBSCRIBED", "a > hello\na < welcome 5 0\na > subscribe i t\na < update s 0..5 replace\na < subscribed i s t".to_owned()),
             ("SUB-SAME-AGAIN", live("a > subscribe j t\na < subscribed j r t\na < update r 0..5 replace t/k=1@5\na < update s 5..6 t/k=2@6")),
+            ("UPD-NO-REPEAT", anew("a < update s 4..6 t/j=2@6\na < update s 5..7 t/j=2@6")),
+            // A replacement is over with its last part, which may be its first; what begins after it is none, though it is never ended.
+            ("UPD-NO-REPEAT", anew("a < update s 6.. t/k=2@7\na < update s 6.. t/k=2@7")),
+            ("UPD-NO-REPEAT", live("a < update s 5.. t/k=2@6\na < update s 5.. t/k=2@6\na < update s 0..7 replace t/k=2@6")),
+            // Of three the first and the last have one name.
+            ("SUB-SHAPE-NAME", live("a > subscribe j u\na < subscribed j r u\na > subscribe k v\na < subscribed k s v")),
         ];
         table(
             &CHECKER,

@@ -26,6 +26,8 @@ pub enum Ability {
     SetClock,
     /// Time can be skipped.
     SkipTime,
+    /// The client has the capability of this name, and tells of shapes that were found to differ.
+    Digests,
 }
 
 impl Ability {
@@ -39,6 +41,7 @@ impl Ability {
             Ability::Watch => "watch",
             Ability::SetClock => "set_clock",
             Ability::SkipTime => "skip_time",
+            Ability::Digests => "digests",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::adapter::Ready;
+use super::adapter::{Ability, Ready};
 use super::cx::Cx;
 use super::facts::Facts;
 use super::{Scenario, checkers};
@@ -114,6 +114,10 @@ pub async fn judge(scenario: Arc<Scenario>, settings: Settings) -> Judgement {
     }
     let (stop, entries) = run(&scenario, &settings).await;
     let facts = Facts::of(&entries);
+    if scenario.needs.contains(&Ability::Digests) && !names_digests(&facts) {
+        let why = "needs a client that names `digests` in `hello`".to_owned();
+        return Judgement::without(scenario, Verdict::NotJudged(why));
+    }
     let findings = checkers::check(&facts);
     let own = scenario.checks.iter().filter(|_| stop.is_none()).cloned();
     let judged = own
@@ -127,6 +131,15 @@ pub async fn judge(scenario: Arc<Scenario>, settings: Settings) -> Judgement {
         judged,
         took: began.elapsed(),
     }
+}
+
+/// Whether the client wants to hear digests, which binds it to what the chapter on them says; true of one that has not said `hello`.
+fn names_digests(facts: &Facts<'_>) -> bool {
+    let mut hellos = facts.conns.iter().filter_map(|conn| conn.hello);
+    hellos.all(|hello| {
+        let mut named = hello["capabilities"].as_array().into_iter().flatten();
+        named.any(|name| name == "digests")
+    })
 }
 
 /// Runs the steps; gives what stopped them, and what happened.
@@ -168,5 +181,37 @@ fn verdict(scenario: &Scenario, stop: Option<Stop>, findings: Findings) -> Verdi
         (false, _) => Verdict::Fail(failures),
         (true, Some(why)) => Verdict::Unknown(why),
         (true, None) => Verdict::Pass,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Event, Frame};
+
+    #[track_caller]
+    fn check(hellos: &[&str], named: bool) {
+        let session = |(conn, hello): (usize, &&str)| {
+            let (name, frame) = ("a/s".to_owned(), Arc::new(Frame::text((*hello).to_owned())));
+            [
+                Event::Opened { conn, name },
+                Event::Received { conn, frame },
+            ]
+        };
+        let events = hellos.iter().enumerate().flat_map(session);
+        let entries: Vec<_> = events.map(|event| Entry { at_us: 0, event }).collect();
+        assert_eq!(names_digests(&Facts::of(&entries)), named, "{hellos:?}");
+    }
+
+    #[test]
+    fn who_does_not_name_digests_is_not_judged_by_them() {
+        let (with, without) = (
+            r#"{"type": "hello", "capabilities": ["x", "digests"]}"#,
+            r#"{"type": "hello", "capabilities": ["x"]}"#,
+        );
+        check(&[], true);
+        check(&[with, with], true);
+        check(&[with, without], false);
+        check(&[r#"{"type": "hello"}"#], false);
     }
 }

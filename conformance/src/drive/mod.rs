@@ -1,6 +1,7 @@
 //! What drives a scenario: connections, the journal in which everything is written down, and waiting.
 
 mod cx;
+mod digests;
 pub(crate) mod excuse;
 mod journal;
 mod link;

@@ -136,6 +136,17 @@ impl Conn {
         }
     }
 
+    /// Whether the server offers a capability in this session.
+    #[must_use]
+    pub fn offers(&self, capability: &str) -> bool {
+        let welcome = self
+            .welcome
+            .as_ref()
+            .map(|(_, welcome)| &welcome["capabilities"]);
+        let offered = welcome.and_then(Value::as_array);
+        offered.is_some_and(|offered| offered.iter().any(|name| name == capability))
+    }
+
     /// The client whose session it is.
     #[must_use]
     pub fn client(&self) -> Option<&str> {

@@ -4,6 +4,7 @@
 //! checkers look at the same one when all is over. It believes the server; whether the server told the truth is for the checkers.
 
 mod conn;
+mod digest;
 mod log;
 mod mutation;
 mod names;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 pub use conn::{Conn, End, Hello, How, Sent};
+pub use digest::Digest;
 pub use log::{Effect, Known, Log, Step as LogStep};
 pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_named, row_of};
 pub use replica::{Replica, Row, RowKey, RowName};

@@ -72,6 +72,17 @@ pub struct Needs {
 pub struct Prefers {
     /// Limits, by their names in `limits.json`, none below its minimum there.
     pub limits: std::collections::BTreeMap<String, u64>,
+    /// What is to be offered beyond the core. Without it: all that the server can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Vec<String>>,
+}
+
+impl Prefers {
+    /// Whether any server will do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.limits.is_empty() && self.capabilities.is_none()
+    }
 }
 
 /// What a target can do to its server beyond a URL.

@@ -9,6 +9,7 @@ pub mod close;
 pub mod connect;
 pub mod converge;
 pub mod cut;
+pub mod digest;
 pub mod expect;
 pub mod expect_close;
 pub mod expect_error;
@@ -114,6 +115,7 @@ verbs! {
     converge: Converge,
     rows: Rows,
     snapshot: Snapshot,
+    digest: Digest,
     write: Write,
     online: Online,
     replay: Replay,
@@ -171,6 +173,7 @@ impl Step {
             | Verb::ExpectRefused(_) => true,
             Verb::Rows(_)
             | Verb::Snapshot(_)
+            | Verb::Digest(_)
             | Verb::Hear(_)
             | Verb::Reach(_)
             | Verb::Converge(_) => true,

@@ -16,7 +16,7 @@ use crate::vars::Bound;
 const ATTEMPTS_MAX: u32 = 3;
 
 /// Brings a client online, as a real one does it: a session, if it has none that works; its subscription, from where its replica stands; then what is in its
-/// outbox. Awaits the first complete update and all outcomes. If a fault is in the way, the client just is not online.
+/// outbox. Awaits the first complete update, asks for its digest where there are digests, and awaits all outcomes. If a fault is in the way, the client just is not online.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Online {
@@ -74,7 +74,11 @@ impl Online {
         // At once, so that what is written meets what is caught up with.
         cx.send_outbox(conn, manner(false)).await?;
         if let Some(asked_at) = asked {
-            self.first_update(cx, conn, asked_at).await?;
+            let sub = self.first_update(cx, conn, asked_at).await?;
+            if cx.with(|state| state.facts.conns[conn].offers("digests")) {
+                // Nobody waits for it: what comes is checked, whenever it comes.
+                cx.ask_digest(sub).await?;
+            }
         }
         cx.send_outbox(conn, manner(true)).await
     }
@@ -107,6 +111,7 @@ impl Online {
         let session = Session {
             workspace,
             client,
+            capabilities: Some(vec!["digests".to_owned()]),
             ..Session::default()
         };
         cx.connect(&name, &session).await.map(|(conn, _)| conn)
@@ -146,8 +151,8 @@ impl Online {
         subscribe.ask(cx, conn).await.map(|asked| Some(asked.at))
     }
 
-    /// Awaits the first complete update. From when it is subscribed on, the name stands for the new replica.
-    async fn first_update(&self, cx: &Cx, conn: ConnIx, asked_at: usize) -> Result<(), Stop> {
+    /// Awaits the first complete update; gives the subscription. From when it is subscribed on, the name stands for the new replica.
+    async fn first_update(&self, cx: &Cx, conn: ConnIx, asked_at: usize) -> Result<usize, Stop> {
         let name = self.r#as.as_ref().map(|name| cx.text(name)).transpose()?;
         cx.until(
             conn,
@@ -158,7 +163,7 @@ impl Online {
                 if let Some(name) = &name {
                     state.vars.bind(name, Bound::Sub(asked_at));
                 }
-                (!state.facts.subs[sub].completes.is_empty()).then_some(Ok(()))
+                (!state.facts.subs[sub].completes.is_empty()).then_some(Ok(sub))
             },
         )
         .await

@@ -19,7 +19,7 @@ use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
 
 use super::{Instance, Target};
-use crate::scenario::{Hook, Scenario};
+use crate::scenario::{Hook, Prefers, Scenario};
 
 /// How long a killed runtime's tasks have to notice.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,16 +49,16 @@ impl Target for Embedded {
     ) -> BoxFuture<'a, Result<Arc<dyn Instance>, String>> {
         Box::pin(async move {
             let ends = |hook: &Hook| matches!(hook, Hook::Restart | Hook::Kill);
-            let limits = &scenario.prefers.limits;
+            let prefers = &scenario.prefers;
             let own: Arc<dyn Instance> =
-                if limits.is_empty() && !scenario.needs.hooks.iter().any(ends) {
+                if prefers.is_empty() && !scenario.needs.hooks.iter().any(ends) {
                     Arc::clone(
                         self.shared
-                            .get_or_try_init(|| async { Own::start(&BTreeMap::new()).await })
+                            .get_or_try_init(|| async { Own::start(&Prefers::default()).await })
                             .await?,
                     ) as _
                 } else {
-                    Own::start(limits).await? as _
+                    Own::start(prefers).await? as _
                 };
             Ok(own)
         })
@@ -84,11 +84,14 @@ struct Running {
 }
 
 impl Own {
-    async fn start(limits: &BTreeMap<String, u64>) -> Result<Arc<Own>, String> {
+    async fn start(prefers: &Prefers) -> Result<Arc<Own>, String> {
         let mut config = Config::default();
-        if !limits.is_empty() {
+        if let Some(capabilities) = &prefers.capabilities {
+            config.capabilities.clone_from(capabilities);
+        }
+        if !prefers.limits.is_empty() {
             let mut value = serde_json::to_value(&config.limits).map_err(text)?;
-            for (name, limit) in limits {
+            for (name, limit) in &prefers.limits {
                 let known = value
                     .get_mut(name)
                     .ok_or_else(|| format!("there is no limit {name}"))?;

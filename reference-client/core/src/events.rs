@@ -27,6 +27,12 @@ pub enum Event {
         /// Why.
         trouble: Trouble,
     },
+    /// What is held of a shape is not what the server has, by its digest: one of the two is at fault. It is asked for anew, once on each
+    /// connection; undecided writes stay as they are (`DIG-REPAIR`).
+    Diverged {
+        /// The shape.
+        tables: Tables,
+    },
 }
 
 /// A row of the view that has changed.

@@ -32,6 +32,7 @@
 mod acks;
 mod backoff;
 mod connection;
+mod digests;
 mod durable;
 mod env;
 mod events;

@@ -229,6 +229,7 @@ impl Replica {
             }
             (ServerMessage::Ack(ack), Link::Ready(_)) => self.on_ack(ack),
             (ServerMessage::Update(update), Link::Ready(_)) => self.on_update(update),
+            (ServerMessage::Digested(digested), Link::Ready(_)) => self.on_digested(&digested),
             // A pong says no more than that it came; the rest belongs to no session of ours.
             _ => {}
         }

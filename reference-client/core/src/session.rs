@@ -8,10 +8,11 @@
 //!      └── from anywhere            the connection failed, broke, or is given up: wait, then again
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use syncline_schemas::Limits;
+use syncline_schemas::{Limits, Welcome};
 
+use crate::digests::DIGESTS;
 use crate::staging::Staging;
 use crate::stored::Tables;
 
@@ -55,6 +56,21 @@ pub(crate) struct Session {
     pub(crate) shapes: BTreeMap<Tables, LiveShape>,
     /// Subscribes that are no longer wanted but not answered yet.
     pub(crate) abandoned: Vec<Abandoned>,
+    /// Whether the server tells digests.
+    pub(crate) offers_digests: bool,
+    /// The frames that asked for a digest and were not answered yet.
+    pub(crate) digests: BTreeSet<u64>,
+    /// The shapes whose digest was found to differ here (`DIG-REPAIR`).
+    pub(crate) repairs: BTreeMap<Tables, Repair>,
+}
+
+/// What became of a shape that differed from what the server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repair {
+    /// It is to be replaced: until it is, it is asked for without a cursor.
+    Wanted,
+    /// It was replaced, and will not be again on this connection.
+    Done,
 }
 
 /// A push that was sent.
@@ -108,10 +124,10 @@ pub(crate) enum Stage {
 }
 
 impl Session {
-    /// A session that begins now; its first frame, `hello`, is sent.
-    pub(crate) fn new(limits: Limits, acked_seq: u64, now_ms: u64) -> Session {
+    /// A session that begins now, with this answer to its first frame, `hello`.
+    pub(crate) fn new(welcome: Welcome, acked_seq: u64, now_ms: u64) -> Session {
         Session {
-            limits,
+            limits: welcome.limits,
             since_ms: now_ms,
             heard_ms: now_ms,
             said_ms: now_ms,
@@ -122,6 +138,9 @@ impl Session {
             hold_until_ms: 0,
             shapes: BTreeMap::new(),
             abandoned: Vec::new(),
+            offers_digests: welcome.capabilities.iter().any(|name| name == DIGESTS),
+            digests: BTreeSet::new(),
+            repairs: BTreeMap::new(),
         }
     }
 

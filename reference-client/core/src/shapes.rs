@@ -78,9 +78,14 @@ impl Replica {
             .for_each(|tables| self.ask_for(tables, false));
     }
 
-    /// Subscribes from where the base stands. For a shape that the session has already, that begins it anew (`SUB-SAME-AGAIN`).
-    fn ask_for(&mut self, tables: Tables, gapped: bool) {
+    /// Subscribes from where the base stands, or from nothing where that is to be replaced. For a shape that the session has already,
+    /// that begins it anew (`SUB-SAME-AGAIN`).
+    pub(crate) fn ask_for(&mut self, tables: Tables, gapped: bool) {
         self.subscribes += 1;
+        let cursor = self.durable.shapes.get(&tables).cloned().flatten();
+        let replaces = self
+            .session()
+            .is_some_and(|session| session.wants_replacement(&tables));
         let id = format!("s{}", self.subscribes);
         let subscribe = Subscribe {
             id: id.clone(),
@@ -88,7 +93,7 @@ impl Replica {
                 .iter()
                 .map(|table| (table.clone(), serde_json::Map::new()))
                 .collect::<BTreeMap<_, _>>(),
-            cursor: self.durable.shapes.get(&tables).cloned().flatten(),
+            cursor: cursor.filter(|_| !replaces),
         };
         let frame = self.send(ClientMessage::Subscribe(subscribe));
         if let Some(session) = self.session() {

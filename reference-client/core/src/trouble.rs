@@ -13,6 +13,10 @@ const RETRY_MS: u64 = 1_000;
 impl Replica {
     /// Something went wrong.
     pub(crate) fn on_error(&mut self, error: ErrorMessage) {
+        if error.scope == Scope::Request && self.take_digest(error.re) {
+            // As where the shape has ended meanwhile. Nothing waits for a digest.
+            return;
+        }
         self.fail(Some(&error.code), &error.message);
         match error.scope {
             Scope::Connection => self.on_connection_error(&error),

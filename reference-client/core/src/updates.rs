@@ -50,7 +50,8 @@ impl Replica {
         cursor: Option<Cursor>,
         to: u64,
     ) {
-        if staging.replace {
+        let replaced = staging.replace;
+        if replaced {
             self.replace_rows(tables, staging.into_latest());
             self.move_cursor(tables, to);
         } else if cursor.as_ref().is_some_and(|cursor| to > cursor.version) {
@@ -62,12 +63,19 @@ impl Replica {
             news.for_each(|change| self.apply_change(change));
             self.move_cursor(tables, to);
         }
-        if let Some(shape) = self
-            .session()
-            .and_then(|session| session.shapes.get_mut(tables))
-        {
-            shape.levelled = true;
-            shape.gapped = false;
+        let Some(session) = self.session() else {
+            return;
+        };
+        let Some(shape) = session.shapes.get_mut(tables) else {
+            return;
+        };
+        let first = !shape.levelled;
+        shape.levelled = true;
+        shape.gapped = false;
+        if replaced {
+            session.note_replaced(tables);
+        } else if first {
+            self.ask_for_digest(tables);
         }
     }
 

@@ -28,7 +28,7 @@ impl Replica {
         }
         self.give_up_what_cannot_pass();
         self.last_error = None;
-        let session = Session::new(welcome.limits, self.durable.acked_seq(), self.env.steady_ms);
+        let session = Session::new(welcome, self.durable.acked_seq(), self.env.steady_ms);
         self.link = Link::Ready(Box::new(session));
     }
 

@@ -96,6 +96,7 @@ async fn main() {
         "watch",
         "set_clock",
         "skip_time",
+        "digests",
     ];
     let name = format!("syncline-client {}", env!("CARGO_PKG_VERSION"));
     let _ = out.send(json!({ "ready": { "client": name, "can": can } }));
@@ -350,6 +351,7 @@ fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Out) {
                     json!({ "event": "rejected", "opId": entry.op_id, "code": entry.code })
                 }
                 Notice::InDoubt(entry) => json!({ "event": "in_doubt", "opId": entry.op_id }),
+                Notice::Diverged(tables) => json!({ "event": "diverged", "tables": tables }),
             });
         }
     });

@@ -31,7 +31,7 @@ pub(crate) struct Core {
     pub(crate) replica: Replica,
     /// Who watches which table.
     pub(crate) feeds: Vec<(String, Weak<Feed>)>,
-    /// Who wants to hear of writes that were not taken.
+    /// Who wants to hear of writes that were not taken, and of rows that were wrong.
     pub(crate) notified: Vec<mpsc::UnboundedSender<Notice>>,
     /// Whether the app wants the client closed.
     pub(crate) closing: bool,
@@ -199,6 +199,13 @@ impl Core {
             }
             Event::ShapeRefused { tables, trouble } => {
                 tracing::warn!(?tables, ?trouble, "a shape was refused")
+            }
+            Event::Diverged { tables } => {
+                tracing::error!(
+                    ?tables,
+                    "what is held of a shape is not what the server has"
+                );
+                self.notify(&Notice::Diverged(tables.clone()));
             }
         }
     }

@@ -37,13 +37,16 @@ pub struct BaseRow<T> {
     pub version: u64,
 }
 
-/// A write that was not simply taken.
+/// A write that was not simply taken, or rows that were not the server's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// It was rejected, and stays in the list until [`Client::confirm`].
     Rejected(RejectedEntry),
     /// Nobody can say whether it was applied: it waits for [`Client::resolve`].
     InDoubt(DoubtEntry),
+    /// What was held of the shape of these tables was not what the server has: one of the two is at fault. The rows are fetched anew, once on
+    /// each connection; no write is touched by that (`DIG-REPAIR`).
+    Diverged(Tables),
 }
 
 /// Opening and closing.
@@ -291,7 +294,8 @@ impl Client {
 
 /// What the server did not take, and what nobody can know.
 impl Client {
-    /// Is told of every write that is rejected or in doubt from now on, once. Those of before are in the lists.
+    /// Is told of every write that is rejected or in doubt from now on, once; those of before are in the lists. And of every shape whose
+    /// digest shows that its rows are not the server's.
     ///
     /// # Errors
     /// The client is closed.

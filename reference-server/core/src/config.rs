@@ -13,6 +13,22 @@ pub struct Config {
     pub part_bytes: usize,
     /// Which program serves, as told in `welcome`.
     pub server: ServerInfo,
+    /// What is offered beyond the core, announced in every `welcome`: names of [`CAPABILITIES`].
+    pub capabilities: Vec<String>,
+}
+
+/// What this engine can offer beyond the core.
+pub const CAPABILITIES: &[&str] = &[DIGESTS];
+
+/// The capability of the chapter on digests.
+pub(crate) const DIGESTS: &str = "digests";
+
+impl Config {
+    /// Whether a capability is offered.
+    #[must_use]
+    pub fn offers(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|name| name == capability)
+    }
 }
 
 impl Default for Config {
@@ -25,6 +41,7 @@ impl Default for Config {
                 name: "syncline".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
+            capabilities: CAPABILITIES.iter().map(ToString::to_string).collect(),
         }
     }
 }

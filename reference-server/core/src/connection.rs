@@ -7,22 +7,35 @@ use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{
-    ClientMessage, DecodeError, ErrorMessage, Goaway, Hello, Limits, Outcome, ServerMessage,
+    ClientMessage, DecodeError, ErrorMessage, Goaway, Hello, Json, Limits, Outcome, ServerMessage,
     Welcome,
 };
 
+use crate::config::DIGESTS;
 use crate::engine::Engine;
 use crate::io::SessionKey;
 use crate::names;
 use crate::request::Request;
 
-/// Reads a frame behind the first.
+/// Reads a frame behind the first; what is of another capability than these is of no known type (DIG-NOT-OFFERED).
 ///
 /// # Errors
 /// The `error` that answers it, still without `re`: `invalid_json`, `invalid_message` or `unknown_type`
 /// (FRAME-INVALID-JSON, FRAME-INVALID-MESSAGE, PUSH-TOO-MANY, VER-UNKNOWN-TYPE).
 #[expect(clippy::result_large_err, reason = "what is read is no smaller")]
-pub fn read_frame(text: &str, limits: &Limits) -> Result<Request, ErrorMessage> {
+pub fn read_frame(
+    text: &str,
+    limits: &Limits,
+    capabilities: &[String],
+) -> Result<Request, ErrorMessage> {
+    if let Some(kind) = not_offered(text, capabilities) {
+        let message = format!("{kind:?} needs a capability that is not offered here");
+        let at = Some("/type".to_owned());
+        return Err(ErrorMessage {
+            at,
+            ..error(&errors::UNKNOWN_TYPE, message)
+        });
+    }
     let message = ClientMessage::decode(text, limits.depth_max)
         .map_err(|error| explain(error.def(), error))?;
     match &message {
@@ -39,6 +52,15 @@ pub fn read_frame(text: &str, limits: &Limits) -> Result<Request, ErrorMessage> 
         }
         _ => Ok(Request::of(message, limits)),
     }
+}
+
+/// The frame's type, if it is of a capability that is not offered: then it is unknown here, whatever else is wrong with it.
+fn not_offered(text: &str, capabilities: &[String]) -> Option<&'static str> {
+    if capabilities.iter().any(|name| name == DIGESTS) {
+        return None;
+    }
+    let frame = Json::parse(text).ok()?.to_value().ok()?;
+    (frame["type"] == "digest").then_some("digest")
 }
 
 /// Reads the first frame of a connection.
@@ -105,7 +127,7 @@ impl Engine {
             last_seq: known.map_or(0, |known| known.last_seq),
             results: known.map_or_else(Vec::new, |known| known.outcomes_above(acked)),
             session: name.to_owned(),
-            capabilities: Vec::new(),
+            capabilities: self.config.capabilities.clone(),
             limits: self.config.limits.clone(),
             server_time: now_ms,
             server: self.config.server.clone(),
@@ -128,6 +150,7 @@ impl Engine {
         &mut self,
         session: SessionKey,
         client: Option<Arc<str>>,
+        hello: &Hello,
         welcome: String,
     ) {
         if self.sessions.find(session).is_some() {
@@ -149,6 +172,14 @@ impl Engine {
             self.outbox.close(older, CLOSE_GOING_AWAY);
         }
         self.sessions.insert(session, client);
+        let named = hello
+            .capabilities
+            .iter()
+            .flatten()
+            .any(|name| name == DIGESTS);
+        if let Some(known) = self.sessions.find_mut(session) {
+            known.digests.after_replacements = named && self.config.offers(DIGESTS);
+        }
         self.outbox.text(vec![session], welcome);
     }
 

@@ -6,16 +6,15 @@
 //! under them is `state`, the machine itself, with `table`, `clients` and `truncation`.
 //!
 //! ```
-//! use syncline_schemas::{ClientMessage, Hello};
+//! use syncline_schemas::{Hello, Limits};
 //! use syncline_server_core::{Config, Engine, Input, Output, SessionKey, read_frame};
 //!
 //! let mut engine = Engine::open(Config::default(), "e1".to_owned(), None, [])?;
-//! let limits = engine.config().limits.clone();
 //! let session = SessionKey(1);
 //! let hello = Hello { workspace: "w".into(), client_id: Some("ann".into()), acked_seq: None, capabilities: None };
 //! engine.enqueue(Input::Open { session, name: "x7".into(), hello });
 //! let push = r#"{"type":"push","epoch":"e1","mutations":[{"seq":1,"opId":"a","ops":[{"op":"set","table":"t","key":"k","value":7}]}]}"#;
-//! engine.enqueue(Input::Frame { session, re: 2, request: read_frame(push, &limits).expect("valid") });
+//! engine.enqueue(Input::Frame { session, re: 2, request: read_frame(push, &Limits::default(), &[]).expect("valid") });
 //!
 //! assert_eq!(engine.decide(1_700_000_000_000).len(), 1); // one record: append it, then
 //! engine.committed();
@@ -33,6 +32,7 @@ mod clients;
 mod config;
 mod connection;
 mod decide;
+mod digests;
 mod encode;
 mod engine;
 mod io;
@@ -53,7 +53,7 @@ mod truncation;
 mod updates;
 
 pub use checkpoint::Checkpoint;
-pub use config::{Config, Retention};
+pub use config::{CAPABILITIES, Config, Retention};
 pub use connection::{close_code, error, read_frame, read_hello};
 pub use engine::{Engine, OpenError};
 pub use io::{Input, Output, SessionKey};

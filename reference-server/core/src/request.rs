@@ -8,7 +8,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
-use syncline_schemas::{ClientMessage, Hello, Json, Limits, OpError, Ping, Subscribe, Unsubscribe};
+use syncline_schemas::{
+    ClientMessage, Digest, Hello, Json, Limits, OpError, Ping, Subscribe, Unsubscribe,
+};
 
 use crate::names::{self, NameFault};
 use crate::record::{Effect, Rejection};
@@ -26,6 +28,8 @@ pub enum Request {
     Push(Push),
     /// To answer.
     Ping(Ping),
+    /// To sum up a shape.
+    Digest(Digest),
 }
 
 impl Request {
@@ -36,6 +40,7 @@ impl Request {
             ClientMessage::Unsubscribe(unsubscribe) => Request::Unsubscribe(unsubscribe),
             ClientMessage::Push(push) => Request::Push(Push::of(push, limits)),
             ClientMessage::Ping(ping) => Request::Ping(ping),
+            ClientMessage::Digest(digest) => Request::Digest(digest),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::digests::Digests;
 use crate::io::SessionKey;
 use crate::shapes::ShapeId;
 use crate::table::Position;
@@ -82,6 +83,8 @@ pub(crate) struct Session {
     /// Its stagings, each once, in the order in which their next parts go: a shape that is written all the time shall not keep
     /// others waiting.
     pub(crate) turns: VecDeque<ShapeId>,
+    /// The digests that it waits for.
+    pub(crate) digests: Digests,
     /// Bytes of updates in the outbox, and how often the outbox had been emptied when they were counted.
     queued: (u64, usize),
 }
@@ -112,6 +115,8 @@ pub(crate) struct Sessions {
     by_client: BTreeMap<Arc<str>, SessionKey>,
     /// Those with a [`Staging`].
     pub(crate) staging: BTreeSet<SessionKey>,
+    /// Those that wait for a digest.
+    pub(crate) digesting: BTreeSet<SessionKey>,
 }
 
 impl Sessions {
@@ -144,6 +149,7 @@ impl Sessions {
     pub(crate) fn remove(&mut self, key: SessionKey) -> Option<Session> {
         let session = self.open.remove(&key)?;
         self.staging.remove(&key);
+        self.digesting.remove(&key);
         if let Some(client) = &session.client {
             self.by_client.remove(client);
         }

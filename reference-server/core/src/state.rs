@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syncline_schemas::{Json, Limits};
+use syncline_schemas::{Json, Limits, RowsDigest};
 
 use crate::clients::Clients;
 use crate::journal::{Journal, Scalars, Undo};
@@ -169,6 +169,17 @@ impl State {
     /// A row or a delete that is still known.
     pub(crate) fn row(&self, table: &str, key: &str) -> Option<&Row> {
         self.tables.get(table)?.row(key).map(|(_, row)| row)
+    }
+
+    /// What the rows of some tables come to; nothing yet, if that takes more than is left of a budget of rows.
+    pub(crate) fn digest(&mut self, tables: &[Arc<str>], budget: &mut usize) -> Option<RowsDigest> {
+        let mut all = RowsDigest::default();
+        for name in tables {
+            if let Some(table) = self.tables.get_mut(name) {
+                all = all.and(table.digest(name, budget)?);
+            }
+        }
+        Some(all)
     }
 
     /// All changes of some tables behind a position, merged in order. Of each row only the last change is known.

@@ -186,7 +186,7 @@ impl Engine {
                     .client_id
                     .as_deref()
                     .map(|client| self.state.clients.id(client));
-                self.open_session(session, client, welcome);
+                self.open_session(session, client, &hello, welcome);
             }
             (Input::Frame { session, .. }, Answer::Ack(text, news)) => {
                 if self.sessions.find(session).is_some() {
@@ -225,6 +225,7 @@ impl Engine {
         match (request, answer) {
             (Request::Subscribe(subscribe), _) => self.subscribe(session, re, subscribe, head),
             (Request::Unsubscribe(unsubscribe), _) => self.unsubscribe(session, re, unsubscribe),
+            (Request::Digest(digest), _) => self.ask_digest(session, re, digest),
             (Request::Hello(_), _) => {
                 let refused: ErrorMessage =
                     error(&errors::UNEXPECTED_HELLO, "the session is open already");

@@ -154,6 +154,7 @@ impl Engine {
             known.tables.retain(|_, shape| *shape != id);
             known.turns.retain(|shape| *shape != id);
         }
+        self.refuse_digests(session, id);
         self.shapes.leave(id, session);
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use syncline_schemas::Json;
+use syncline_schemas::{Json, RowNumber, RowsDigest};
 
 /// A place in the order of all changes: the version, and which of the version's effects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +70,26 @@ pub(crate) struct Table {
     positions: HashMap<Arc<str>, Position>,
     rows: BTreeMap<Position, (Arc<str>, Row)>,
     deletes: BTreeSet<Position>,
+    /// What the rows come to, as far as anybody has asked.
+    summed: Option<Summed>,
+}
+
+/// What the rows come to that stand up to a position. Rows behind it cost nothing.
+#[derive(Debug)]
+struct Summed {
+    /// The table's name: it counts.
+    name: Arc<str>,
+    to: Position,
+    digest: RowsDigest,
+}
+
+impl Summed {
+    /// The number of a row that stands up to where was summed; a delete has none.
+    fn number(&self, key: &str, row: &Row) -> Option<RowNumber> {
+        let value = row.value.as_ref().filter(|_| row.position <= self.to)?;
+        // What is in a log was checked when it came as a frame.
+        RowNumber::of(&self.name, key, row.position.version, value).ok()
+    }
 }
 
 impl Table {
@@ -100,6 +120,11 @@ impl Table {
         if row.value.is_none() {
             self.deletes.insert(position);
         }
+        if let Some(summed) = &mut self.summed
+            && let Some(number) = summed.number(&key, &row)
+        {
+            summed.digest.add(number);
+        }
         self.rows.insert(position, (key, row));
         before
     }
@@ -111,7 +136,12 @@ impl Table {
     }
 
     fn take_at(&mut self, position: Position) -> Option<Row> {
-        let (_, row) = self.rows.remove(&position)?;
+        let (key, row) = self.rows.remove(&position)?;
+        if let Some(summed) = &mut self.summed
+            && let Some(number) = summed.number(&key, &row)
+        {
+            summed.digest.take(number);
+        }
         if row.value.is_none() {
             self.deletes.remove(&position);
         }
@@ -130,6 +160,27 @@ impl Table {
             self.positions.remove(key);
         }
         rows
+    }
+
+    /// What all rows come to; nothing yet, if that takes more than is left of a budget of rows. What was summed up stays so.
+    pub(crate) fn digest(&mut self, name: &Arc<str>, budget: &mut usize) -> Option<RowsDigest> {
+        let summed = self.summed.get_or_insert_with(|| Summed {
+            name: name.clone(),
+            to: Position::after(0),
+            digest: RowsDigest::default(),
+        });
+        let behind = (
+            std::ops::Bound::Excluded(summed.to),
+            std::ops::Bound::Unbounded,
+        );
+        for (position, (key, row)) in self.rows.range(behind) {
+            *budget = budget.checked_sub(1)?;
+            summed.to = *position;
+            if let Some(number) = summed.number(key, row) {
+                summed.digest.add(number);
+            }
+        }
+        Some(summed.digest)
     }
 
     /// The rows and deletes behind a position, in order.

@@ -26,9 +26,11 @@ pub(crate) struct Level {
 impl Engine {
     /// Makes the updates that are due. `room` says how many bytes a connection's queue can take, without what was not polled yet;
     /// with any room at all it may be given one frame more than fits. Does nothing while a step waits for its append.
-    pub fn pump(&mut self, room: impl Fn(SessionKey) -> usize) {
+    ///
+    /// Says whether there is more to do at once: long work is done a piece at a time, so that nobody waits for all of it.
+    pub fn pump(&mut self, room: impl Fn(SessionKey) -> usize) -> bool {
         if self.is_deciding() {
-            return;
+            return false;
         }
         for shape in self.shapes.take_changed() {
             self.broadcast(shape, &room);
@@ -41,6 +43,7 @@ impl Engine {
         for session in self.sessions.staging.clone() {
             self.serve(session, &room);
         }
+        self.answer_digests()
     }
 
     /// Sends a changed shape's update to all its live subscribers.
@@ -231,8 +234,12 @@ impl Engine {
         );
         drop(changes);
         if part.last {
+            let replaced = staging.replace;
             *subscription = Subscription::Live { at: head };
             shape.live.insert(session);
+            if replaced && known.digests.owe(id) {
+                self.sessions.digesting.insert(session);
+            }
         } else {
             staging.started = true;
             staging.sent = part.sent.unwrap_or(sent);

@@ -64,6 +64,11 @@ fn updates() {
 }
 
 #[test]
+fn digests() {
+    check("digests.txt");
+}
+
+#[test]
 fn truncation() {
     check("truncation.txt");
 }

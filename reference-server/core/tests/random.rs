@@ -53,6 +53,7 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(session, tables, cursor)| Action::Subscribe { session, tables, cursor }),
         1 => (session.clone(), 0..4usize).prop_map(|(session, shape)| Action::Unsubscribe { session, shape }),
         1 => session.clone().prop_map(|session| Action::Ping { session }),
+        3 => (session.clone(), 0..4usize).prop_map(|(session, shape)| Action::Digest { session, shape }),
         1 => session.clone().prop_map(|session| Action::Close { session }),
         6 => (session, prop_oneof![room(), Just(9999)])
             .prop_map(|(session, bytes)| Action::Room { session, bytes }),
@@ -72,7 +73,8 @@ fn slow_action() -> impl Strategy<Value = Action> {
         6 => ops().prop_map(|ops| Action::Push { session: 0, mutations: vec![ops] }),
         3 => (reader.clone(), 2..5usize, cursor())
             .prop_map(|(session, tables, cursor)| Action::Subscribe { session, tables, cursor }),
-        2 => (reader, 0..2usize).prop_map(|(session, bytes)| Action::Room { session, bytes }),
+        2 => (reader.clone(), 0..2usize).prop_map(|(session, bytes)| Action::Room { session, bytes }),
+        2 => (reader, 0..2usize).prop_map(|(session, shape)| Action::Digest { session, shape }),
         1 => (0..3u64).prop_map(|keep_versions| Action::Truncate { keep_versions }),
         8 => Just(Action::Step),
     ]

@@ -64,7 +64,7 @@ fn what_concerns_no_open_session_is_ignored() {
         r#"{"type":"ping","t":1}"#,
         HELLO,
     ] {
-        let request = read_frame(text, node.limits()).expect("a message");
+        let request = read_frame(text, node.limits(), &[]).expect("a message");
         node.engine.enqueue(Input::Frame {
             session: stranger,
             re: 2,

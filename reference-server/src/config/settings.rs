@@ -129,6 +129,13 @@ fn fields() -> Vec<Setting> {
         text!("listen", "Where to listen: host:port.", listen),
         text!("path", "The path of the WebSocket endpoint.", config.path),
         field(
+            "capabilities",
+            Text,
+            "What is offered beyond the core: names with commas between, or nothing.",
+            |s| s.config.capabilities.join(","),
+            |s, v| put(&mut s.config.capabilities, Ok(names(v))),
+        ),
+        field(
             "data",
             Text,
             "The SQLite file that holds the workspaces.",
@@ -265,6 +272,14 @@ fn integer<T: std::str::FromStr>(value: &str) -> Result<T, String> {
     value
         .parse()
         .map_err(|_| format!("must be an integer from 0, not {value:?}"))
+}
+
+fn names(value: &str) -> Vec<String> {
+    let names = value.split(',').map(str::trim);
+    names
+        .filter(|name| !name.is_empty())
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 fn switch(value: &str) -> Result<bool, String> {

@@ -68,7 +68,7 @@ pub(super) async fn read(
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
             Some(Ok(Message::Text(text))) => {
                 re += 1;
-                (input(session, &text, re, limits), text.len())
+                (input(session, &text, re, config), text.len())
             }
             Some(Ok(Message::Binary(data))) => {
                 re += 1;
@@ -148,11 +148,12 @@ fn leave(session: &Session, config: &Config) -> Ended {
 }
 
 /// What a text frame is for the engine.
-fn input(session: &Session, text: &str, re: u64, limits: &Limits) -> Input {
+fn input(session: &Session, text: &str, re: u64, config: &Config) -> Input {
+    let limits = &config.limits;
     if text.len() as u64 > limits.frame_bytes_max {
         return refused(session, re, oversize());
     }
-    match read_frame(text, limits) {
+    match read_frame(text, limits, &config.capabilities) {
         Ok(request) => Input::Frame {
             session: session.key,
             re,

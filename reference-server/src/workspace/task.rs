@@ -102,7 +102,7 @@ pub(super) struct Workspace<L> {
     pub(super) sessions: Sessions,
     /// Sessions that were closed from this side: the engine is told with the next step.
     pub(super) closed: Vec<SessionKey>,
-    /// A starved session found room before it could be told to wait.
+    /// There is more to do: a starved session found room before it could be told to wait, or the engine does long work a piece at a time.
     pump_again: bool,
 }
 
@@ -181,8 +181,7 @@ impl<L: Log> Workspace<L> {
             return;
         };
         let engine: &mut Engine = &mut history.engine;
-        self.pump_again = false;
-        engine.pump(|session| self.sessions.link(session).map_or(0, Link::room));
+        self.pump_again = engine.pump(|session| self.sessions.link(session).map_or(0, Link::room));
         while let Some(output) = engine.poll_output() {
             match output {
                 Output::Frame { to, text } => {

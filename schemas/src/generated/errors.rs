@@ -148,6 +148,18 @@ pub const UNKNOWN_SHAPE: ErrorDef = ErrorDef {
     summary: "No such shape is subscribed on this connection.",
 };
 
+/// A digest of this shape is unanswered yet.
+pub const DIGEST_PENDING: ErrorDef = ErrorDef {
+    code: "digest_pending",
+    carrier: Carrier::Error,
+    scope: Scope::Request,
+    retryable: true,
+    definite: true,
+    fault: Fault::Client,
+    members: &["re"],
+    summary: "A digest of this shape is unanswered yet.",
+};
+
 /// A table's name is not allowed, or there are more tables than limits.shapeTablesMax.
 pub const INVALID_SHAPE: ErrorDef = ErrorDef {
     code: "invalid_shape",
@@ -426,6 +438,7 @@ pub const ALL: &[&ErrorDef] = &[
     &BINARY_FRAME,
     &UNEXPECTED_HELLO,
     &UNKNOWN_SHAPE,
+    &DIGEST_PENDING,
     &INVALID_SHAPE,
     &UNSUPPORTED_SETTING,
     &SHAPE_OVERLAP,

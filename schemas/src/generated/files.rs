@@ -66,6 +66,14 @@ pub const SCHEMAS: &[SchemaFile] = &[
         path: "messages/goaway.json",
         text: include_str!("../../v1/messages/goaway.json"),
     },
+    SchemaFile {
+        path: "messages/digest.json",
+        text: include_str!("../../v1/messages/digest.json"),
+    },
+    SchemaFile {
+        path: "messages/digested.json",
+        text: include_str!("../../v1/messages/digested.json"),
+    },
 ];
 
 /// The message table.

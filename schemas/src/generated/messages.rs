@@ -32,12 +32,20 @@ pub enum ClientMessage {
     Push(Push),
     /// Asks whether the server is there.
     Ping(Ping),
+    /// Asks for the digest of a shape. Capability: digests.
+    Digest(Digest),
 }
 
 impl ClientMessage {
     /// The values of `type`, in the schema's order.
-    pub const TAGS: &'static [&'static str] =
-        &["hello", "subscribe", "unsubscribe", "push", "ping"];
+    pub const TAGS: &'static [&'static str] = &[
+        "hello",
+        "subscribe",
+        "unsubscribe",
+        "push",
+        "ping",
+        "digest",
+    ];
 }
 
 impl<'de> Tagged<'de> for ClientMessage {
@@ -51,6 +59,7 @@ impl<'de> Tagged<'de> for ClientMessage {
             "unsubscribe" => Unsubscribe::deserialize(members).map(Self::Unsubscribe),
             "push" => Push::deserialize(members).map(Self::Push),
             "ping" => Ping::deserialize(members).map(Self::Ping),
+            "digest" => Digest::deserialize(members).map(Self::Digest),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
     }
@@ -92,6 +101,12 @@ impl From<Ping> for ClientMessage {
     }
 }
 
+impl From<Digest> for ClientMessage {
+    fn from(arm: Digest) -> Self {
+        Self::Digest(arm)
+    }
+}
+
 impl ClientMessage {
     /// The message's `type`.
     #[must_use]
@@ -102,6 +117,7 @@ impl ClientMessage {
             Self::Unsubscribe(_) => "unsubscribe",
             Self::Push(_) => "push",
             Self::Ping(_) => "ping",
+            Self::Digest(_) => "digest",
         }
     }
 
@@ -142,6 +158,8 @@ pub enum ServerMessage {
     Error(ErrorMessage),
     /// Announces that the server closes the connection.
     Goaway(Goaway),
+    /// The digest of a shape: asked for, or at the end of a replacement. Capability: digests.
+    Digested(Digested),
 }
 
 impl ServerMessage {
@@ -154,6 +172,7 @@ impl ServerMessage {
         "pong",
         "error",
         "goaway",
+        "digested",
     ];
 }
 
@@ -170,6 +189,7 @@ impl<'de> Tagged<'de> for ServerMessage {
             "pong" => Pong::deserialize(members).map(Self::Pong),
             "error" => ErrorMessage::deserialize(members).map(Self::Error),
             "goaway" => Goaway::deserialize(members).map(Self::Goaway),
+            "digested" => Digested::deserialize(members).map(Self::Digested),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
     }
@@ -223,6 +243,12 @@ impl From<Goaway> for ServerMessage {
     }
 }
 
+impl From<Digested> for ServerMessage {
+    fn from(arm: Digested) -> Self {
+        Self::Digested(arm)
+    }
+}
+
 impl ServerMessage {
     /// The message's `type`.
     #[must_use]
@@ -235,6 +261,7 @@ impl ServerMessage {
             Self::Pong(_) => "pong",
             Self::Error(_) => "error",
             Self::Goaway(_) => "goaway",
+            Self::Digested(_) => "digested",
         }
     }
 
@@ -522,4 +549,35 @@ pub struct Goaway {
     /// How long to wait before connecting again.
     #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
     pub retry_after_ms: u64,
+}
+
+/// Asks for the digest of a shape. Capability: digests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Digest {
+    /// The shape's name, as in subscribed.
+    #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
+    pub shape: String,
+}
+
+/// The digest of a shape: asked for, or at the end of a replacement. Capability: digests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Digested {
+    /// Which frame asked for it; absent at the end of a replacement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<1, 9007199254740991>, _>")]
+    pub re: Option<u64>,
+    /// The shape's name, as in subscribed.
+    #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
+    pub shape: String,
+    /// The `to` of the shape's last complete update, at which the digest holds.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub at: u64,
+    /// How many rows the shape has.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub count: u64,
+    /// The sum of the rows' numbers, modulo 2^128.
+    #[serde(deserialize_with = "required::<Matching<patterns::Sum>, _>")]
+    pub sum: String,
 }

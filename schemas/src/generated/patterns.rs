@@ -45,3 +45,17 @@ impl Pattern for Code {
         matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')
     }
 }
+
+/// 128 bits as 32 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug)]
+pub enum Sum {}
+
+impl Pattern for Sum {
+    const PATTERN: &'static str = "^[0-9a-f]{32,32}$";
+    const BYTES_MIN: usize = 32;
+    const BYTES_MAX: usize = 32;
+
+    fn allows(byte: u8) -> bool {
+        matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+    }
+}

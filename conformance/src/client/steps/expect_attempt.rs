@@ -11,8 +11,8 @@ use crate::drive::Stop;
 use crate::history::{Event, Happening};
 use crate::scenario::{Number, Text};
 
-/// Lets time pass for a client until it tries to connect, and binds how long that took by its clock, in milliseconds. Needs `skip_time`. The attempt waits to be
-/// accepted or turned away.
+/// Lets time pass for a client until it tries to connect, and binds how long that took by its clock, in milliseconds: `${name.least}` and `${name.most}`, for it is not
+/// known exactly. Needs `skip_time`. The attempt waits to be accepted or turned away.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ExpectAttempt {
@@ -24,14 +24,19 @@ pub struct ExpectAttempt {
     pub r#as: Text,
 }
 
-/// How far time is skipped at first, in milliseconds; then always by a quarter more.
-const STEP_MS: u64 = 25;
+/// How far time is skipped at least, in milliseconds; and of what was skipped before, so that the wait is known as closely however long it is.
+const STEP_MS: u64 = 10;
+const STEP_SHARE: u64 = 64;
 
 impl ExpectAttempt {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let client = cx.text(&self.client)?;
         let (within, began) = (cx.number(&self.within)?, Instant::now());
-        let (mut skipped, mut step) = (0, STEP_MS);
+        let passed =
+            |skipped: u64| skipped + u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // What has passed for it before a step was taken, of the last two: an attempt may be on its way that is not seen.
+        let mut before = [0, 0];
+        let mut skipped = 0;
         while cx.with(|state| !attempts(state, &client)) {
             if skipped > within {
                 let actual = format!("{skipped} ms have passed for it");
@@ -40,12 +45,13 @@ impl ExpectAttempt {
                     actual,
                 ));
             }
+            before = [before[1], passed(skipped)];
+            let step = STEP_MS.max(skipped / STEP_SHARE);
             cx.done(&client, "skip_time", json!({ "ms": step })).await?;
             skipped += step;
-            step += step / 4;
             cx.settle(&client).await?;
         }
-        let waited = skipped + u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let waited = json!({ "least": before[0], "most": passed(skipped) });
         cx.bind(Some(&self.r#as), waited)
     }
 }

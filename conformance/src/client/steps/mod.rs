@@ -10,6 +10,7 @@ pub mod copy;
 pub mod crash;
 pub mod cut;
 pub mod decide;
+pub mod digested;
 pub mod expect;
 pub mod expect_attempt;
 pub mod expect_close;
@@ -57,6 +58,7 @@ verbs! {
     session: Session,
     serve: Serve,
     decide: Decide,
+    digested: Digested,
     expect: Expect,
     expect_none: ExpectNone,
     expect_close: ExpectClose,

@@ -1,42 +1,97 @@
-//! `varied`: numbers that look drawn at random.
+//! `varied`: waits that look drawn at random.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::client::cx::Cx;
 use crate::drive::Stop;
 use crate::scenario::Template;
 
-/// Numbers must not be all alike: the largest is above the smallest by a twentieth of their mean at least. Eight numbers that are drawn from a range worth the name are
-/// that far apart, but for one run in millions.
+/// Waits must not be all alike: the longest is surely above the shortest by a twentieth of their mean at least. Eight that are drawn from a range worth the name
+/// are that far apart, but for one run in millions. Where they are not known closely enough to say, as on a machine that stands still now and then, nothing is said.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Varied {
-    /// The numbers: a list.
-    pub numbers: Template,
+    /// The waits: a list of what `expect_attempt` has bound.
+    pub waits: Template,
 }
 
 impl Varied {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
-        let numbers = cx.value(&self.numbers.0)?;
-        let numbers: Vec<u64> = numbers
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_u64)
+        let waits = cx.value(&self.waits.0)?;
+        let waits = waits.as_array().into_iter().flatten();
+        let waits: Option<Vec<(u64, u64)>> = waits
+            .map(|wait| Some((wait["least"].as_u64()?, wait["most"].as_u64()?)))
             .collect();
-        let spread = numbers
-            .iter()
-            .max()
-            .zip(numbers.iter().min())
-            .map_or(0, |(most, least)| most - least);
-        if numbers.len() >= 8 && spread * 20 * numbers.len() as u64 >= numbers.iter().sum() {
-            return Ok(());
+        let waits = waits.filter(|waits| waits.len() >= WAITS_MIN);
+        let waits = waits.ok_or_else(|| Stop::misuse("eight waits are needed".to_owned()))?;
+        match look(&waits) {
+            Look::Random => Ok(()),
+            Look::Alike => Err(Stop::fail(
+                "times that are drawn at random",
+                format!("they are, at least and at most, {waits:?}"),
+            )),
+            Look::Unclear => Err(Stop::Unknown(format!(
+                "the waits are not known closely enough: {waits:?}"
+            ))),
         }
-        Err(Stop::fail(
-            "times that are drawn at random",
-            format!("they are {numbers:?}"),
-        ))
+    }
+}
+
+/// Fewer may be near each other by chance.
+const WAITS_MIN: usize = 8;
+
+/// What waits look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Random,
+    Alike,
+    Unclear,
+}
+
+/// Looks at waits of which each is known to be at least and at most so long.
+fn look(waits: &[(u64, u64)]) -> Look {
+    let ends = |end: fn(&(u64, u64)) -> u64| {
+        let (least, most) = (waits.iter().map(end).min(), waits.iter().map(end).max());
+        (least.unwrap_or(0), most.unwrap_or(0))
+    };
+    let (shortest, longest_least) = ends(|wait| wait.0);
+    let (shortest_most, longest) = ends(|wait| wait.1);
+    let sum: u64 = waits.iter().map(|wait| wait.1).sum();
+    let is_wide = |spread: u64| spread * 20 * waits.len() as u64 >= sum;
+    match () {
+        () if is_wide(longest_least.saturating_sub(shortest_most)) => Look::Random,
+        () if is_wide(longest - shortest) => Look::Unclear,
+        () => Look::Alike,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(waits: [(u64, u64); 4]) -> Look {
+        look(&[waits, waits].concat())
+    }
+
+    #[test]
+    fn what_is_surely_apart_is_random() {
+        assert_eq!(
+            looks([(1000, 1020), (4000, 4070), (2000, 2040), (1500, 1530)]),
+            Look::Random
+        );
+    }
+
+    /// However coarsely it was looked at, no wait of 5000 is random.
+    #[test]
+    fn the_same_wait_is_never_random() {
+        assert_eq!(
+            looks([(4950, 5010), (4990, 5060), (5000, 5050), (4960, 5000)]),
+            Look::Alike
+        );
+        assert_eq!(
+            looks([(3000, 5010), (4990, 9000), (5000, 5050), (4960, 5000)]),
+            Look::Unclear
+        );
     }
 }

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use syncline_schemas::{
-    Ack, Change, ClientMessage, Cursor, ErrorMessage, Goaway, Hello, Json, Limits, Mutation,
-    MutationResult, Outcome, Pong, Push, ServerInfo, ServerMessage, SetChange, Subscribe,
-    Subscribed, Update, Welcome, errors,
+    Ack, Change, ClientMessage, Cursor, Digested, ErrorMessage, Goaway, Hello, Json, Limits,
+    Mutation, MutationResult, Outcome, Pong, Push, RowNumber, RowsDigest, ServerInfo,
+    ServerMessage, SetChange, Subscribe, Subscribed, Update, Welcome, errors,
 };
 
 use crate::decide::replay;
@@ -155,6 +155,7 @@ impl Server {
                 drop(self.conn(id).shapes.remove(&unsubscribe.shape))
             }
             ClientMessage::Push(push) => self.push(id, frame_no, &push),
+            ClientMessage::Digest(digest) => self.digest(id, frame_no, &digest.shape),
             ClientMessage::Ping(ping) => {
                 let server_time = self.now;
                 self.send(
@@ -211,7 +212,7 @@ impl Server {
                 .filter(|outcome| outcome.seq() > acked)
                 .collect(),
             session: format!("session-{id}"),
-            capabilities: vec![],
+            capabilities: vec!["digests".into()],
             limits: self.limits.clone(),
             server_time: self.now,
             server: ServerInfo {
@@ -289,6 +290,35 @@ impl Server {
             })
         };
         self.send_parts(id, shape, 0, true, rows.into_iter().map(set).collect());
+        self.send_digest(id, None, shape, tables);
+    }
+
+    fn digest(&mut self, id: usize, frame: u64, shape: &str) {
+        self.flush(id);
+        match self.conn(id).shapes.get(shape).cloned() {
+            Some((tables, _)) => self.send_digest(id, Some(frame), shape, &tables),
+            None => {
+                let mut error = ErrorMessage::new(&errors::UNKNOWN_SHAPE, "it is not live");
+                error.re = Some(frame);
+                self.send(id, ServerMessage::Error(error));
+            }
+        }
+    }
+
+    /// Says what a shape has at the head.
+    fn send_digest(&mut self, id: usize, re: Option<u64>, shape: &str, tables: &[String]) {
+        let mut digest = RowsDigest::default();
+        for ((table, key), (version, value)) in replay(&self.history.log, u64::MAX, tables) {
+            digest.add(RowNumber::of(&table, &key, version, &value).expect("values are JSON"));
+        }
+        let digested = Digested {
+            re,
+            shape: shape.to_owned(),
+            at: self.head(),
+            count: digest.count,
+            sum: digest.sum(),
+        };
+        self.send(id, ServerMessage::Digested(digested));
     }
 
     fn send_parts(

@@ -249,6 +249,9 @@ impl World {
             match event {
                 Event::Rejected(entry) => client.ended.push(entry.op_id),
                 Event::InDoubt(entry) => client.ended.push(entry.op_id),
+                Event::Diverged { tables } => {
+                    panic!("DIG-COMPARE: {tables:?} is what the server has")
+                }
                 Event::Rows { .. } | Event::ShapeRefused { .. } => {}
             }
         }

@@ -9,6 +9,8 @@ pub(crate) struct Driver {
     pub(crate) stored: StoredState,
     pub(crate) events: Vec<Event>,
     pub(crate) limits: Limits,
+    /// What the server offers at its next welcome.
+    pub(crate) capabilities: Vec<&'static str>,
     pub(crate) now: u64,
     /// How far the client's wall clock is ahead of the steady one.
     pub(crate) wall: u64,
@@ -48,6 +50,7 @@ impl Driver {
             stored,
             events: vec![],
             limits,
+            capabilities: vec![],
             now: 0,
             wall: 1_000_000,
             random: env.random,
@@ -163,7 +166,7 @@ impl Driver {
     pub(crate) fn welcome(&mut self, knows: &Knows<'_>) {
         let welcome = json!({
             "type": "welcome", "epoch": knows.epoch, "version": knows.version, "lastSeq": knows.last_seq,
-            "results": knows.results, "session": "s", "capabilities": [], "limits": self.limits,
+            "results": knows.results, "session": "s", "capabilities": self.capabilities, "limits": self.limits,
             "serverTime": knows.server_time, "server": {"name": "test", "version": "1"},
         });
         self.receive(&welcome);

@@ -3,6 +3,7 @@
 
 mod connection;
 mod convergence;
+mod digests;
 mod identity;
 mod misuse;
 mod support;

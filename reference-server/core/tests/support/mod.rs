@@ -72,7 +72,7 @@ impl Node {
                 }
             }
         } else {
-            match read_frame(text, limits) {
+            match read_frame(text, limits, &self.config.capabilities) {
                 Ok(request) => Input::Frame {
                     session,
                     re,
@@ -97,8 +97,8 @@ impl Node {
 
     pub(crate) fn pump(&mut self) -> Vec<Output> {
         let room = self.room.clone();
-        self.engine
-            .pump(|session| room.get(&session).copied().unwrap_or(usize::MAX));
+        let room = |session| room.get(&session).copied().unwrap_or(usize::MAX);
+        while self.engine.pump(room) {}
         std::iter::from_fn(|| self.engine.poll_output()).collect()
     }
 

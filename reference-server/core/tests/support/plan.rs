@@ -38,6 +38,10 @@ pub(crate) enum Action {
     Ping {
         session: usize,
     },
+    Digest {
+        session: usize,
+        shape: usize,
+    },
     Close {
         session: usize,
     },

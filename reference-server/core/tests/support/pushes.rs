@@ -213,7 +213,7 @@ impl World {
         other.enqueue(Input::Frame {
             session,
             re: 2,
-            request: read_frame(&push.encode(), self.node.limits()).expect("valid"),
+            request: read_frame(&push.encode(), self.node.limits(), &[]).expect("valid"),
         });
         other.decide(self.node.now_ms).to_vec()
     }

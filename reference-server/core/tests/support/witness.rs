@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use syncline_schemas::{ErrorMessage, MutationResult, Outcome, Push, ServerMessage, Subscribe};
+use syncline_schemas::{
+    Digested, ErrorMessage, MutationResult, Outcome, Push, RowNumber, RowsDigest, ServerMessage,
+    Subscribe,
+};
 use syncline_server_core::Record;
 
 use super::log;
@@ -24,6 +27,10 @@ pub(crate) struct Witness {
     /// The mutations of each push, by its number.
     pushes: BTreeMap<u64, Vec<(u64, String)>>,
     pub(crate) shapes: BTreeMap<String, Replica>,
+    /// The digests that were asked for, by the number of the frame.
+    digests: BTreeSet<u64>,
+    /// The shapes whose last replacement has not ended with a digest.
+    undigested: BTreeSet<String>,
 }
 
 impl Witness {
@@ -44,6 +51,12 @@ impl Witness {
     pub(crate) fn subscribes(&mut self, subscribe: Subscribe) {
         self.sends(true);
         self.subscribes.insert(subscribe.id.clone(), subscribe);
+    }
+
+    /// Notes a digest that is asked for: it may be answered later than what comes after it.
+    pub(crate) fn asks_digest(&mut self) {
+        self.sends(false);
+        self.digests.insert(self.frames);
     }
 
     /// Notes a push that goes out.
@@ -92,7 +105,13 @@ impl Witness {
             }
             ServerMessage::Update(update) => self.take_update(update, log),
             ServerMessage::Pong(_) => self.answered_next(),
-            ServerMessage::Error(ErrorMessage { re, .. }) => self.answered(re.expect("ERR-RE")),
+            ServerMessage::Error(ErrorMessage { re, .. }) => {
+                let re = re.expect("ERR-RE");
+                if !self.digests.remove(&re) {
+                    self.answered(re);
+                }
+            }
+            ServerMessage::Digested(digested) => self.take_digest(&digested),
             ServerMessage::Goaway(_) => {}
         }
     }
@@ -100,6 +119,7 @@ impl Witness {
     fn begin(&mut self, shape: &str, subscribe: Subscribe, log: &[Record]) {
         let tables = subscribe.tables.into_keys().collect::<BTreeSet<_>>();
         self.shapes.retain(|_, replica| replica.tables != tables);
+        self.undigested.remove(shape);
         let head = log.last().map_or(0, |record| record.version);
         let cursor = subscribe
             .cursor
@@ -121,6 +141,9 @@ impl Witness {
             .shapes
             .get_mut(&update.shape)
             .expect("SUB-UNSUBSCRIBE: an update of a live shape");
+        if update.replace {
+            self.undigested.insert(update.shape.clone());
+        }
         if let Some(to) = replica.take(update, log) {
             let untold = self
                 .own_versions(log, to)
@@ -131,6 +154,29 @@ impl Witness {
                 "UPD-ACK-FIRST: an update to {to} before the ack"
             );
         }
+    }
+
+    /// A digest is of what the shape holds at its cursor (DIG-ANSWER, DIG-SUM).
+    fn take_digest(&mut self, digested: &Digested) {
+        match digested.re {
+            Some(re) => assert!(self.digests.remove(&re), "DIG-ANSWER: {digested:?}"),
+            None => assert!(self.undigested.remove(&digested.shape), "DIG-REPLACEMENT"),
+        }
+        let replica = &self.shapes[&digested.shape];
+        assert_eq!(
+            Some(digested.at),
+            replica.cursor,
+            "DIG-ANSWER: {digested:?}"
+        );
+        let mut digest = RowsDigest::default();
+        for ((table, key), (version, value)) in &replica.rows {
+            digest.add(RowNumber::of(table, key, *version, value).expect("canonical"));
+        }
+        assert_eq!(
+            (digested.count, &digested.sum),
+            (digest.count, &digest.sum()),
+            "DIG-SUM"
+        );
     }
 
     /// The versions of this client's outcomes up to one.
@@ -226,6 +272,10 @@ impl Witness {
             "PUSH-ONE-ACK: {:?}",
             self.unanswered
         );
+        assert!(self.digests.is_empty(), "DIG-ANSWER: {:?}", self.digests);
+        for name in self.shapes.keys() {
+            assert!(!self.undigested.contains(name), "DIG-REPLACEMENT: {name}");
+        }
         for replica in self.shapes.values() {
             replica.check_caught_up(log);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use syncline_schemas::{
-    ClientMessage, Cursor, Hello, JsonObject, Mutation, Ping, Subscribe, Unsubscribe,
+    ClientMessage, Cursor, Digest, Hello, JsonObject, Mutation, Ping, Subscribe, Unsubscribe,
 };
 use syncline_server_core::{Config, Engine, Input, Output, Record, SessionKey};
 
@@ -81,6 +81,7 @@ impl World {
                     self.send(key, ClientMessage::Ping(Ping { t: 1 }));
                 }
             }
+            Action::Digest { session, shape } => self.digest(*session, *shape),
             Action::Close { session } => self.close(*session),
             Action::Room { session, bytes } => self.set_room(*session, *bytes),
             Action::Truncate { keep_versions } => {
@@ -190,6 +191,7 @@ impl World {
         match &message {
             ClientMessage::Subscribe(subscribe) => witness.subscribes(subscribe.clone()),
             ClientMessage::Push(push) => witness.pushes(push),
+            ClientMessage::Digest(_) => witness.asks_digest(),
             message => witness.sends(!matches!(message, ClientMessage::Unsubscribe(_))),
         }
         self.node.receive(session, &message.encode());
@@ -206,7 +208,7 @@ impl World {
             workspace: "w".into(),
             client_id,
             acked_seq: None,
-            capabilities: None,
+            capabilities: Some(vec!["digests".to_owned()]),
         };
         self.send(session, hello.into());
     }
@@ -281,23 +283,29 @@ impl World {
         self.send(session, subscribe.into());
     }
 
+    /// One of a session's shapes, by number; if it has none, one that nobody has.
+    fn shape(&self, session: SessionKey, number: usize) -> String {
+        let names: Vec<_> = self.witnesses[&session].shapes.keys().collect();
+        let found = names.get(number % names.len().max(1));
+        found.map_or_else(|| "none".to_owned(), ToString::to_string)
+    }
+
+    fn digest(&mut self, session: usize, shape: usize) {
+        if let Some(session) = self.session(session) {
+            let shape = self.shape(session, shape);
+            self.send(session, Digest { shape }.into());
+        }
+    }
+
     fn unsubscribe(&mut self, session: usize, shape: usize) {
         let Some(session) = self.session(session) else {
             return;
         };
-        let witness = self.witnesses.get_mut(&session).expect("open");
-        let names: Vec<_> = witness.shapes.keys().cloned().collect();
-        let shape = names
-            .get(shape % names.len().max(1))
-            .cloned()
-            .unwrap_or_else(|| "none".to_owned());
-        self.send(
-            session,
-            Unsubscribe {
-                shape: shape.clone(),
-            }
-            .into(),
-        );
+        let shape = self.shape(session, shape);
+        let unsubscribe = Unsubscribe {
+            shape: shape.clone(),
+        };
+        self.send(session, unsubscribe.into());
         // Updates that come out of this step come after it.
         self.step_unsubscribed(session, &shape);
     }
