@@ -1,12 +1,14 @@
 //! The audit: what every scenario ends with, so that its history can be judged.
 //!
-//! Clients that have mutations whose outcome they do not know say `hello` again; a fresh reader reads every table that was used; all live
-//! replicas come to the same, and to the digests that the server tells, if it does; and each connection is asked once more, so that what was sent twice has time to show.
+//! Clients that have mutations whose outcome they do not know say `hello` again; a fresh reader reads every table that was used; another resumes from cursors all over the
+//! log, and must come to the same from each; all live replicas come to the same, and to the digests that the server tells, if it does; and each connection is asked once more, so that what was sent twice has time to show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+
 use crate::drive::{Cx, Session, State, Stop};
-use crate::history::ConnIx;
+use crate::history::{ConnIx, Frame};
 
 /// Audits.
 pub(crate) async fn audit(cx: &Cx) -> Result<(), Stop> {
@@ -15,7 +17,10 @@ pub(crate) async fn audit(cx: &Cx) -> Result<(), Stop> {
         learn(cx, workspace, client).await?;
     }
     for (workspace, tables) in cx.with(tables) {
-        fresh_reader(cx, workspace, &tables).await?;
+        fresh_reader(cx, workspace.clone(), &tables).await?;
+        if cx.with(bytes_written) <= RESUMED_BYTES_MAX {
+            resumes(cx, workspace, &tables).await?;
+        }
     }
     cx.converge(None).await?;
     cx.digest_all().await?;
@@ -96,9 +101,44 @@ async fn fresh_reader(cx: &Cx, workspace: String, tables: &BTreeSet<String>) -> 
         let room = limit("shapesMax").saturating_mul(limit("shapeTablesMax"));
         let (now, later) =
             rest.split_at(rest.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
-        cx.read(conn, &now.iter().map(|table| (*table).clone()).collect())
-            .await?;
+        let now = now.iter().map(|table| (*table).clone()).collect();
+        cx.read(conn, &now, None).await?;
         rest = later;
+    }
+    Ok(())
+}
+
+/// From so many cursors a log is resumed, and of no more bytes written: what follows each cursor is sent again.
+const RESUMED: u64 = 8;
+const RESUMED_BYTES_MAX: usize = 64 * 1024;
+
+fn bytes_written(state: &mut State) -> usize {
+    let facts = &state.facts;
+    let sent = facts.conns.iter().flat_map(|conn| &conn.sent);
+    sent.filter_map(|sent| facts.frame(sent.at))
+        .map(Frame::bytes)
+        .sum()
+}
+
+/// Subscribes from cursors all over the log: with what the log says that was there, the replica must come to what is there now.
+async fn resumes(cx: &Cx, workspace: String, tables: &BTreeSet<String>) -> Result<(), Stop> {
+    let name = format!("audit-{}", cx.with(State::counted));
+    let session = Session {
+        workspace,
+        ..Session::default()
+    };
+    let (conn, welcome) = cx.connect(&name, &session).await?;
+    let limit = cx.with(|state| state.facts.limit(conn, "shapeTablesMax"));
+    let (Some(epoch), Some(head)) = (welcome.string("epoch"), welcome.number("version")) else {
+        return Ok(());
+    };
+    if tables.len() as u64 > limit.unwrap_or(1) {
+        return Ok(());
+    }
+    let count = RESUMED.min(head);
+    for version in (0..count).map(|index| head * index / count) {
+        let cursor = json!({ "epoch": epoch, "version": version });
+        cx.read(conn, tables, Some(&cursor)).await?;
     }
     Ok(())
 }

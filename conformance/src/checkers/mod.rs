@@ -14,7 +14,7 @@ mod epochs;
 mod frames;
 mod locks;
 #[cfg(test)]
-mod notation;
+pub(crate) mod notation;
 mod outcomes;
 mod rows;
 mod sessions;

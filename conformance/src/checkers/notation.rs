@@ -78,7 +78,7 @@ pub(super) fn table(checker: &Checker, good: &[(&str, &str)], bad: &[(&str, &str
 }
 
 /// The facts of a history.
-pub(super) fn facts(history: &str) -> Facts {
+pub(crate) fn facts(history: &str) -> Facts {
     let mut conns: BTreeMap<String, ConnIx> = BTreeMap::new();
     let mut facts = Facts::default();
     let mut at_us = 0;

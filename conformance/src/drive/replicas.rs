@@ -149,11 +149,12 @@ impl Cx {
         Err(Stop::broken("UPD-COMPLETE", expected, what).at(at))
     }
 
-    /// Reads tables on a connection, in as many shapes as it takes; gives the subscriptions after their first complete updates.
+    /// Reads tables on a connection, in as many shapes as it takes, from a cursor if there is one; gives the subscriptions after their first complete updates.
     pub(crate) async fn read(
         &self,
         conn: ConnIx,
         tables: &BTreeSet<String>,
+        cursor: Option<&Value>,
     ) -> Result<Vec<usize>, Stop> {
         let at_most = self
             .with(|state| state.facts.limit(conn, "shapeTablesMax"))
@@ -167,12 +168,11 @@ impl Cx {
                 .map(|table| ((*table).clone(), json!({})))
                 .collect();
             let id = format!("sub-{}", self.with(State::counted));
-            let asked = self
-                .say(
-                    conn,
-                    &json!({ "type": "subscribe", "id": id, "tables": shape }),
-                )
-                .await?;
+            let mut subscribe = json!({ "type": "subscribe", "id": id, "tables": shape });
+            if let Some(cursor) = cursor {
+                subscribe["cursor"] = cursor.clone();
+            }
+            let asked = self.say(conn, &subscribe).await?;
             let (at, answer) = self.answer(conn, asked, "subscribed").await?;
             if answer.kind() != "subscribed" {
                 return Err(Stop::fail("subscribed", answer.to_string()).at([asked.at, at]));

@@ -19,6 +19,9 @@ pub struct Report {
     pub target: String,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
+    /// How long replicas took to converge: from the first ack of a write until each live reader had it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub convergence: Option<Convergence>,
     /// The exit code: 0 all that was judged passed, 1 something failed, 2 it cannot be said.
     pub exit_code: u8,
     /// How many scenarios came to which verdict.
@@ -99,6 +102,18 @@ pub struct Scenario {
     pub took_ms: u64,
 }
 
+/// How long acknowledged writes took to their live readers.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Convergence {
+    /// Half of them took no longer, in microseconds.
+    pub median_us: u64,
+    /// 99 of 100 took no longer, in microseconds.
+    pub p99_us: u64,
+    /// How many there were: each write to each of its readers.
+    pub count: usize,
+}
+
 /// What came of a scenario.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -156,6 +171,11 @@ impl Report {
             runner: env!("CARGO_PKG_VERSION").to_owned(),
             target: target.to_owned(),
             took_ms: ms(summary.took),
+            convergence: summary.latency.map(|latency| Convergence {
+                median_us: latency.median_us,
+                p99_us: latency.p99_us,
+                count: latency.count,
+            }),
             exit_code: summary.exit_code(),
             totals: Totals {
                 pass: total.passed,

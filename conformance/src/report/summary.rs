@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::latency::Latency;
 use crate::judge::{Judgement, Verdict};
 use crate::requirements::{self, Binds, CHAPTERS, Level, Requirement};
 
@@ -17,6 +18,8 @@ pub struct Summary {
     pub took: Duration,
     /// Who was judged.
     pub binds: Binds,
+    /// How long replicas took to converge.
+    pub latency: Option<Latency>,
 }
 
 /// The figures of a chapter.
@@ -94,6 +97,7 @@ impl Summary {
             total,
             took,
             binds,
+            latency: Latency::of(judgements),
         }
     }
 

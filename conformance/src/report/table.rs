@@ -44,7 +44,20 @@ pub(super) fn render(summary: &Summary, style: Style) -> String {
         text += &line(row, &widths, |column, cell| coloured(column, cell, style));
         text += "\n";
     }
-    format!("{text}\n{}\n", sentence(summary, style))
+    format!(
+        "{text}\n{}\n{}",
+        sentence(summary, style),
+        convergence(summary, style)
+    )
+}
+
+/// How long replicas took to converge, as a line.
+fn convergence(summary: &Summary, style: Style) -> String {
+    summary.latency.map_or_else(String::new, |latency| {
+        let [median, p99] = [latency.median_us, latency.p99_us].map(|us| us as f64 / 1000.0);
+        let told = format!("Readers had a write {median:.2} ms after its first ack at the median, {p99:.1} ms in 99 of 100 cases.");
+        format!("{}\n", style.faint(&told))
+    })
 }
 
 /// A chapter's line.
@@ -164,6 +177,7 @@ mod tests {
             total: chapter("all", 95, failed),
             took: Duration::from_millis(4320),
             binds: crate::requirements::Binds::Server,
+            latency: None,
         }
     }
 

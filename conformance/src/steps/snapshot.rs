@@ -63,7 +63,7 @@ impl Snapshot {
             .await?;
         let mut rows = BTreeMap::new();
         let mut at = Vec::new();
-        for shape in cx.read(conn, &tables).await? {
+        for shape in cx.read(conn, &tables, None).await? {
             cx.with(|state| {
                 let sub = &state.facts.subs[shape];
                 rows.extend(sub.replica.rows.clone());
