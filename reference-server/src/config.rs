@@ -24,7 +24,7 @@ pub struct Config {
     pub path: String,
     /// What is announced in every `welcome` (`CONN-LIMITS`).
     pub limits: Limits,
-    /// What is offered beyond the core: names of [`CAPABILITIES`](syncline_server_core::CAPABILITIES).
+    /// What is offered beyond the core: names of [`CAPABILITIES`].
     pub capabilities: Vec<String>,
     /// How much of the past a cursor may be behind without needing a replacement.
     pub retention: Retention,
