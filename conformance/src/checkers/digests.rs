@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Checker, Findings};
-use crate::facts::{Conn, Digest, Facts, Log, Replica, Sub};
+use crate::facts::{Complete, Conn, Digest, Facts, Log, Replica, Sent, Sub};
 use crate::history::Frame;
 
 pub(super) const CHECKER: Checker = Checker {
@@ -24,6 +24,7 @@ pub(super) const CHECKER: Checker = Checker {
 fn check(facts: &Facts, findings: &mut Findings) {
     for (index, conn) in facts.conns.iter().enumerate() {
         not_offered(facts, conn, findings);
+        pending(facts, conn, findings);
         let told = Told::on(facts, index, conn);
         if told.is_empty() {
             continue;
@@ -32,6 +33,7 @@ fn check(facts: &Facts, findings: &mut Findings) {
         for sub in facts.subs.iter().filter(|sub| sub.conn == index) {
             let told: Vec<&Told<'_>> = told.iter().filter(|told| told.is_of(sub)).collect();
             sums(facts, sub, &told, findings);
+            strays(facts, conn, sub, &told, findings);
             replacements(facts, conn, sub, &told, findings);
         }
     }
@@ -63,6 +65,10 @@ impl<'a> Told<'a> {
             })
         });
         told.collect()
+    }
+
+    fn is_unasked(&self) -> bool {
+        self.frame.member("re").is_none()
     }
 
     /// Whether it is of this subscription, which was live then.
@@ -101,6 +107,38 @@ fn answers(facts: &Facts, conn: &Conn, told: &[Told<'_>], findings: &mut Finding
             expected,
             actual,
         );
+    }
+}
+
+/// Only while an earlier one of the shape is unanswered may another be put off.
+fn pending(facts: &Facts, conn: &Conn, findings: &mut Findings) {
+    let mut asked: BTreeMap<&str, Vec<Sent>> = BTreeMap::new();
+    for sent in &conn.sent {
+        let Some(digest) = facts
+            .frame(sent.at)
+            .filter(|frame| frame.kind() == "digest")
+        else {
+            continue;
+        };
+        let earlier = asked
+            .entry(digest.string("shape").unwrap_or_default())
+            .or_default();
+        let put_off = |at: &usize| {
+            facts
+                .frame(*at)
+                .is_some_and(|answer| answer.string("code") == Some("digest_pending"))
+        };
+        if let Some(at) = sent.answer.filter(put_off) {
+            let open = earlier
+                .iter()
+                .any(|earlier| earlier.answer.is_none_or(|answer| answer > at));
+            let expected = || "an answer: no earlier digest of the shape waits for one".to_owned();
+            findings.must("DIG-ANSWER", open, [sent.at, at], expected, || {
+                "digest_pending".to_owned()
+            });
+        } else {
+            earlier.push(*sent);
+        }
     }
 }
 
@@ -166,9 +204,7 @@ fn replacements(
     told: &[&Told<'_>],
     findings: &mut Findings,
 ) {
-    let hello = conn.hello.as_ref().and_then(|hello| facts.frame(hello.at));
-    let named = hello.and_then(|hello| hello.member("capabilities")?.as_array());
-    if !named.is_some_and(|named| named.contains(&Value::from("digests"))) {
+    if !names_digests(facts, conn) {
         return;
     }
     for complete in sub.completes.iter().filter(|complete| complete.replacement) {
@@ -179,7 +215,7 @@ fn replacements(
         let Some(later) = later else { continue };
         let unasked = told
             .iter()
-            .any(|told| told.asked_at.is_none() && (ended..later.at).contains(&told.at));
+            .any(|told| told.is_unasked() && (ended..later.at).contains(&told.at));
         let expected = || "the digest at the end of the replacement, unasked".to_owned();
         let actual = || "a later one was answered, this never came".to_owned();
         findings.must(
@@ -188,6 +224,33 @@ fn replacements(
             [ended, later.at],
             expected,
             actual,
+        );
+    }
+}
+
+/// Whether the client named the capability.
+fn names_digests(facts: &Facts, conn: &Conn) -> bool {
+    let hello = conn.hello.as_ref().and_then(|hello| facts.frame(hello.at));
+    let named = hello.and_then(|hello| hello.member("capabilities")?.as_array());
+    named.is_some_and(|named| named.contains(&Value::from("digests")))
+}
+
+/// What nobody asked for comes at the end of a replacement alone, and only to who named the capability.
+fn strays(facts: &Facts, conn: &Conn, sub: &Sub, told: &[&Told<'_>], findings: &mut Findings) {
+    let named = names_digests(facts, conn);
+    let unasked = told.iter().filter(|told| told.is_unasked());
+    for (before, told) in unasked.enumerate() {
+        let ended =
+            |complete: &&Complete| complete.replacement && sub.parts[complete.last].at < told.at;
+        let ends = { sub.completes.iter() }.filter(ended).count();
+        let expected =
+            || format!("one at the end of each of {ends} replacements, if `digests` was named");
+        findings.must(
+            "DIG-REPLACEMENT",
+            named && before < ends,
+            [told.at],
+            expected,
+            || told.frame.to_string(),
         );
     }
 }
@@ -287,6 +350,13 @@ mod tests {
                 "DIG-NOT-OFFERED",
                 without(&format!("{ask}\na < error unknown_type 2")),
             ),
+            (
+                "DIG-ANSWER",
+                plain(&format!(
+                    "{whole}{ask}\n{ask}\na < error digest_pending 4\n{}",
+                    told(first, 0, EMPTY)
+                )),
+            ),
             // It may be asked for before the replacement ends.
             (
                 "DIG-SUM",
@@ -329,6 +399,29 @@ mod tests {
             (
                 "DIG-NOT-OFFERED",
                 without(&format!("{ask}\na < error unknown_shape 2")),
+            ),
+            (
+                "DIG-REPLACEMENT",
+                plain(&format!("{whole}{}", told("", 0, EMPTY))),
+            ),
+            (
+                "DIG-REPLACEMENT",
+                named(&format!(
+                    "{whole}{}\n{}",
+                    told("", 0, EMPTY),
+                    told("", 0, EMPTY)
+                )),
+            ),
+            (
+                "DIG-ANSWER",
+                plain(&format!("{whole}{ask}\na < error digest_pending 3")),
+            ),
+            (
+                "DIG-ANSWER",
+                plain(&format!(
+                    "{whole}{ask}\n{}\n{ask}\na < error digest_pending 4",
+                    told(first, 0, EMPTY)
+                )),
             ),
         ];
         table(

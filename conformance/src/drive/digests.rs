@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Cx, Spoken, Stop};
+use super::{Cx, Spoken, State, Stop};
 use crate::history::{ConnIx, Frame};
+
+/// So long a server may sum up (DIG-ANSWER).
+const TOLD_WITHIN: Duration = Duration::from_secs(60);
 
 impl Cx {
     /// Asks for the digest of a subscription; gives its connection, and what was said.
@@ -25,7 +28,7 @@ impl Cx {
     pub(crate) async fn digest(&self, sub: usize) -> Result<(usize, Arc<Frame>), Stop> {
         let (conn, asked) = self.ask_digest(sub).await?;
         let wanted = "the answer to a digest";
-        let answer = self.until(conn, wanted, Duration::ZERO, |state| {
+        let answer = self.until(conn, wanted, TOLD_WITHIN, |state| {
             let at = state.facts.conns[conn].sent[asked.ordinal as usize - 1].answer?;
             state.looked[conn].awaited.insert(at);
             Some(Ok((at, Arc::new(state.facts.frame(at)?.clone()))))
@@ -41,10 +44,59 @@ impl Cx {
             live
         });
         for sub in live {
-            match self.digest(sub).await {
+            match self.told(sub).await {
                 // It ended meanwhile: whether it may is not for this to say.
                 Err(_) if !self.with(|state| state.live_subs().contains(&sub)) => {}
-                other => drop(other?),
+                other => other?,
+            }
+        }
+        self.all_told().await
+    }
+
+    /// Asks for a digest until it is told: while an earlier one is unanswered it may be put off.
+    async fn told(&self, sub: usize) -> Result<(), Stop> {
+        loop {
+            let (at, answer) = self.digest(sub).await?;
+            match (answer.kind(), answer.string("code")) {
+                ("digested", _) => return Ok(()),
+                (_, Some("digest_pending")) => self.all_told().await?,
+                _ => {
+                    return Err(Stop::broken(
+                        "DIG-ANSWER",
+                        "the digest of a live shape",
+                        answer.to_string(),
+                    )
+                    .at([at]));
+                }
+            }
+        }
+    }
+
+    /// Awaits the answers to all digests that were asked for, on the connections that are open and heard.
+    async fn all_told(&self) -> Result<(), Stop> {
+        let heard = |state: &mut State| {
+            let heard = |conn: &ConnIx| state.is_open(*conn) && state.looked[*conn].hears();
+            (0..state.looked.len()).filter(heard).collect::<Vec<_>>()
+        };
+        for conn in self.with(heard) {
+            let told = self.until(conn, "the answer to a digest", TOLD_WITHIN, |state| {
+                let is_digest = |at| {
+                    state
+                        .facts
+                        .frame(at)
+                        .is_some_and(|frame| frame.kind() == "digest")
+                };
+                let mut sent = state.facts.conns[conn].sent.iter();
+                let left = sent.any(|sent| sent.answer.is_none() && is_digest(sent.at));
+                (!left).then_some(Ok(()))
+            });
+            match told.await {
+                Err(_) if !self.with(|state| state.is_open(conn)) => {}
+                Err(Stop::Fail(mut failure)) => {
+                    failure.requirements = vec!["DIG-ANSWER".to_owned()];
+                    return Err(Stop::Fail(failure));
+                }
+                other => other?,
             }
         }
         Ok(())

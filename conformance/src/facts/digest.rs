@@ -1,4 +1,5 @@
-//! The digest of rows, as the specification's chapter on digests has it: made here anew, so that no fault is shared with those who are judged.
+//! The digest of rows, as the specification's chapter on digests has it: made here anew, so that few faults are shared with those who are judged: the
+//! library that writes the canonical form, and for that there are vectors which another program made.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};

@@ -7,8 +7,8 @@ use syncline_schemas::{ClientMessage, Digest, Digested, RowNumber, RowsDigest};
 
 use crate::events::Event;
 use crate::replica::Replica;
-use crate::session::{Repair, Session, Stage};
-use crate::stored::{StoredState, Tables};
+use crate::session::{Session, Stage};
+use crate::stored::{StoreChange, StoredState, Tables};
 
 /// The capability's name.
 pub(crate) const DIGESTS: &str = "digests";
@@ -58,23 +58,11 @@ impl Replica {
         let Some(session) = self.session() else {
             return;
         };
-        if !session.repairs.contains_key(&tables) {
-            session.repairs.insert(tables.clone(), Repair::Wanted);
+        if session.repaired.insert(tables.clone()) {
+            // What has no cursor is asked for whole, also on the next connection, if this one breaks before.
+            self.durable
+                .record(StoreChange::ShapePut(tables.clone(), None));
             self.ask_for(tables, false);
-        }
-    }
-}
-
-impl Session {
-    /// Whether the shape is to be asked for without a cursor.
-    pub(crate) fn wants_replacement(&self, tables: &Tables) -> bool {
-        self.repairs.get(tables) == Some(&Repair::Wanted)
-    }
-
-    /// The shape was replaced.
-    pub(crate) fn note_replaced(&mut self, tables: &Tables) {
-        if let Some(repair) = self.repairs.get_mut(tables) {
-            *repair = Repair::Done;
         }
     }
 }

@@ -60,17 +60,8 @@ pub(crate) struct Session {
     pub(crate) offers_digests: bool,
     /// The frames that asked for a digest and were not answered yet.
     pub(crate) digests: BTreeSet<u64>,
-    /// The shapes whose digest was found to differ here (`DIG-REPAIR`).
-    pub(crate) repairs: BTreeMap<Tables, Repair>,
-}
-
-/// What became of a shape that differed from what the server has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repair {
-    /// It is to be replaced: until it is, it is asked for without a cursor.
-    Wanted,
-    /// It was replaced, and will not be again on this connection.
-    Done,
+    /// The shapes that were found to differ here, and will not be asked for anew once more (`DIG-REPAIR`).
+    pub(crate) repaired: BTreeSet<Tables>,
 }
 
 /// A push that was sent.
@@ -140,7 +131,7 @@ impl Session {
             abandoned: Vec::new(),
             offers_digests: welcome.capabilities.iter().any(|name| name == DIGESTS),
             digests: BTreeSet::new(),
-            repairs: BTreeMap::new(),
+            repaired: BTreeSet::new(),
         }
     }
 

@@ -82,10 +82,6 @@ impl Replica {
     /// that begins it anew (`SUB-SAME-AGAIN`).
     pub(crate) fn ask_for(&mut self, tables: Tables, gapped: bool) {
         self.subscribes += 1;
-        let cursor = self.durable.shapes.get(&tables).cloned().flatten();
-        let replaces = self
-            .session()
-            .is_some_and(|session| session.wants_replacement(&tables));
         let id = format!("s{}", self.subscribes);
         let subscribe = Subscribe {
             id: id.clone(),
@@ -93,7 +89,7 @@ impl Replica {
                 .iter()
                 .map(|table| (table.clone(), serde_json::Map::new()))
                 .collect::<BTreeMap<_, _>>(),
-            cursor: cursor.filter(|_| !replaces),
+            cursor: self.durable.shapes.get(&tables).cloned().flatten(),
         };
         let frame = self.send(ClientMessage::Subscribe(subscribe));
         if let Some(session) = self.session() {

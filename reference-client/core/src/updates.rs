@@ -72,9 +72,7 @@ impl Replica {
         let first = !shape.levelled;
         shape.levelled = true;
         shape.gapped = false;
-        if replaced {
-            session.note_replaced(tables);
-        } else if first {
+        if first && !replaced {
             self.ask_for_digest(tables);
         }
     }

@@ -12,8 +12,8 @@ use crate::io::SessionKey;
 use crate::sessions::Subscription;
 use crate::shapes::ShapeId;
 
-/// Rows that one pump sums up at most: some milliseconds.
-const ROWS_A_PUMP: usize = 4096;
+/// Bytes of rows that one pump sums up, about: some milliseconds.
+const BYTES_A_PUMP: usize = 1024 * 1024;
 
 /// The digests of one session.
 #[derive(Debug, Default)]
@@ -101,7 +101,7 @@ impl Engine {
 
     /// Tells the digests that can be told. Says whether more could be, with more work.
     pub(crate) fn answer_digests(&mut self) -> bool {
-        let mut budget = ROWS_A_PUMP;
+        let mut budget = BYTES_A_PUMP;
         let mut more = false;
         for session in self.sessions.digesting.clone() {
             let asked = self

@@ -171,7 +171,7 @@ impl State {
         self.tables.get(table)?.row(key).map(|(_, row)| row)
     }
 
-    /// What the rows of some tables come to; nothing yet, if that takes more than is left of a budget of rows.
+    /// What the rows of some tables come to; nothing yet, if that takes more than is left of a budget of bytes.
     pub(crate) fn digest(&mut self, tables: &[Arc<str>], budget: &mut usize) -> Option<RowsDigest> {
         let mut all = RowsDigest::default();
         for name in tables {

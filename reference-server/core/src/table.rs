@@ -74,6 +74,9 @@ pub(crate) struct Table {
     summed: Option<Summed>,
 }
 
+/// What a row costs to sum up beside its value, in bytes of value.
+const ROW_BYTES: usize = 256;
+
 /// What the rows come to that stand up to a position. Rows behind it cost nothing.
 #[derive(Debug)]
 struct Summed {
@@ -162,7 +165,7 @@ impl Table {
         rows
     }
 
-    /// What all rows come to; nothing yet, if that takes more than is left of a budget of rows. What was summed up stays so.
+    /// What all rows come to; nothing yet, if that takes more than is left of a budget of bytes. What was summed up stays so.
     pub(crate) fn digest(&mut self, name: &Arc<str>, budget: &mut usize) -> Option<RowsDigest> {
         let summed = self.summed.get_or_insert_with(|| Summed {
             name: name.clone(),
@@ -174,7 +177,11 @@ impl Table {
             std::ops::Bound::Unbounded,
         );
         for (position, (key, row)) in self.rows.range(behind) {
-            *budget = budget.checked_sub(1)?;
+            if *budget == 0 {
+                return None;
+            }
+            let bytes = row.value.as_ref().map_or(0, |value| value.get().len());
+            *budget = budget.saturating_sub(ROW_BYTES + bytes);
             summed.to = *position;
             if let Some(number) = summed.number(key, row) {
                 summed.digest.add(number);

@@ -32,8 +32,12 @@ impl ExpectAttempt {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let client = cx.text(&self.client)?;
         let (within, began) = (cx.number(&self.within)?, Instant::now());
-        let passed =
-            |skipped: u64| skipped + u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // What passes before it has noticed that it is alone need not count for it.
+        cx.settle(&client).await?;
+        let calm = Instant::now();
+        let passed = |since: Instant, skipped: u64| {
+            skipped + u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+        };
         // What has passed for it before a step was taken, of the last two: an attempt may be on its way that is not seen.
         let mut before = [0, 0];
         let mut skipped = 0;
@@ -45,13 +49,13 @@ impl ExpectAttempt {
                     actual,
                 ));
             }
-            before = [before[1], passed(skipped)];
+            before = [before[1], passed(calm, skipped)];
             let step = STEP_MS.max(skipped / STEP_SHARE);
             cx.done(&client, "skip_time", json!({ "ms": step })).await?;
             skipped += step;
             cx.settle(&client).await?;
         }
-        let waited = json!({ "least": before[0], "most": passed(skipped) });
+        let waited = json!({ "least": before[0], "most": passed(began, skipped) });
         cx.bind(Some(&self.r#as), waited)
     }
 }

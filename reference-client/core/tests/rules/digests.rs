@@ -70,7 +70,11 @@ fn a_digest_is_compared_with_the_base() {
     for (what, at, rows, differs) in table {
         let mut driver = resumed(&["digests"]);
         driver.sent();
-        let before = driver.stored.clone();
+        let mut after = driver.stored.clone();
+        if differs {
+            // So that the next connection asks without it too, if this one breaks now.
+            after.shapes.insert(["a".into(), "b".into()].into(), None);
+        }
         driver.receive(&digested(at, rows));
         let asked = sent(&mut driver, "subscribe").len();
         assert_eq!(
@@ -78,10 +82,7 @@ fn a_digest_is_compared_with_the_base() {
             (differs.into(), differs.into()),
             "{what}"
         );
-        assert_eq!(
-            driver.stored, before,
-            "{what}: rows, cursor and outbox stand"
-        );
+        assert_eq!(driver.stored, after, "{what}: rows and outbox stand");
     }
 }
 
@@ -168,7 +169,7 @@ fn a_repair_outlives_a_refusal() {
     );
 }
 
-/// DIG-REPAIR: a new connection may repair anew; DIG-ASK: and asks anew.
+/// DIG-REPAIR: a repair that was cut off goes on with the next connection, which may repair anew; DIG-ASK: and asks anew, of what went on.
 #[test]
 fn another_connection_asks_and_repairs_anew() {
     let mut driver = resumed(&["digests"]);
@@ -176,8 +177,8 @@ fn another_connection_asks_and_repairs_anew() {
     driver.receive(&digested(3, &[]));
     driver.cut();
     driver.online(3);
-    assert_eq!(sent(&mut driver, "digest").len(), 2);
-    driver.receive(&digested(3, &[]));
+    assert_eq!(sent(&mut driver, "digest").len(), 1, "of the other shape");
+    driver.receive(&digested(3, &HELD));
     let subscribe = sent(&mut driver, "subscribe").remove(0);
     assert_eq!((divergences(&driver), subscribe.get("cursor")), (2, None));
 }
