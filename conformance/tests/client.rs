@@ -100,7 +100,7 @@ async fn the_example_in_python_can_be_judged() {
     assert_eq!(ready.client, "toy 0.1");
     let settings = Settings {
         cmd,
-        deadline: Duration::from_secs(3),
+        deadline: Duration::from_secs(15),
         ready: Arc::new(ready),
     };
     let stays_offline = r#"{ "id": "offline", "title": "Reads its own writes", "checks": ["CLIENT-STORE-FIRST"], "steps": [

@@ -25,8 +25,8 @@ pub struct ExpectAttempt {
 }
 
 /// How far time is skipped at least, in milliseconds; and of what was skipped before, so that the wait is known as closely however long it is.
-const STEP_MS: u64 = 10;
-const STEP_SHARE: u64 = 64;
+const STEP_MS: u64 = 25;
+const STEP_SHARE: u64 = 32;
 
 impl ExpectAttempt {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {

@@ -41,6 +41,10 @@ impl Varied {
 /// Fewer may be near each other by chance.
 const WAITS_MIN: usize = 8;
 
+/// Waits are surely random from this share of their mean apart on, and surely alike only if they are all within that one.
+const APART: u64 = 20;
+const NEAR: u64 = 8;
+
 /// What waits look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Look {
@@ -56,15 +60,15 @@ fn look(waits: &[(u64, u64)]) -> Look {
     least.sort_unstable();
     most.sort_unstable();
     let sum: u64 = most.iter().sum();
-    let is_wide = |spread: u64| spread * 20 * waits.len() as u64 >= sum;
+    let is_wide = |spread: u64, share: u64| spread * share * waits.len() as u64 >= sum;
     let surely = least.iter().nth_back(1).zip(most.get(1));
     let perhaps = most.last().zip(least.first());
     let spread = |ends: Option<(&u64, &u64)>| {
         ends.map_or(0, |(longest, shortest)| longest.saturating_sub(*shortest))
     };
     match () {
-        () if is_wide(spread(surely)) => Look::Random,
-        () if is_wide(spread(perhaps)) => Look::Unclear,
+        () if is_wide(spread(surely), APART) => Look::Random,
+        () if is_wide(spread(perhaps), NEAR) => Look::Unclear,
         () => Look::Alike,
     }
 }
