@@ -46,15 +46,11 @@ pub(crate) struct Asked {
 impl Engine {
     /// A client asks. It is answered by a pump.
     pub(crate) fn ask_digest(&mut self, session: SessionKey, re: u64, digest: &Digest) {
+        let named = self.shape_named(session, &digest.shape);
         let Some(known) = self.sessions.find_mut(session) else {
             return;
         };
-        let named = |id: &&ShapeId| {
-            self.shapes
-                .find(**id)
-                .is_some_and(|shape| shape.name == digest.shape)
-        };
-        let refused = match known.shapes.keys().find(named).copied() {
+        let refused = match named {
             None => error(
                 &errors::UNKNOWN_SHAPE,
                 "no such shape is subscribed on this connection",

@@ -128,15 +128,7 @@ impl Engine {
 
     /// Ends a subscription (SUB-UNSUBSCRIBE).
     pub(crate) fn unsubscribe(&mut self, session: SessionKey, re: u64, unsubscribe: &Unsubscribe) {
-        let Some(known) = self.sessions.find(session) else {
-            return;
-        };
-        let named = |id: &&ShapeId| {
-            self.shapes
-                .find(**id)
-                .is_some_and(|shape| shape.name == unsubscribe.shape)
-        };
-        match known.shapes.keys().find(named).copied() {
+        match self.shape_named(session, &unsubscribe.shape) {
             Some(id) => self.end_subscription(session, id),
             None => {
                 let refused = error(
@@ -146,6 +138,17 @@ impl Engine {
                 self.answer_error(session, re, refused);
             }
         }
+    }
+
+    /// The shape of this name that a session subscribes to.
+    pub(crate) fn shape_named(&self, session: SessionKey, name: &str) -> Option<ShapeId> {
+        let named = |id: &&ShapeId| {
+            self.shapes
+                .find(**id)
+                .is_some_and(|shape| shape.name == name)
+        };
+        let known = self.sessions.find(session)?;
+        known.shapes.keys().find(named).copied()
     }
 
     fn end_subscription(&mut self, session: SessionKey, id: ShapeId) {
