@@ -62,6 +62,7 @@ pub const CHAPTERS: &[&str] = &[
     "updates",
     "client",
     "digests",
+    "fields",
     "errors",
     "versioning",
     "security",

@@ -42,6 +42,13 @@ impl Json {
         Json(RawValue::NULL.to_owned().into())
     }
 
+    /// The value `{}`.
+    #[must_use]
+    pub fn empty_object() -> Json {
+        let raw = RawValue::from_string("{}".to_owned()).expect("an object");
+        Json::from(raw)
+    }
+
     /// The value's text, without blanks around it.
     #[must_use]
     pub fn get(&self) -> &str {
@@ -96,6 +103,12 @@ impl FromStr for Json {
 
     fn from_str(text: &str) -> Result<Json, Violation> {
         Json::parse(text)
+    }
+}
+
+impl From<Box<RawValue>> for Json {
+    fn from(raw: Box<RawValue>) -> Json {
+        Json(raw.into())
     }
 }
 

@@ -17,6 +17,7 @@
 mod decode;
 mod digest;
 pub mod errors;
+mod fields;
 pub mod files;
 mod forms;
 mod generated;

@@ -1,6 +1,8 @@
 //! Which promise a wrong row breaks: worked out from who wrote it, when, and what was told of that write.
 
-use crate::facts::{Answer, Effect, Facts, Known, Log, Mutation, Replica, Row, RowKey, Sub};
+use crate::facts::{
+    Answer, Effect, Facts, Known, Log, Mutation, Patched, Replica, Row, RowKey, Sub,
+};
 use crate::history::Frame;
 use crate::matcher::equal;
 use crate::scenario::Hook;
@@ -52,7 +54,9 @@ pub(super) fn blame(difference: &Difference<'_>) -> &'static str {
         (Known::Row(row), Some(held)) if equal(&row.value, &held.value) => {
             difference.other_version(row, held)
         }
-        (Known::Row(row), Some(held)) if row.version == held.version => "JSON-VALUE-KEPT",
+        (Known::Row(row), Some(held)) if row.version == held.version => {
+            difference.other_value(row.version)
+        }
         (Known::Row(row), held) => held
             .and_then(|held| difference.phantom(held))
             .unwrap_or_else(|| difference.missing(row)),
@@ -77,7 +81,25 @@ pub(super) fn of_refusal(code: &str) -> Option<&'static str> {
     }
 }
 
+/// The requirement that what is patched be so.
+pub(super) fn of_patch(patched: Patched) -> &'static str {
+    match patched {
+        Patched::Row => "FLD-PATCH",
+        Patched::Absent => "FLD-ABSENT",
+    }
+}
+
 impl Difference<'_> {
+    /// Another value under the right version.
+    fn other_value(&self, version: u64) -> &'static str {
+        let step = self.log.steps.iter().find(|step| step.version == version);
+        let mut effects = step.into_iter().flat_map(|step| &step.effects);
+        let effect = effects.find(|effect| effect.row == (&*self.key.0, &*self.key.1));
+        effect
+            .and_then(|effect| effect.patched)
+            .map_or("JSON-VALUE-KEPT", of_patch)
+    }
+
     /// The right value under another version: applied again, if it was sent again.
     fn other_version(&self, row: &Row, held: &Row) -> &'static str {
         let writer = self
@@ -104,10 +126,10 @@ impl Difference<'_> {
         else {
             return self.kind.requirement();
         };
-        let came = |((table, key), value): &Effect<'_>| {
-            let key = ((*table).to_owned(), (*key).to_owned());
+        let came = |effect: &Effect<'_>| {
+            let key = (effect.row.0.to_owned(), effect.row.1.to_owned());
             let held = self.replica.rows.get(&key);
-            value.is_some() && held.is_some_and(|held| held.version == step.version)
+            effect.value.is_some() && held.is_some_and(|held| held.version == step.version)
         };
         if step.effects.iter().any(came) {
             return "UPD-ATOMIC";
@@ -212,4 +234,36 @@ fn has_version(frame: &Frame, version: u64) -> bool {
     changes
         .filter_map(|change| change.get("version").and_then(crate::history::whole))
         .any(|of| of == version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::notation::table;
+    use super::super::rows::CHECKER;
+
+    #[test]
+    fn patched_rows() {
+        let log = "a > hello alice\na < welcome 0 0\n\
+                   a > push 1 x t/k={\"a\":1,\"b\":1} | 2 y t/k~{\"b\":2} t/n~{\"c\":1} | 3 z t/k~-a\n\
+                   a < ack 2 1 x applied 1, 2 y applied 2, 3 z applied 3\n\
+                   c > hello\nc < welcome 3 0\nc > subscribe i t\nc < subscribed i s t\n";
+        let read = |rows: &str| format!("{log}c < update s 0..3 replace {rows}");
+        let good = read("t/k={\"b\":2}@3 t/n={\"c\":1}@2");
+        let bad = [
+            ("FLD-PATCH", read("t/k={\"a\":1,\"b\":2}@3 t/n={\"c\":1}@2")),
+            ("FLD-PATCH", read("t/k={\"b\":1}@3 t/n={\"c\":1}@2")),
+            ("FLD-PATCH", read("t/k={}@3 t/n={\"c\":1}@2")),
+            ("FLD-ABSENT", read("t/k={\"b\":2}@3 t/n={}@2")),
+            ("SUB-REPLACE-COMPLETE", read("t/k={\"b\":2}@3")),
+        ];
+        table(
+            &CHECKER,
+            &[("FLD-PATCH FLD-ABSENT", good.as_str())],
+            &bad.each_ref().map(|(ids, text)| (*ids, text.as_str())),
+        );
+        // What became of a row that could not be patched is not known.
+        let odd = "a > hello alice\na < welcome 0 0\na > push 1 x t/k=1 | 2 y t/k~{\"b\":2}\na < ack 2 1 x applied 1, 2 y applied 2\n\
+                   c > hello\nc < welcome 2 0\nc > subscribe i t\nc < subscribed i s t\nc < update s 0..2 replace t/k=7@2";
+        table(&CHECKER, &[("", odd)], &[]);
+    }
 }

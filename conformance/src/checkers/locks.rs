@@ -78,12 +78,12 @@ impl<'a> Changes<'a> {
 }
 
 fn replay<'a>(rows: &mut BTreeMap<RowName<'a>, Changes<'a>>, step: &LogStep<'a>, client: &'a str) {
-    for (key, value) in &step.effects {
-        let row = rows.entry(*key).or_default();
-        if row.present || value.is_some() {
+    for effect in &step.effects {
+        let row = rows.entry(effect.row).or_default();
+        if row.present || effect.value.is_some() {
             row.changed(step.version, client);
         }
-        row.present = value.is_some();
+        row.present = effect.value.is_some();
     }
 }
 

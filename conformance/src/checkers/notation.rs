@@ -5,7 +5,7 @@
 //! ```text
 //! hello alice 3            hello of client alice (or none: `hello`), ackedSeq 3
 //! welcome 5 2 [1 x applied 4, 2 y rejected 5 no_ops]       version 5, lastSeq 2, results
-//! push 1 x t/k=1 t/j- | 2 y t/k=2?1                        mutations: seq, opId, ops (with ifVersion 1)
+//! push 1 x t/k=1 t/j- | 2 y t/k=2?1 t/j~{"a":1}            mutations: seq, opId, ops (with ifVersion 1; a patch)
 //! ack 2 1 x applied 4, 2 y refused seq_gap                 re (or `-`), results
 //! subscribe i t,u @4       tables, cursor (epoch e)        subscribed i s t,u
 //! update s 0..5 replace t/k=1@5 t/j-@5                     from..to; `0..` is a part
@@ -242,7 +242,7 @@ fn mutation(text: &str) -> Value {
     json!({ "seq": number(seq), "opId": op_id, "ops": ops.iter().map(|op| op_of(op)).collect::<Vec<_>>() })
 }
 
-/// `t/k=1` or `t/k-`, with a lock `t/k=1?5`.
+/// `t/k=1`, `t/k={"a":1}` or `t/k-`, with a lock `t/k=1?5`; a patch `t/k~{"a":1}`, or `t/k~-a` of a field to remove.
 fn op_of(text: &str) -> Value {
     if let Some((op, version)) = text.split_once('?') {
         let mut op = op_of(op);
@@ -250,12 +250,25 @@ fn op_of(text: &str) -> Value {
         return op;
     }
     let (table, rest) = text.split_once('/').expect("table/key");
+    if let Some((key, fields)) = rest.split_once('~') {
+        return match fields.strip_prefix('-') {
+            Some(name) => json!({ "op": "patch", "table": table, "key": key, "remove": [name] }),
+            None => json!({ "op": "patch", "table": table, "key": key, "fields": value(fields) }),
+        };
+    }
     match rest.split_once('=') {
-        Some((key, value)) => {
-            json!({ "op": "set", "table": table, "key": key, "value": value.parse::<u64>().map_or_else(|_| json!(value), Value::from) })
+        Some((key, text)) => {
+            json!({ "op": "set", "table": table, "key": key, "value": value(text) })
         }
         None => json!({ "op": "delete", "table": table, "key": rest.trim_end_matches('-') }),
     }
+}
+
+/// A number or an object; anything else is a string.
+fn value(text: &str) -> Value {
+    let json = serde_json::from_str(text).ok();
+    json.filter(|value: &Value| value.is_u64() || value.is_object())
+        .unwrap_or_else(|| json!(text))
 }
 
 fn update(shape: &str, span: &str, words: &[&str]) -> Value {

@@ -32,6 +32,8 @@ pub(super) const CHECKER: Checker = Checker {
         "MODEL-DURABLE",
         "MODEL-ISOLATION",
         "JSON-VALUE-KEPT",
+        "FLD-PATCH",
+        "FLD-ABSENT",
     ],
     check,
 };
@@ -299,7 +301,7 @@ impl Walk<'_> {
         if self.shape.has_deletes(complete.from, to) && !complete.replacement {
             findings.judged("UPD-DELETE");
         }
-        for requirement in self.shape.refused(at) {
+        for requirement in self.shape.patched(to).chain(self.shape.refused(at)) {
             findings.judged(requirement);
         }
     }

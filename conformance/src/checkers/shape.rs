@@ -2,10 +2,11 @@
 //!
 //! It is made once for all subscriptions with the same tables: a long history has thousands of them, and each update of each asks.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::blame::of_refusal;
-use crate::facts::{Answer, Facts, Known, Log, Row, RowKey, RowName};
+use super::blame::{of_patch, of_refusal};
+use crate::facts::{Answer, Effect, Facts, Known, Log, Row, RowKey, RowName};
 use crate::matcher::equal;
 use serde_json::Value;
 
@@ -26,12 +27,14 @@ pub(super) struct Shape<'a> {
     several: Vec<u64>,
     /// The versions that deleted.
     deletes: Vec<u64>,
+    /// The first versions that patched, by what was patched.
+    patched: BTreeMap<&'static str, u64>,
     /// What must not show: the requirement, and from which entry on there is occasion to judge it.
     refused: BTreeMap<&'static str, usize>,
 }
 
 /// A version, and the value that a row has from it on; none where it was deleted.
-type Became<'a> = (u64, Option<&'a Value>);
+type Became<'a> = (u64, Option<Cow<'a, Value>>);
 
 impl<'a> Shape<'a> {
     /// What the log of this workspace and epoch says of these tables.
@@ -56,12 +59,15 @@ impl<'a> Shape<'a> {
         let mut present = 0;
         let mut told = usize::MAX;
         for step in &log.steps {
-            let effects = { step.effects.iter() }.filter(|(key, _)| tables.contains(key.0));
             let (mut count, mut deletes) = (0, false);
-            for (key, value) in effects {
+            for effect in step.effects_on(tables) {
                 count += 1;
-                deletes |= value.is_none();
-                self.effect(step.version, *key, *value, &mut present);
+                deletes |= effect.value.is_none();
+                if let Some(patched) = effect.patched {
+                    let first = self.patched.entry(of_patch(patched));
+                    first.or_insert(step.version);
+                }
+                self.effect(step.version, effect, &mut present);
             }
             if count == 0 {
                 continue;
@@ -83,13 +89,8 @@ impl<'a> Shape<'a> {
     }
 
     /// A delete of what is not there changes nothing.
-    fn effect(
-        &mut self,
-        version: u64,
-        key: RowName<'a>,
-        value: Option<&'a Value>,
-        present: &mut usize,
-    ) {
+    fn effect(&mut self, version: u64, effect: &Effect<'a>, present: &mut usize) {
+        let (key, value) = (effect.row, effect.value.clone());
         self.changed.push((version, key));
         let Some(row) = self.rows.entry(key).or_insert_with(|| Some(Vec::new())) else {
             return;
@@ -160,19 +161,19 @@ impl<'a> Shape<'a> {
             None => &[],
         };
         let until = row.partition_point(|(at, _)| *at <= version);
-        let last = until.checked_sub(1).map(|index| row[index]);
+        let last = until.checked_sub(1).map(|index| &row[index]);
         match (last, held) {
             (None | Some((_, None)), None) => Ok(()),
             (Some((version, Some(value))), Some(held))
-                if version == held.version && equal(value, &held.value) =>
+                if *version == held.version && equal(value, &held.value) =>
             {
                 Ok(())
             }
             (Some((version, Some(value))), _) => Err(Known::Row(Row {
-                value: value.clone(),
-                version,
+                value: value.clone().into_owned(),
+                version: *version,
             })),
-            (Some((version, None)), _) => Err(Known::Absent(Some(version))),
+            (Some((version, None)), _) => Err(Known::Absent(Some(*version))),
             (None, _) => Err(Known::Absent(None)),
         }
     }
@@ -182,8 +183,8 @@ impl<'a> Shape<'a> {
         let rows = self.rows.iter().filter_map(|((table, key), row)| {
             let row = row.as_ref()?;
             let until = row.partition_point(|(at, _)| *at <= version);
-            let (version, value) = row[until.checked_sub(1)?];
-            let value = value?.clone();
+            let (version, value) = row[until.checked_sub(1)?].clone();
+            let value = value?.into_owned();
             Some(((table.to_string(), key.to_string()), Row { value, version }))
         });
         rows.collect()
@@ -212,6 +213,14 @@ impl<'a> Shape<'a> {
     /// Whether a version above one and up to another deleted.
     pub(super) fn has_deletes(&self, from: u64, to: u64) -> bool {
         is_within(&self.deletes, from, to)
+    }
+
+    /// The requirements of patches up to a version.
+    pub(super) fn patched(&self, version: u64) -> impl Iterator<Item = &'static str> {
+        let patched = self.patched.iter();
+        patched
+            .filter(move |(_, first)| **first <= version)
+            .map(|(requirement, _)| *requirement)
     }
 
     /// The requirements of what must not show, of which there was occasion before this entry.

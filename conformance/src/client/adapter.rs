@@ -28,6 +28,8 @@ pub enum Ability {
     SkipTime,
     /// The client has the capability of this name, and tells of shapes that were found to differ.
     Digests,
+    /// Fields can be patched.
+    Fields,
 }
 
 impl Ability {
@@ -42,6 +44,7 @@ impl Ability {
             Ability::SetClock => "set_clock",
             Ability::SkipTime => "skip_time",
             Ability::Digests => "digests",
+            Ability::Fields => "fields",
         }
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! A mutation whose outcome is not known makes only the rows that it names indefinite: nothing is claimed about those.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::mutation::{Answer, Mutation, row_named};
 use super::replica::{Row, RowKey, RowName};
@@ -28,12 +29,29 @@ pub struct Step<'a> {
     pub version: u64,
     /// Its index in the ledger.
     pub mutation: usize,
-    /// What it did: each row with its new value, or none where it was deleted. Empty if it was rejected.
+    /// What it did to each row. Empty if it was rejected.
     pub effects: Vec<Effect<'a>>,
 }
 
-/// What a row became by a mutation; none where it was deleted.
-pub type Effect<'a> = (RowName<'a>, Option<&'a Value>);
+/// What a row became by a mutation.
+#[derive(Clone, Debug)]
+pub struct Effect<'a> {
+    /// Which row.
+    pub row: RowName<'a>,
+    /// Its new value; none where it was deleted.
+    pub value: Option<Cow<'a, Value>>,
+    /// Whether fields of it were patched, and if so, whether it was there.
+    pub patched: Option<Patched>,
+}
+
+/// What was patched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patched {
+    /// A row that was there.
+    Row,
+    /// None: it was made of the fields.
+    Absent,
+}
 
 /// What is known of a row at some version.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,17 +84,43 @@ impl<'a> Log<'a> {
             log.add(facts, *index, epoch);
         }
         log.steps.sort_by_key(|step| step.version);
+        log.replay(facts);
         log
+    }
+
+    /// Works out what each step did, in order.
+    fn replay(&mut self, facts: &'a Facts) {
+        let mutations = { self.steps.iter() }.map(|step| &facts.ledger.mutations[step.mutation]);
+        let mut rows = Rows {
+            // What rows hold matters to patches alone.
+            kept: mutations.filter_map(Mutation::ops).any(has_patch),
+            ..Rows::default()
+        };
+        let mut unknown = BTreeSet::new();
+        for step in &mut self.steps {
+            let mutation = &facts.ledger.mutations[step.mutation];
+            let outcome = mutation.outcomes.iter();
+            let applied =
+                { outcome }.any(|told| told.version == step.version && told.status == "applied");
+            if !applied {
+                continue;
+            }
+            match mutation.ops().and_then(|ops| rows.effects(ops)) {
+                Some(effects) => step.effects = effects,
+                None => unknown.extend(mutation.row_names()),
+            }
+        }
+        self.indefinite.extend(unknown);
     }
 
     fn add(&mut self, facts: &'a Facts, index: usize, epoch: &str) {
         let mutation = &facts.ledger.mutations[index];
         if let Some(outcome) = mutation.outcome(epoch) {
-            return self.decided(index, mutation, outcome);
+            return self.decided(index, outcome);
         }
         if let Some(earlier) = mutation.outcomes.first() {
             match inherited(facts, mutation, earlier) {
-                Inherited::Yes => return self.decided(index, mutation, earlier),
+                Inherited::Yes => return self.decided(index, earlier),
                 Inherited::Maybe => self.indefinite.extend(mutation.row_names()),
                 Inherited::No => {}
             }
@@ -95,18 +139,11 @@ impl<'a> Log<'a> {
         }
     }
 
-    fn decided(&mut self, index: usize, mutation: &'a Mutation, outcome: &Outcome) {
-        let effects = match outcome.status.as_str() {
-            "applied" => mutation.ops().and_then(effects),
-            _ => Some(Vec::new()),
-        };
-        if effects.is_none() {
-            self.indefinite.extend(mutation.row_names());
-        }
+    fn decided(&mut self, index: usize, outcome: &Outcome) {
         self.steps.push(Step {
             version: outcome.version,
             mutation: index,
-            effects: effects.unwrap_or_default(),
+            effects: Vec::new(),
         });
     }
 
@@ -115,14 +152,12 @@ impl<'a> Log<'a> {
     pub fn known_at(&self, version: u64, tables: &BTreeSet<String>) -> BTreeMap<RowKey, Known> {
         let mut known = BTreeMap::new();
         for step in &self.steps {
-            for (key, value) in step
-                .effects
-                .iter()
-                .filter(|(key, _)| tables.contains(key.0))
-            {
-                let was = known.entry(owned(*key)).or_insert(Known::Absent(None));
+            for effect in step.effects_on(tables) {
+                let was = known
+                    .entry(owned(effect.row))
+                    .or_insert(Known::Absent(None));
                 if step.version <= version {
-                    *was = replayed(was, *value, step.version);
+                    *was = replayed(was, effect.value.as_deref(), step.version);
                 }
             }
         }
@@ -153,18 +188,14 @@ impl<'a> Log<'a> {
         let mut present: BTreeSet<RowName<'_>> = BTreeSet::new();
         let mut last = 0;
         for step in &self.steps {
-            for (key, value) in step
-                .effects
-                .iter()
-                .filter(|(key, _)| tables.contains(key.0))
-            {
-                let changed = if value.is_some() {
-                    present.insert(*key);
+            for effect in step.effects_on(tables) {
+                let changed = if effect.value.is_some() {
+                    present.insert(effect.row);
                     true
                 } else {
-                    present.remove(key)
+                    present.remove(&effect.row)
                 };
-                if changed && !self.indefinite.contains(key) {
+                if changed && !self.indefinite.contains(&effect.row) {
                     last = step.version;
                 }
             }
@@ -185,17 +216,87 @@ fn replayed(was: &Known, value: Option<&Value>, version: u64) -> Known {
     }
 }
 
-/// What ops do; nothing if one of them is not known to do anything.
-fn effects(ops: &Value) -> Option<Vec<Effect<'_>>> {
-    ops.as_array()?.iter().map(effect).collect()
+impl<'a> Step<'a> {
+    /// What it did to rows of these tables.
+    pub fn effects_on(&self, tables: &BTreeSet<String>) -> impl Iterator<Item = &Effect<'a>> {
+        self.effects
+            .iter()
+            .filter(|effect| tables.contains(effect.row.0))
+    }
 }
 
-fn effect(op: &Value) -> Option<Effect<'_>> {
-    match op.get("op")?.as_str()? {
-        "set" => Some((row_named(op)?, Some(op.get("value")?))),
-        "delete" => Some((row_named(op)?, None)),
-        _ => None,
+/// The values of all rows that are there, as far as a replay has come.
+#[derive(Debug, Default)]
+struct Rows<'a> {
+    kept: bool,
+    held: BTreeMap<RowName<'a>, Cow<'a, Value>>,
+}
+
+impl<'a> Rows<'a> {
+    /// What ops do; nothing if of one of them it is not known.
+    fn effects(&mut self, ops: &'a Value) -> Option<Vec<Effect<'a>>> {
+        let effects = ops.as_array()?.iter().map(|op| self.effect(op));
+        let effects: Vec<Effect<'a>> = effects.collect::<Option<_>>()?;
+        for effect in effects.iter().filter(|_| self.kept) {
+            match effect.value.clone() {
+                Some(value) => self.held.insert(effect.row, value),
+                None => self.held.remove(&effect.row),
+            };
+        }
+        Some(effects)
     }
+
+    fn effect(&self, op: &'a Value) -> Option<Effect<'a>> {
+        let row = row_named(op)?;
+        let (value, patched) = match op.get("op")?.as_str()? {
+            "set" => (Some(Cow::Borrowed(op.get("value")?)), None),
+            "delete" => (None, None),
+            "patch" => {
+                let held = self.held.get(&row);
+                let by = held.map_or(Patched::Absent, |_| Patched::Row);
+                (
+                    Some(Cow::Owned(patched(held.map(Cow::as_ref), op)?)),
+                    Some(by),
+                )
+            }
+            _ => return None,
+        };
+        Some(Effect {
+            row,
+            value,
+            patched,
+        })
+    }
+}
+
+fn has_patch(ops: &Value) -> bool {
+    let mut ops = ops.as_array().into_iter().flatten();
+    ops.any(|op| op["op"] == "patch")
+}
+
+/// What a patch makes of a row's value; nothing, if that is no object.
+fn patched(held: Option<&Value>, patch: &Value) -> Option<Value> {
+    let mut fields = match held {
+        Some(value) => value.as_object()?.clone(),
+        None => Map::new(),
+    };
+    for name in patch
+        .get("remove")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        fields.remove(name.as_str()?);
+    }
+    for (name, value) in patch
+        .get("fields")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        fields.insert(name.clone(), value.clone());
+    }
+    Some(fields.into())
 }
 
 fn owned((table, key): RowName<'_>) -> RowKey {

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 pub use conn::{Conn, End, Hello, How, Sent};
 pub use digest::Digest;
-pub use log::{Effect, Known, Log, Step as LogStep};
+pub use log::{Effect, Known, Log, Patched, Step as LogStep};
 pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_named, row_of};
 pub use replica::{Replica, Row, RowKey, RowName};
 pub use sub::{Complete, Part, Sub};

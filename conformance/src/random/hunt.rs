@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::print::printed;
-use super::program::program;
+use super::program::{Offer, program};
 use super::shrink::{Shrunk, requirements_of, shrink};
 use crate::dice;
 use crate::facts::Facts;
 use crate::judge::{Judgement, Settings, Verdict};
-use crate::scenario::{self, Hook, Scenario};
+use crate::scenario::{self, Scenario};
 use crate::suite;
 use crate::target::Target;
 
@@ -83,6 +83,10 @@ pub async fn hunt(
     let mut told = BTreeSet::new();
     let mut case = 0;
     let batch = BATCH_PER_JOB * jobs as u64;
+    let offer = Offer {
+        hooks: target.hooks(),
+        capabilities: settings.capabilities.iter().cloned().collect(),
+    };
     let goes_on = |case: u64| {
         plan.time
             .map_or(case < plan.cases, |time| began.elapsed() < time)
@@ -94,7 +98,7 @@ pub async fn hunt(
         for draw in 1..=DRAWS_MAX {
             let files: Vec<Value> = drawn
                 .iter()
-                .map(|case| drawn_for(plan.seed, *case, draw, &target.hooks()))
+                .map(|case| drawn_for(plan.seed, *case, draw, &offer))
                 .collect();
             let scenarios = files.iter().map(|file| Arc::new(read(file))).collect();
             let counts = |judgement: &Judgement| !judgement.missed || draw == DRAWS_MAX;
@@ -138,13 +142,13 @@ pub async fn hunt(
 }
 
 /// The program of a case; another one at each draw.
-fn drawn_for(seed: u64, case: u64, draw: u64, hooks: &BTreeSet<Hook>) -> Value {
+fn drawn_for(seed: u64, case: u64, draw: u64, offer: &Offer) -> Value {
     let name = match draw {
         1 => case.to_string(),
         draw => format!("{case}-{draw}"),
     };
     let id = format!("{CHAPTER}-{seed}-{name}");
-    program(dice::mixed(seed, &name), &id, hooks)
+    program(dice::mixed(seed, &name), &id, offer)
 }
 
 impl Hunt {
@@ -181,10 +185,20 @@ mod tests {
 
     #[test]
     fn every_program_is_a_scenario_and_its_seed_makes_it() {
-        let hooks = Hook::ALL.into();
+        let all = Offer {
+            hooks: Hook::ALL.into(),
+            capabilities: ["fields".to_owned()].into(),
+        };
         for seed in 0..500 {
-            let file = program(seed, &format!("random-{seed}"), &hooks);
-            assert_eq!(file, program(seed, &format!("random-{seed}"), &hooks));
+            let offer = if seed % 2 == 0 {
+                all.clone()
+            } else {
+                Offer::default()
+            };
+            let file = program(seed, &format!("random-{seed}"), &offer);
+            assert_eq!(file, program(seed, &format!("random-{seed}"), &offer));
+            let patches = file["steps"].to_string().contains("\"patch\"");
+            assert_eq!(patches, !file["needs"]["capabilities"].is_null());
             if let Err(errors) = parse(&file) {
                 panic!("{errors:?}\n{file:#}");
             }

@@ -11,5 +11,5 @@ mod program;
 mod shrink;
 
 pub use hunt::{CHAPTER, Find, Hunt, Plan, hunt};
-pub use program::program;
+pub use program::{Offer, program};
 pub use shrink::{Shrunk, fails_with};

@@ -12,11 +12,21 @@ use super::mishaps;
 use crate::dice::Dice;
 use crate::scenario::Hook;
 
+/// What a server can be asked to do.
+#[derive(Clone, Debug, Default)]
+pub struct Offer {
+    /// The target's hooks.
+    pub hooks: BTreeSet<Hook>,
+    /// The server's capabilities.
+    pub capabilities: BTreeSet<String>,
+}
+
 /// The scenario file of a program.
 #[must_use]
-pub fn program(seed: u64, id: &str, hooks: &BTreeSet<Hook>) -> Value {
+pub fn program(seed: u64, id: &str, offer: &Offer) -> Value {
     let mut maker = Maker::new(seed);
-    let hook = maker.server_mishap(hooks);
+    let hook = maker.server_mishap(&offer.hooks);
+    maker.offered.clone_from(&offer.capabilities);
     maker.server_ends = hook.is_some_and(Hook::ends_connections);
     let mut steps = Vec::new();
     for phase in 0..maker.dice.between(1, 4) {
@@ -29,7 +39,10 @@ pub fn program(seed: u64, id: &str, hooks: &BTreeSet<Hook>) -> Value {
         "checks": ["UPD-COMPLETE"],
     });
     if let Some(hook) = hook {
-        file["needs"] = json!({ "hooks": [hook.name()] });
+        file["needs"]["hooks"] = json!([hook.name()]);
+    }
+    if !maker.used.is_empty() {
+        file["needs"]["capabilities"] = json!(maker.used);
     }
     if maker.dice.chance(10) {
         file["prefers"] = json!({ "limits": { "inFlightMax": maker.dice.between(1, 8), "pushMutationsMax": maker.dice.between(1, 4) } });
@@ -52,6 +65,10 @@ pub(super) struct Maker {
     /// The clients through to whom nothing gets.
     pub(super) blocked: BTreeSet<u64>,
     made: u64,
+    /// The server's capabilities.
+    offered: BTreeSet<String>,
+    /// Those that the program uses.
+    used: BTreeSet<&'static str>,
 }
 
 impl Maker {
@@ -72,6 +89,8 @@ impl Maker {
             server_ends: false,
             blocked: BTreeSet::new(),
             made: 0,
+            offered: BTreeSet::new(),
+            used: BTreeSet::new(),
         }
     }
 
@@ -231,11 +250,14 @@ impl Maker {
         let mut op = json!({ "op": "set", "table": table, "key": key });
         if self.dice.chance(20) {
             op["op"] = "delete".into();
+        } else if self.dice.chance(25) && self.may_use("fields") {
+            self.patch(&mut op);
         } else {
             op["value"] = match (self.fresh(), self.dice.below(20)) {
                 (number, 0) => {
                     json!({ "number": number, "long": { "$repeat": { "text": "x", "count": self.dice.between(100, 2000) } } })
                 }
+                (number, 1..10) => json!({ "a": number, "b": number }),
                 (number, _) => json!(number),
             };
         }
@@ -248,6 +270,25 @@ impl Maker {
             };
         }
         op
+    }
+
+    /// Sets a field of a few, and takes out another now and then.
+    fn patch(&mut self, op: &mut Value) {
+        let names = ["a", "b", "c"];
+        let (set, gone) = (self.dice.below(3) as usize, self.dice.below(3) as usize);
+        op["op"] = "patch".into();
+        op["fields"][names[set]] = self.fresh().into();
+        if gone != set && self.dice.chance(30) {
+            op["remove"] = json!([names[gone]]);
+        }
+    }
+
+    /// Whether the server offers a capability; then it is used.
+    fn may_use(&mut self, capability: &'static str) -> bool {
+        self.offered.contains(capability) && {
+            self.used.insert(capability);
+            true
+        }
     }
 
     fn all_tables(&self) -> Vec<String> {

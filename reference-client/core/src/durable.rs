@@ -36,10 +36,9 @@ impl Durable {
     pub(crate) fn load(state: StoredState) -> Durable {
         let mut overlay = Overlay::default();
         for entry in state.outbox.values() {
-            entry
-                .standing_ops()
-                .iter()
-                .for_each(|op| overlay.add(entry.ordinal, op));
+            for op in entry.standing_ops() {
+                overlay.add(entry.ordinal, op, state.base_value(op.table(), op.key()));
+            }
         }
         Durable {
             state,
@@ -58,7 +57,8 @@ impl Durable {
             }
             StoreChange::EntryDropped(ordinal) => self.lift(*ordinal),
             StoreChange::RowPut { table, key, .. } | StoreChange::RowDropped { table, key } => {
-                self.touch(table, key)
+                self.touch(table, key);
+                self.overlay.disturb(table, key);
             }
             _ => {}
         }
@@ -86,8 +86,8 @@ impl Durable {
     /// What the app sees of a row.
     pub(crate) fn view(&self, table: &str, key: &str) -> Option<&Json> {
         match self.overlay.top(table, key) {
-            Some(effect) => effect.as_ref(),
-            None => self.state.base_row(table, key).map(|row| &row.value),
+            Some(top) => top,
+            None => self.state.base_value(table, key),
         }
     }
 
@@ -96,8 +96,8 @@ impl Durable {
         let base = self.state.base.get(table).into_iter().flatten();
         let mut rows: BTreeMap<&str, &Json> =
             base.map(|(key, row)| (key.as_str(), &row.value)).collect();
-        for (key, effect) in self.overlay.tops(table) {
-            match effect {
+        for (key, top) in self.overlay.tops(table) {
+            match top {
                 Some(value) => rows.insert(key, value),
                 None => rows.remove(key),
             };
@@ -117,6 +117,8 @@ impl Durable {
 
     /// What has changed in the view since the last call.
     pub(crate) fn take_view_changes(&mut self) -> Vec<RowChange> {
+        self.overlay
+            .settle(|table, key| self.state.base_value(table, key));
         let touched = std::mem::take(&mut self.touched);
         let changed = touched.into_iter().filter_map(|((table, key), before)| {
             let value = self.view(&table, &key).cloned();
@@ -140,7 +142,8 @@ impl Durable {
     fn lay(&mut self, entry: &Entry) {
         for op in entry.standing_ops() {
             self.touch(op.table(), op.key());
-            self.overlay.add(entry.ordinal, op);
+            let base = self.state.base_value(op.table(), op.key());
+            self.overlay.add(entry.ordinal, op, base);
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 use syncline_schemas::errors::{self, ErrorDef};
-use syncline_schemas::{Limits, Op, files};
+use syncline_schemas::{Limits, Op, Patch, files};
 
 /// The most bytes of a push beside its mutations: names of 64 characters, numbers of 16 digits.
 pub(crate) const PUSH_ENVELOPE_BYTES: u64 = 192;
@@ -121,22 +121,61 @@ fn check_op(op: &Op, limits: &Limits, index: usize) -> Result<(), Refusal> {
         limits.key_bytes_max,
         format!("/ops/{index}/key"),
     )?;
-    if let Op::Set(op) = op {
-        let (text, at) = (op.value.get(), format!("/ops/{index}/value"));
-        at_most(
-            "bytes of a value",
-            text.len(),
-            limits.value_bytes_max,
-            at.clone(),
-        )?;
-        at_most(
-            "levels of nesting",
-            (depth_of(text) + VALUE_DEPTH) as usize,
-            limits.depth_max,
-            at,
-        )?;
+    match op {
+        Op::Set(op) => {
+            let at = format!("/ops/{index}/value");
+            check_value(op.value.get(), VALUE_DEPTH, limits, &at)
+        }
+        Op::Patch(patch) => check_patch(patch, limits, index),
+        Op::Delete(_) => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether a value passes, of which the nesting begins below so many levels of its push.
+fn check_value(text: &str, depth: u64, limits: &Limits, at: &str) -> Result<(), Refusal> {
+    let (bytes, levels) = (text.len(), (depth_of(text) + depth) as usize);
+    at_most(
+        "bytes of a value",
+        bytes,
+        limits.value_bytes_max,
+        at.to_owned(),
+    )?;
+    at_most("levels of nesting", levels, limits.depth_max, at.to_owned())
+}
+
+/// Whether a patch names fields, each once (`FLD-INVALID`), and could leave a value that passes: what it sets is part of that.
+fn check_patch(patch: &Patch, limits: &Limits, index: usize) -> Result<(), Refusal> {
+    let mut named = BTreeSet::new();
+    for (name, value) in patch.fields.iter().flatten() {
+        named.insert(name);
+        let at = format!(
+            "/ops/{index}/fields/{}",
+            name.replace('~', "~0").replace('/', "~1")
+        );
+        check_value(value.get(), VALUE_DEPTH + 1, limits, &at)?;
+    }
+    for (place, name) in patch.remove.iter().flatten().enumerate() {
+        if !named.insert(name) {
+            let at = format!("/ops/{index}/remove/{place}");
+            let reason = "the patch names this field before";
+            return Err(Refusal::new(&errors::INVALID_OP, at, reason));
+        }
+    }
+    if named.is_empty() {
+        let reason = "a patch needs a field to set or to remove";
+        return Err(Refusal::new(
+            &errors::INVALID_OP,
+            format!("/ops/{index}"),
+            reason,
+        ));
+    }
+    let least = patch.applied_to(None).map_or(0, |value| value.get().len());
+    at_most(
+        "bytes of a value",
+        least,
+        limits.value_bytes_max,
+        format!("/ops/{index}"),
+    )
 }
 
 /// Whether a table may be named so (`MODEL-TABLE-NAME`).
@@ -318,6 +357,48 @@ mod tests {
             &[delete("t", "k"), delete("u", "k"), set("t", "k", "1")],
             "duplicate_row",
             "/ops/2",
+        );
+    }
+
+    fn patch(fields: &str, remove: &[&str]) -> Op {
+        Op::Patch(Patch {
+            table: "t".to_owned(),
+            key: "k".to_owned(),
+            fields: Some(serde_json::from_str(fields).unwrap()),
+            remove: Some(remove.iter().map(ToString::to_string).collect()),
+            if_version: None,
+        })
+    }
+
+    #[test]
+    fn patches_are_held_to_what_they_could_leave() {
+        let limits = least_limits();
+        let field = |bytes: u64| format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes as usize - 8));
+        let nested = |depth: u64| {
+            let depth = depth as usize;
+            format!(r#"{{"a/b":{}{}}}"#, "[".repeat(depth), "]".repeat(depth))
+        };
+        taken(&[patch(r#"{"a":1}"#, &["b"])]);
+        taken(&[patch("{}", &["b"])]);
+        taken(&[patch(&field(limits.value_bytes_max), &[])]);
+        taken(&[patch(&nested(limits.depth_max - 6), &[])]);
+        let refused = |op: Op, code: &str, at: &str| refused(&[op], code, at);
+        refused(patch("{}", &[]), "invalid_op", "/ops/0");
+        refused(
+            patch(r#"{"a":1}"#, &["b", "a"]),
+            "invalid_op",
+            "/ops/0/remove/1",
+        );
+        refused(patch("{}", &["a", "a"]), "invalid_op", "/ops/0/remove/1");
+        refused(
+            patch(&field(limits.value_bytes_max + 1), &[]),
+            "limit_exceeded",
+            "/ops/0",
+        );
+        refused(
+            patch(&nested(limits.depth_max - 5), &[]),
+            "limit_exceeded",
+            "/ops/0/fields/a~1b",
         );
     }
 

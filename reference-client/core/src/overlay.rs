@@ -1,36 +1,91 @@
 //! The overlay: for each row, what the outbox's entries make of it (`CLIENT-OVERLAY`).
 //!
-//! It follows from the outbox and is never stored. For each row it keeps the whole pile of writes, not only the top one: when a
-//! rejected entry is taken out of the middle, what was above and below stands as it was (`CLIENT-REJECTED`).
+//! It follows from the outbox and the base, and is never stored. For each row it keeps the whole pile of writes, not only what they come to: when a
+//! rejected entry is taken out of the middle, what was above and below stands as it was (`CLIENT-REJECTED`), and when the base
+//! changes under a patch, the other fields show through (`FLD-OVERLAY`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use syncline_schemas::{Json, Op};
+use syncline_schemas::{Json, Op, Patch};
 
-/// What one op makes of a row: a value, or no row.
-pub(crate) type Effect = Option<Json>;
+/// What one op does with a row.
+#[derive(Debug)]
+enum Write {
+    /// The row has this value, or is gone, whatever it was.
+    Whole(Option<Json>),
+    Patch(Patch),
+}
 
-/// The writes to one row, by the ordinals of their entries. A mutation names a row at most once.
-type Pile = BTreeMap<u64, Effect>;
+impl Write {
+    fn of(op: &Op) -> Write {
+        match op {
+            Op::Set(op) => Write::Whole(Some(op.value.clone())),
+            Op::Delete(_) => Write::Whole(None),
+            Op::Patch(op) => Write::Patch(op.clone()),
+        }
+    }
+
+    /// What the row becomes. A patch of what is no object, which the server will reject, shows its fields.
+    fn over(&self, below: Option<&Json>) -> Option<Json> {
+        match self {
+            Write::Whole(value) => value.clone(),
+            Write::Patch(patch) => patch.applied_to(below).or_else(|| patch.applied_to(None)),
+        }
+    }
+}
+
+/// The writes to one row, by the ordinals of their entries (a mutation names a row at most once), and what they make of it.
+#[derive(Debug, Default)]
+struct Pile {
+    writes: BTreeMap<u64, Write>,
+    top: Option<Json>,
+}
+
+impl Pile {
+    /// Works out what the writes make of the row: from the last on that does not look below itself.
+    fn refold(&mut self, base: Option<&Json>) {
+        let whole = self
+            .writes
+            .iter()
+            .rfind(|(_, write)| matches!(write, Write::Whole(_)));
+        let from = whole.map_or(0, |(ordinal, _)| *ordinal);
+        let writes = self.writes.range(from..);
+        self.top = writes.fold(base.cloned(), |value, (_, write)| {
+            write.over(value.as_ref())
+        });
+    }
+}
 
 /// The piles, by table and key. No pile is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
     piles: BTreeMap<String, BTreeMap<String, Pile>>,
+    /// The rows under whose pile, or out of it, something was taken: worked out anew once, by [`Overlay::settle`].
+    stale: BTreeSet<(String, String)>,
 }
 
 impl Overlay {
     /// Puts an op of the entry of this ordinal in its place.
-    pub(crate) fn add(&mut self, ordinal: u64, op: &Op) {
-        let effect = match op {
-            Op::Set(op) => Some(op.value.clone()),
-            Op::Delete(_) => None,
-        };
+    pub(crate) fn add(&mut self, ordinal: u64, op: &Op, base: Option<&Json>) {
         let piles = self.piles.entry(op.table().to_owned()).or_default();
-        piles
-            .entry(op.key().to_owned())
-            .or_default()
-            .insert(ordinal, effect);
+        let pile = piles.entry(op.key().to_owned()).or_default();
+        let write = Write::of(op);
+        let below = if pile.writes.is_empty() {
+            base
+        } else {
+            pile.top.as_ref()
+        };
+        let top = write.over(below);
+        let is_last = pile
+            .writes
+            .last_key_value()
+            .is_none_or(|(last, _)| *last < ordinal);
+        pile.writes.insert(ordinal, write);
+        if is_last {
+            pile.top = top;
+        } else {
+            self.disturb(op.table(), op.key());
+        }
     }
 
     /// Takes an op of the entry of this ordinal out.
@@ -41,27 +96,48 @@ impl Overlay {
         let Some(pile) = piles.get_mut(op.key()) else {
             return;
         };
-        pile.remove(&ordinal);
-        if pile.is_empty() {
-            piles.remove(op.key());
+        pile.writes.remove(&ordinal);
+        if !pile.writes.is_empty() {
+            return self.disturb(op.table(), op.key());
         }
+        piles.remove(op.key());
         if piles.is_empty() {
             self.piles.remove(op.table());
         }
     }
 
-    /// What the last write makes of the row, if there is a write.
-    pub(crate) fn top(&self, table: &str, key: &str) -> Option<&Effect> {
-        top_of(self.piles.get(table)?.get(key)?)
+    /// The row's base has changed, or a write to it is gone.
+    pub(crate) fn disturb(&mut self, table: &str, key: &str) {
+        if self.pile(table, key).is_some() {
+            self.stale.insert((table.to_owned(), key.to_owned()));
+        }
     }
 
-    /// What the last writes make of the rows of a table, by key.
-    pub(crate) fn tops(&self, table: &str) -> impl Iterator<Item = (&str, &Effect)> {
+    /// Works out anew what was disturbed, over these base rows.
+    pub(crate) fn settle<'b>(&mut self, base: impl Fn(&str, &str) -> Option<&'b Json>) {
+        for (table, key) in std::mem::take(&mut self.stale) {
+            let pile = self
+                .piles
+                .get_mut(&table)
+                .and_then(|piles| piles.get_mut(&key));
+            if let Some(pile) = pile {
+                pile.refold(base(&table, &key));
+            }
+        }
+    }
+
+    /// What the writes make of the row, if there is a write.
+    pub(crate) fn top(&self, table: &str, key: &str) -> Option<Option<&Json>> {
+        self.pile(table, key).map(|pile| pile.top.as_ref())
+    }
+
+    /// What the writes make of the rows of a table, by key.
+    pub(crate) fn tops(&self, table: &str) -> impl Iterator<Item = (&str, Option<&Json>)> {
         let piles = self.piles.get(table).into_iter().flatten();
-        piles.filter_map(|(key, pile)| Some((key.as_str(), top_of(pile)?)))
+        piles.map(|(key, pile)| (key.as_str(), pile.top.as_ref()))
     }
-}
 
-fn top_of(pile: &Pile) -> Option<&Effect> {
-    pile.values().next_back()
+    fn pile(&self, table: &str, key: &str) -> Option<&Pile> {
+        self.piles.get(table)?.get(key)
+    }
 }

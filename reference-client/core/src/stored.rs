@@ -229,6 +229,11 @@ impl StoredState {
         self.base.get(table)?.get(key)
     }
 
+    /// The value of the base's row of this table and key.
+    pub(crate) fn base_value(&self, table: &str, key: &str) -> Option<&Json> {
+        self.base_row(table, key).map(|row| &row.value)
+    }
+
     /// The shape that has this table, with its cursor.
     #[must_use]
     pub fn shape_of(&self, table: &str) -> Option<(&Tables, &Option<Cursor>)> {

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use syncline_client::{Client, Clock, Decision, Error, Mutation, Notice, Origin, Status, Store};
+use syncline_client::{
+    Client, Clock, Decision, Error, Fields, Mutation, Notice, Origin, Status, Store,
+};
 use tokio::sync::mpsc;
 
 /// What the runner asks.
@@ -75,6 +77,8 @@ struct Op {
     #[serde(default)]
     value: Value,
     if_version: Option<u64>,
+    fields: Option<serde_json::Map<String, Value>>,
+    remove: Option<Vec<String>>,
 }
 
 /// Lines to write.
@@ -97,6 +101,7 @@ async fn main() {
         "set_clock",
         "skip_time",
         "digests",
+        "fields",
     ];
     let name = format!("syncline-client {}", env!("CARGO_PKG_VERSION"));
     let _ = out.send(json!({ "ready": { "client": name, "can": can } }));
@@ -263,6 +268,17 @@ impl Op {
         };
     }
 
+    fn patch(&self, mutation: &mut Mutation) {
+        let mut fields = Fields::default().set_all(self.fields.clone().unwrap_or_default());
+        for name in self.remove.iter().flatten() {
+            fields = fields.remove(name);
+        }
+        if let Some(version) = self.if_version {
+            fields = fields.if_version(version);
+        }
+        mutation.patch_with(&self.table, &self.key, fields);
+    }
+
     fn delete(&self, mutation: &mut Mutation) {
         match self.if_version {
             Some(version) => mutation.delete_if(&self.table, &self.key, version),
@@ -276,14 +292,14 @@ async fn written(client: &Client, make: impl FnOnce(&mut Mutation)) -> Result<Va
 }
 
 async fn mutate(client: &Client, ops: &[Value]) -> Result<Value, Refused> {
-    let read = |op: &Value| Ok((op["op"] == "set", Op::deserialize(op).map_err(Refused::of)?));
+    let read = |op: &Value| Ok((op["op"].clone(), Op::deserialize(op).map_err(Refused::of)?));
     let ops = ops.iter().map(read).collect::<Result<Vec<_>, Refused>>()?;
     let make = |mutation: &mut Mutation| {
-        for (is_set, op) in &ops {
-            if *is_set {
-                op.set(mutation)
-            } else {
-                op.delete(mutation)
+        for (name, op) in &ops {
+            match name.as_str() {
+                Some("set") => op.set(mutation),
+                Some("patch") => op.patch(mutation),
+                _ => op.delete(mutation),
             }
         }
     };

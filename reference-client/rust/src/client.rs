@@ -103,6 +103,22 @@ impl Client {
         self.mutate(make).await
     }
 
+    /// Gives fields of a row values, and leaves its other fields (`FLD-PATCH`). Returns the mutation's `opId`.
+    ///
+    /// # Errors
+    /// `fields` is no object, the write passes a limit, or the store fails.
+    pub async fn patch(
+        &self,
+        table: &str,
+        key: &str,
+        fields: impl Serialize,
+    ) -> Result<String, Error> {
+        let make = |mutation: &mut Mutation| {
+            mutation.patch(table, key, fields);
+        };
+        self.mutate(make).await
+    }
+
     /// Removes a row.
     ///
     /// # Errors

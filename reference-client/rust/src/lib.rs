@@ -39,7 +39,7 @@ pub use builder::Builder;
 pub use client::{BaseRow, Client, Notice};
 pub use clock::Clock;
 pub use error::Error;
-pub use mutation::Mutation;
+pub use mutation::{Fields, Mutation};
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
     Decision, DoubtEntry, Origin, OtherWorkspace, Refusal, RejectedEntry, Status, StoreChange,

@@ -1,7 +1,9 @@
 //! [`Mutation`]: several ops that apply together, or not at all.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use syncline_schemas::{DeleteOp, Json, Op, SetOp};
+use syncline_schemas::{DeleteOp, Json, Op, Patch, SetOp};
 
 use crate::Error;
 
@@ -38,6 +40,34 @@ impl Mutation {
     /// The row goes, if its version is this one when the mutation is decided. Else the whole mutation is rejected.
     pub fn delete_if(&mut self, table: &str, key: &str, version: u64) -> &mut Mutation {
         self.push_delete(table, key, Some(version))
+    }
+
+    /// These fields of the row get these values, the others stay: what another client does to those is not undone (`FLD-PATCH`). `fields` is an object, by
+    /// its type or as [`serde_json::json!`] makes one. Of no row a row of these fields is made.
+    ///
+    /// ```
+    /// # async fn example(client: &syncline_client::Client) -> Result<(), syncline_client::Error> {
+    /// client.mutate(|mutation| {
+    ///     mutation.patch("notes", "1", serde_json::json!({ "done": true }));
+    /// }).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn patch(&mut self, table: &str, key: &str, fields: impl Serialize) -> &mut Mutation {
+        self.patch_with(table, key, Fields::default().set_all(fields))
+    }
+
+    /// Fields of the row are set and removed, perhaps under a condition; the others stay.
+    pub fn patch_with(&mut self, table: &str, key: &str, fields: Fields) -> &mut Mutation {
+        self.fault = self.fault.take().or(fields.fault);
+        self.ops.push(Op::Patch(Patch {
+            table: table.to_owned(),
+            key: key.to_owned(),
+            fields: (!fields.set.is_empty()).then_some(fields.set),
+            remove: (!fields.removed.is_empty()).then_some(fields.removed),
+            if_version: fields.if_version,
+        }));
+        self
     }
 
     fn push_set(
@@ -77,6 +107,52 @@ impl Mutation {
             Some(error) => Err(error),
             None => Ok(self.ops),
         }
+    }
+}
+
+/// What a patch does to the fields of a row.
+#[derive(Debug, Default)]
+pub struct Fields {
+    set: BTreeMap<String, Json>,
+    removed: Vec<String>,
+    if_version: Option<u64>,
+    fault: Option<Error>,
+}
+
+impl Fields {
+    /// The field gets this value.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl Serialize) -> Fields {
+        match json(&value) {
+            Ok(value) => drop(self.set.insert(name.to_owned(), value)),
+            Err(error) => self.fault = self.fault.or(Some(error)),
+        }
+        self
+    }
+
+    /// Each member of an object becomes a field.
+    #[must_use]
+    pub fn set_all(mut self, fields: impl Serialize) -> Fields {
+        let read = |text: &Json| serde_json::from_str::<BTreeMap<String, Json>>(text.get());
+        match json(&fields).and_then(|text| Ok(read(&text)?)) {
+            Ok(fields) => self.set.extend(fields),
+            Err(error) => self.fault = self.fault.or(Some(error)),
+        }
+        self
+    }
+
+    /// The field goes.
+    #[must_use]
+    pub fn remove(mut self, name: &str) -> Fields {
+        self.removed.push(name.to_owned());
+        self
+    }
+
+    /// Only if the row's version is this one when the mutation is decided; 0: if there is no such row. Else the whole mutation is rejected.
+    #[must_use]
+    pub fn if_version(mut self, version: u64) -> Fields {
+        self.if_version = Some(version);
+        self
     }
 }
 

@@ -18,10 +18,13 @@ pub struct Config {
 }
 
 /// What this engine can offer beyond the core.
-pub const CAPABILITIES: &[&str] = &[DIGESTS];
+pub const CAPABILITIES: &[&str] = &[DIGESTS, FIELDS];
 
 /// The capability of the chapter on digests.
 pub(crate) const DIGESTS: &str = "digests";
+
+/// The capability of the chapter on fields.
+pub(crate) const FIELDS: &str = "fields";
 
 impl Config {
     /// Whether a capability is offered.

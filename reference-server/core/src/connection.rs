@@ -50,7 +50,7 @@ pub fn read_frame(
                 ..error(&errors::INVALID_MESSAGE, message)
             })
         }
-        _ => Ok(Request::of(message, limits)),
+        _ => Ok(Request::of(message, limits, capabilities)),
     }
 }
 

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use syncline_schemas::{Limits, errors};
+use syncline_schemas::{Json, Limits, Patch, errors};
 
 use crate::record::{Decision, Effect};
-use crate::request::{Op, Verdict, reject};
+use crate::request::{Action, Op, Verdict, reject};
 use crate::state::{State, row_bytes};
 use crate::table::Row;
 
@@ -30,10 +30,10 @@ pub(crate) fn decide(
 
 fn check_versions(state: &State, client: &str, ops: &[Op]) -> Verdict<()> {
     for (index, op) in ops.iter().enumerate() {
-        let (effect, Some(expected)) = (&op.effect, op.if_version) else {
+        let Some(expected) = op.if_version else {
             continue;
         };
-        if !Row::is_at(state.row(&effect.table, &effect.key), expected, client) {
+        if !Row::is_at(state.row(&op.table, &op.key), expected, client) {
             let message = "the row is not at this version";
             return reject(
                 &errors::VERSION_CONFLICT,
@@ -50,19 +50,26 @@ fn take_effect(state: &State, limits: &Limits, ops: &[Op]) -> Verdict<Decision> 
     let mut effects = Vec::with_capacity(ops.len());
     let mut untouched = BTreeSet::new();
     let (mut grows, mut shrinks) = (0, 0);
-    for Op { effect, .. } in ops {
-        let table = state.tables.get(&effect.table);
-        let known = table.and_then(|table| table.row(&effect.key));
-        if effect.value.is_none() && known.is_none_or(|(_, row)| row.value.is_none()) {
-            untouched.insert(effect.table.clone());
+    for (index, op) in ops.iter().enumerate() {
+        let table = state.tables.get(&op.table);
+        let known = table.and_then(|table| table.row(&op.key));
+        let held = known.and_then(|(_, row)| row.value.as_ref());
+        let value = match &op.action {
+            Action::Set(value) => Some(value.clone()),
+            Action::Delete => None,
+            Action::Patch(patch) => Some(patched(limits, patch, held, index)?),
+        };
+        if value.is_none() && held.is_none() {
+            untouched.insert(op.table.clone());
             continue;
         }
-        grows += row_bytes(&effect.key, effect.value.as_ref());
-        shrinks += known.map_or(0, |(key, row)| row_bytes(key, row.value.as_ref()));
+        grows += row_bytes(&op.key, value.as_ref());
+        shrinks += row_bytes(&op.key, held);
         effects.push(Effect {
+            table: op.table.clone(),
             // As the table holds it, if it does, so that its text is shared.
-            key: known.map_or(&effect.key, |(key, _)| key).clone(),
-            ..effect.clone()
+            key: known.map_or(&op.key, |(key, _)| key).clone(),
+            value,
         });
     }
     if grows > shrinks && state.bytes + grows - shrinks > limits.workspace_bytes_max {
@@ -73,4 +80,19 @@ fn take_effect(state: &State, limits: &Limits, ops: &[Op]) -> Verdict<Decision> 
         effects,
         untouched: untouched.into_iter().collect(),
     })
+}
+
+/// What a patch makes of a row (FLD-PATCH, FLD-ABSENT, FLD-NOT-AN-OBJECT, FLD-LIMIT).
+fn patched(limits: &Limits, patch: &Patch, held: Option<&Json>, index: usize) -> Verdict<Json> {
+    let at = Some(format!("/ops/{index}"));
+    let Some(value) = patch.applied_to(held) else {
+        let message = "the row's value is no object, and so has no fields";
+        return reject(&errors::NOT_AN_OBJECT, at, message);
+    };
+    let (bytes, most) = (value.get().len() as u64, limits.value_bytes_max);
+    if bytes > most {
+        let message = format!("leaves a value of {bytes} bytes, limits.valueBytesMax is {most}");
+        return reject(&errors::LIMIT_EXCEEDED, at, &message);
+    }
+    Ok(value)
 }

@@ -4,16 +4,17 @@
 //! decided: a retry is answered with what was decided the first time, whatever its ops are. So they are read where the frame
 //! arrived, which costs the workspace nothing, and the fault is kept with the mutation until its turn.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{
-    ClientMessage, Digest, Hello, Json, Limits, OpError, Ping, Subscribe, Unsubscribe,
+    ClientMessage, Digest, Hello, Json, Limits, OpError, Patch, Ping, Subscribe, Unsubscribe,
 };
 
+use crate::config::FIELDS;
 use crate::names::{self, NameFault};
-use crate::record::{Effect, Rejection};
+use crate::record::Rejection;
 
 /// What a frame asks. Made by [`read_frame`](crate::read_frame).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +34,12 @@ pub enum Request {
 }
 
 impl Request {
-    pub(crate) fn of(message: ClientMessage, limits: &Limits) -> Request {
+    pub(crate) fn of(message: ClientMessage, limits: &Limits, capabilities: &[String]) -> Request {
         match message {
             ClientMessage::Hello(hello) => Request::Hello(hello),
             ClientMessage::Subscribe(subscribe) => Request::Subscribe(subscribe),
             ClientMessage::Unsubscribe(unsubscribe) => Request::Unsubscribe(unsubscribe),
-            ClientMessage::Push(push) => Request::Push(Push::of(push, limits)),
+            ClientMessage::Push(push) => Request::Push(Push::of(push, limits, capabilities)),
             ClientMessage::Ping(ping) => Request::Ping(ping),
             ClientMessage::Digest(digest) => Request::Digest(digest),
         }
@@ -62,11 +63,21 @@ pub(crate) struct Mutation {
     pub(crate) ops: Verdict<Vec<Op>>,
 }
 
-/// An op: how it would leave its row, and on which condition.
+/// An op: what it would do with which row, and on which condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Op {
-    pub(crate) effect: Effect,
+    pub(crate) table: Arc<str>,
+    pub(crate) key: Arc<str>,
+    pub(crate) action: Action,
     pub(crate) if_version: Option<u64>,
+}
+
+/// What an op would do with its row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Set(Json),
+    Delete,
+    Patch(Box<Patch>),
 }
 
 /// Boxed: a rejection is rare, and larger than what is usual.
@@ -81,11 +92,11 @@ pub(crate) fn reject<T>(def: &ErrorDef, at: Option<String>, message: &str) -> Ve
 }
 
 impl Push {
-    fn of(push: syncline_schemas::Push, limits: &Limits) -> Push {
+    fn of(push: syncline_schemas::Push, limits: &Limits, capabilities: &[String]) -> Push {
         let mutations = push.mutations.into_iter().map(|mutation| Mutation {
             seq: mutation.seq,
             op_id: mutation.op_id.into(),
-            ops: read_ops(&mutation.ops, limits),
+            ops: read_ops(&mutation.ops, limits, capabilities),
         });
         Push {
             epoch: push.epoch,
@@ -96,7 +107,7 @@ impl Push {
 }
 
 /// Reads all ops; the first that is at fault, alone or against an earlier one, gives the code.
-fn read_ops(ops: &[Json], limits: &Limits) -> Verdict<Vec<Op>> {
+fn read_ops(ops: &[Json], limits: &Limits, capabilities: &[String]) -> Verdict<Vec<Op>> {
     if ops.is_empty() {
         return reject(&errors::NO_OPS, None, "a mutation needs ops");
     }
@@ -111,7 +122,7 @@ fn read_ops(ops: &[Json], limits: &Limits) -> Verdict<Vec<Op>> {
     let mut read = Vec::with_capacity(ops.len());
     let mut fault = None;
     for (index, op) in ops.iter().enumerate() {
-        match read_op(op, limits) {
+        match read_op(op, limits, capabilities) {
             Ok(op) => read.push(op),
             Err((def, at, message)) => {
                 fault = Some((def, format!("/ops/{index}{at}"), message));
@@ -130,8 +141,10 @@ fn read_ops(ops: &[Json], limits: &Limits) -> Verdict<Vec<Op>> {
 /// A code, where in the op, and why.
 type OpFault = (&'static ErrorDef, String, String);
 
-fn read_op(op: &Json, limits: &Limits) -> Result<Op, OpFault> {
-    let op = syncline_schemas::Op::decode(op).map_err(|error| {
+fn read_op(op: &Json, limits: &Limits, capabilities: &[String]) -> Result<Op, OpFault> {
+    let read = syncline_schemas::Op::decode(op);
+    check_offered(op, &read, capabilities)?;
+    let op = read.map_err(|error| {
         let def = match error {
             OpError::UnknownOp { .. } => &errors::UNKNOWN_OP,
             OpError::Invalid { .. } => &errors::INVALID_OP,
@@ -139,19 +152,44 @@ fn read_op(op: &Json, limits: &Limits) -> Result<Op, OpFault> {
         (def, error.at().to_owned(), error.reason().to_owned())
     })?;
     check_names(op.table(), op.key(), limits)?;
-    let if_version = op.if_version();
-    let (table, key, value) = match op {
-        syncline_schemas::Op::Set(set) => {
-            (set.table, set.key, Some(read_value(set.value, limits)?))
+    let (table, key, if_version) = (op.table().into(), op.key().into(), op.if_version());
+    let action = match op {
+        syncline_schemas::Op::Set(set) => Action::Set(read_value(set.value, limits)?),
+        syncline_schemas::Op::Delete(_) => Action::Delete,
+        syncline_schemas::Op::Patch(patch) => Action::Patch(Box::new(read_patch(patch)?)),
+    };
+    Ok(Op {
+        table,
+        key,
+        action,
+        if_version,
+    })
+}
+
+/// An op of a capability that is not offered is unknown here, whatever else is wrong with it (FLD-NOT-OFFERED).
+fn check_offered(
+    op: &Json,
+    read: &Result<syncline_schemas::Op, OpError>,
+    capabilities: &[String],
+) -> Result<(), OpFault> {
+    let name = match read {
+        Ok(syncline_schemas::Op::Set(_) | syncline_schemas::Op::Delete(_)) => return Ok(()),
+        Ok(op) => op.op().to_owned(),
+        Err(OpError::UnknownOp { .. }) => return Ok(()),
+        Err(OpError::Invalid { .. }) => {
+            let op = op.to_value().unwrap_or_default();
+            op["op"].as_str().unwrap_or_default().to_owned()
         }
-        syncline_schemas::Op::Delete(delete) => (delete.table, delete.key, None),
     };
-    let effect = Effect {
-        table: table.into(),
-        key: key.into(),
-        value,
+    let needed = match name.as_str() {
+        "patch" => FIELDS,
+        _ => return Ok(()),
     };
-    Ok(Op { effect, if_version })
+    if capabilities.iter().any(|name| name == needed) {
+        return Ok(());
+    }
+    let message = format!("{name:?} needs the capability {needed}, which is not offered here");
+    Err((&errors::UNKNOWN_OP, "/op".to_owned(), message))
 }
 
 fn check_names(table: &str, key: &str, limits: &Limits) -> Result<(), OpFault> {
@@ -174,7 +212,7 @@ fn check_names(table: &str, key: &str, limits: &Limits) -> Result<(), OpFault> {
     Ok(())
 }
 
-/// The value to be set, on one line: a log may keep a record a line. Line breaks stand only between a value's tokens.
+/// The value to be set.
 fn read_value(value: Json, limits: &Limits) -> Result<Json, OpFault> {
     let text = value.get();
     let (bytes, most) = (text.len() as u64, limits.value_bytes_max);
@@ -182,11 +220,35 @@ fn read_value(value: Json, limits: &Limits) -> Result<Json, OpFault> {
         let message = format!("{bytes} bytes, limits.valueBytesMax is {most}");
         return Err((&errors::LIMIT_EXCEEDED, "/value".to_owned(), message));
     }
+    Ok(one_line(value))
+}
+
+/// The value on one line: a log may keep a record a line. Line breaks stand only between a value's tokens.
+fn one_line(value: Json) -> Json {
+    let text = value.get();
     if !text.bytes().any(|byte| matches!(byte, b'\n' | b'\r')) {
-        return Ok(value);
+        return value;
     }
     let one_line = Json::parse(&text.replace(['\n', '\r'], " "));
-    Ok(one_line.unwrap_or(value))
+    one_line.unwrap_or(value)
+}
+
+/// A patch that names some field, and none twice (FLD-INVALID).
+fn read_patch(mut patch: Patch) -> Result<Patch, OpFault> {
+    let fields = patch.fields.take().unwrap_or_default();
+    let remove = patch.remove.as_deref().unwrap_or_default();
+    if fields.is_empty() && remove.is_empty() {
+        let message = "a patch needs a field to set or to remove".to_owned();
+        return Err((&errors::INVALID_OP, String::new(), message));
+    }
+    let mut named: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
+    if let Some(index) = remove.iter().position(|name| !named.insert(name)) {
+        let message = "the patch names this field before".to_owned();
+        return Err((&errors::INVALID_OP, format!("/remove/{index}"), message));
+    }
+    let one_line = |(name, value): (String, Json)| (name, one_line(value));
+    patch.fields = Some(fields.into_iter().map(one_line).collect());
+    Ok(patch)
 }
 
 fn check_duplicates(ops: &[Op]) -> Verdict<()> {
@@ -194,10 +256,7 @@ fn check_duplicates(ops: &[Op]) -> Verdict<()> {
         return Ok(());
     }
     let mut rows = HashSet::with_capacity(ops.len());
-    match ops
-        .iter()
-        .position(|op| !rows.insert((&op.effect.table, &op.effect.key)))
-    {
+    match ops.iter().position(|op| !rows.insert((&op.table, &op.key))) {
         None => Ok(()),
         Some(index) => reject(
             &errors::DUPLICATE_ROW,

@@ -69,6 +69,11 @@ fn digests() {
 }
 
 #[test]
+fn fields() {
+    check("fields.txt");
+}
+
+#[test]
 fn truncation() {
     check("truncation.txt");
 }

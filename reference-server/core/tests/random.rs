@@ -4,7 +4,7 @@
 mod support;
 
 use proptest::prelude::*;
-use support::plan::{Action, CursorPlan, OpPlan};
+use support::plan::{Action, CursorPlan, OpPlan, What};
 use support::world::World;
 use syncline_schemas::Limits;
 use syncline_server_core::{Config, Retention};
@@ -13,13 +13,18 @@ fn ops() -> impl Strategy<Value = Vec<OpPlan>> {
     let op = (
         0..3usize,
         0..4usize,
-        prop::bool::weighted(0.3),
+        prop_oneof![
+            3 => Just(What::SetObject),
+            1 => Just(What::SetWord),
+            3 => Just(What::Delete),
+            3 => any::<u8>().prop_map(What::Patch),
+        ],
         prop::option::weighted(0.3, 0..8u64),
     );
-    let op = op.prop_map(|(table, key, delete, if_version)| OpPlan {
+    let op = op.prop_map(|(table, key, what, if_version)| OpPlan {
         table,
         key,
-        delete,
+        what,
         if_version,
     });
     prop::collection::vec(op, 0..4)

@@ -364,6 +364,18 @@ pub const VERSION_CONFLICT: ErrorDef = ErrorDef {
     summary: "An `ifVersion` did not hold.",
 };
 
+/// A patch of a row whose value is no object. Capability: fields.
+pub const NOT_AN_OBJECT: ErrorDef = ErrorDef {
+    code: "not_an_object",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Nobody,
+    members: &["at"],
+    summary: "A patch of a row whose value is no object. Capability: fields.",
+};
+
 /// The server stops or restarts.
 pub const SHUTDOWN: ErrorDef = ErrorDef {
     code: "shutdown",
@@ -456,6 +468,7 @@ pub const ALL: &[&ErrorDef] = &[
     &DUPLICATE_ROW,
     &LIMIT_EXCEEDED,
     &VERSION_CONFLICT,
+    &NOT_AN_OBJECT,
     &SHUTDOWN,
     &SESSION_REPLACED,
     &SLOW_CONSUMER,

@@ -81,8 +81,9 @@ fn op(catalog: &Catalog) -> String {
     let mut writer = Writer::new(catalog);
     writer.out = head("One operation of a mutation: `op.json`.")
         + UNION_USES
-        + "use crate::Json;
-        use crate::forms::{Any, Integer, Text, optional, required};\n\n";
+        + "use std::collections::BTreeMap;
+        use crate::Json;
+        use crate::forms::{Any, Integer, List, Table, Text, optional, required};\n\n";
     writer.define(&catalog.op);
     writer.out
 }

@@ -85,6 +85,8 @@ impl Server {
             Some("no_ops")
         } else if ops.iter().any(|op| !self.holds(client_id, op)) {
             Some("version_conflict")
+        } else if ops.iter().any(|op| !self.has_fields(op)) {
+            Some("not_an_object")
         } else {
             None
         };
@@ -137,6 +139,17 @@ impl Server {
         }
     }
 
+    /// Whether what is to be patched can be.
+    fn has_fields(&self, op: &Op) -> bool {
+        let row = (op.table().to_owned(), op.key().to_owned());
+        let value = self
+            .history
+            .rows
+            .get(&row)
+            .and_then(|row| row.value.as_ref());
+        !matches!(op, Op::Patch(_)) || value.is_none_or(Json::is_object)
+    }
+
     fn apply(&mut self, client_id: &str, op: &Op, version: u64) -> Option<Change> {
         let (table, key) = (op.table().to_owned(), op.key().to_owned());
         let row = self
@@ -149,24 +162,23 @@ impl Server {
             row.others = row.version;
         }
         (row.writer, row.version) = (client_id.to_owned(), version);
-        match op {
-            Op::Set(op) => {
-                row.value = Some(op.value.clone());
-                Some(Change::Set(SetChange {
-                    table,
-                    key,
-                    version,
-                    value: op.value.clone(),
-                }))
-            }
-            Op::Delete(_) => {
-                row.value = None;
-                existed.then_some(Change::Delete(DeleteChange {
-                    table,
-                    key,
-                    version,
-                }))
-            }
+        row.value = match op {
+            Op::Set(op) => Some(op.value.clone()),
+            Op::Delete(_) => None,
+            Op::Patch(patch) => patch.applied_to(row.value.as_ref()),
+        };
+        match row.value.clone() {
+            Some(value) => Some(Change::Set(SetChange {
+                table,
+                key,
+                version,
+                value,
+            })),
+            None => existed.then_some(Change::Delete(DeleteChange {
+                table,
+                key,
+                version,
+            })),
         }
     }
 }

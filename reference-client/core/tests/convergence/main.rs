@@ -14,6 +14,8 @@ use world::{Step, World, Write};
 fn write() -> impl Strategy<Value = Write> {
     prop_oneof![
         4 => Just(Write::Set),
+        2 => Just(Write::SetFields),
+        3 => Just(Write::Patch),
         2 => Just(Write::Delete),
         2 => Just(Write::SetIf),
         2 => Just(Write::Many),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use syncline_client_core::{
     Decision, Entry, Env, Event, Replica, StoreChange, StoredState, Tables, Wish, least_limits,
 };
-use syncline_schemas::{DeleteOp, Json, Limits, Op, SetOp};
+use syncline_schemas::{DeleteOp, Json, Limits, Op, Patch, SetOp};
 
 use crate::server::{History, Server};
 
@@ -46,6 +46,9 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Write {
     Set,
+    /// An object.
+    SetFields,
+    Patch,
     Delete,
     /// If the row is as the replica knows it.
     SetIf,
@@ -194,6 +197,25 @@ impl World {
         let value = self.written.to_string();
         match write {
             Write::Set => vec![set(table, &key, &value, None)],
+            Write::SetFields => {
+                vec![set(table, &key, &format!(r#"{{"a":{value},"b":0}}"#), None)]
+            }
+            Write::Patch => {
+                let names = ["a", "b", "c"];
+                let (name, gone) = (
+                    names[self.written as usize % 3],
+                    names[self.written as usize % 2],
+                );
+                let fields = [(name.to_owned(), Json::parse(&value).unwrap())];
+                let remove = (gone != name).then(|| vec![gone.to_owned()]);
+                vec![Op::Patch(Patch {
+                    table: table.into(),
+                    key,
+                    fields: Some(fields.into()),
+                    remove,
+                    if_version: None,
+                })]
+            }
             Write::Delete => vec![Op::Delete(DeleteOp {
                 table: table.into(),
                 key,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use syncline_client_core::{Env, Event, Replica, StoredState, Wish, least_limits};
-use syncline_schemas::{DeleteOp, Json, Limits, Op, SetOp};
+use syncline_schemas::{DeleteOp, Json, Limits, Op, Patch, SetOp};
 
 pub(crate) struct Driver {
     pub(crate) replica: Replica,
@@ -251,6 +251,16 @@ pub(crate) fn set_if(table: &str, key: &str, value: &str, if_version: Option<u64
         key: key.into(),
         value: Json::parse(value).unwrap(),
         if_version,
+    })
+}
+
+pub(crate) fn patch(table: &str, key: &str, fields: &str, remove: &[&str]) -> Op {
+    Op::Patch(Patch {
+        table: table.into(),
+        key: key.into(),
+        fields: Some(serde_json::from_str(fields).unwrap()),
+        remove: Some(remove.iter().map(ToString::to_string).collect()),
+        if_version: None,
     })
 }
 

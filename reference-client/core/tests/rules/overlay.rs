@@ -3,7 +3,7 @@
 use syncline_client_core::{Event, Origin, RowChange};
 use syncline_schemas::Json;
 
-use crate::driver::{Driver, Knows, applied, change, delete, gone, set};
+use crate::driver::{Driver, Knows, applied, change, delete, gone, patch, rejected, set};
 
 fn rows(driver: &mut Driver) -> Vec<(Origin, Vec<RowChange>)> {
     let rows = |event| match event {
@@ -159,4 +159,57 @@ fn an_unsubscribed_shape_is_forgotten() {
     assert!(driver.replica.stored().outbox.is_empty() && driver.replica.stored().base.is_empty());
     while driver.replica.poll_store().is_some() {}
     assert_eq!(driver.sent().last().unwrap()["type"], "unsubscribe");
+}
+
+/// FLD-OVERLAY: a patch stands over whatever lies below it, and what lies below changes.
+#[test]
+fn patches_let_the_other_fields_through() {
+    let mut driver = Driver::new();
+    driver.online(0);
+    driver.update("ab", 0, 1, &[change("a", "x", 1, r#"{"p":0,"q":0}"#)]);
+    let first = driver.mutate(vec![patch("a", "x", r#"{"p":1}"#, &[])]);
+    let second = driver.mutate(vec![patch("a", "x", r#"{"r":2}"#, &["p"])]);
+    assert_eq!(driver.view("a", "x"), Some(r#"{"q":0,"r":2}"#));
+    rows(&mut driver);
+    driver.update("ab", 1, 2, &[change("a", "x", 2, r#"{"p":0,"q":7}"#)]);
+    let seen = row("a", "x", Some(r#"{"q":7,"r":2}"#));
+    assert_eq!(rows(&mut driver), [(Origin::Server, vec![seen])]);
+    driver.ack(
+        None,
+        &[
+            applied(1, &first, 3),
+            rejected(2, &second, 4, "version_conflict"),
+        ],
+    );
+    assert_eq!(driver.view("a", "x"), Some(r#"{"p":1,"q":7}"#));
+    driver.update("ab", 2, 4, &[gone("a", "x", 3)]);
+    assert_eq!(driver.view("a", "x"), None);
+}
+
+/// FLD-OVERLAY: over no row, over a delete, over what is no object; and the same after a restart.
+#[test]
+fn patches_stand_over_anything() {
+    let mut driver = Driver::new();
+    driver.online(0);
+    driver.update(
+        "ab",
+        0,
+        1,
+        &[
+            change("a", "x", 1, "[1]"),
+            change("a", "y", 1, r#"{"p":0}"#),
+        ],
+    );
+    driver.mutate(vec![
+        patch("a", "x", r#"{"p":1}"#, &[]),
+        delete("a", "y"),
+        patch("a", "z", "{}", &["p"]),
+    ]);
+    driver.mutate(vec![patch("a", "y", r#"{"q":1}"#, &[])]);
+    let views =
+        |driver: &Driver| ["x", "y", "z"].map(|key| driver.view("a", key).map(ToOwned::to_owned));
+    let expected = [r#"{"p":1}"#, r#"{"q":1}"#, "{}"].map(|value| Some(value.to_owned()));
+    assert_eq!(views(&driver), expected);
+    let driver = Driver::on(driver.stored.clone());
+    assert_eq!(views(&driver), expected);
 }

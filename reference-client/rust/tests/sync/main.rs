@@ -4,6 +4,7 @@
 mod connection;
 mod convergence;
 mod digests;
+mod fields;
 mod identity;
 mod misuse;
 mod support;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Map, Value};
 use syncline_schemas::{Json, Mutation, Op};
 use syncline_server_core::{Decided, Decision, Event, Record};
 
@@ -83,16 +84,19 @@ fn check_decision(log: &[Record], version: u64, decided: &Decided, mutation: &Mu
                 failed.is_none(),
                 "v{version} was applied, but {failed:?} does not hold"
             );
-            let changing = ops.iter().filter(|op| {
-                matches!(op, Op::Set(_))
-                    || before.contains_key(&(op.table().to_owned(), op.key().to_owned()))
-            });
-            let expected: Vec<_> = changing
-                .map(|op| (op.table(), op.key(), value_of(op)))
-                .collect();
-            let effects = effects
+            let changing = ops
                 .iter()
-                .map(|effect| (&*effect.table, &*effect.key, effect.value.clone()));
+                .filter(|op| !matches!(op, Op::Delete(_)) || held(&before, op).is_some());
+            let expected: Vec<_> = changing
+                .map(|op| (op.table(), op.key(), value_of(op, held(&before, op))))
+                .collect();
+            let effects = effects.iter().map(|effect| {
+                (
+                    &*effect.table,
+                    &*effect.key,
+                    effect.value.as_ref().map(tree),
+                )
+            });
             assert_eq!(effects.collect::<Vec<_>>(), expected, "v{version}");
         }
         Decision::Rejected(rejection) if &*rejection.code == "version_conflict" => {
@@ -101,17 +105,44 @@ fn check_decision(log: &[Record], version: u64, decided: &Decided, mutation: &Mu
                 "v{version} was rejected, but holds"
             );
         }
+        Decision::Rejected(rejection) if &*rejection.code == "not_an_object" => {
+            let fieldless = |op: &Op| {
+                matches!(op, Op::Patch(_)) && held(&before, op).is_some_and(|row| !row.is_object())
+            };
+            assert!(
+                ops.iter().any(fieldless),
+                "v{version} was rejected, but has fields"
+            );
+        }
         Decision::Rejected(rejection) => {
             assert_eq!((&*rejection.code, ops.len()), ("no_ops", 0), "v{version}")
         }
     }
 }
 
-fn value_of(op: &Op) -> Option<Json> {
+fn held<'a>(rows: &'a Rows, op: &Op) -> Option<&'a Json> {
+    let row = rows.get(&(op.table().to_owned(), op.key().to_owned()));
+    row.map(|(_, value)| value)
+}
+
+/// What an op makes of its row.
+fn value_of(op: &Op, held: Option<&Json>) -> Option<Value> {
     match op {
-        Op::Set(set) => Some(set.value.clone()),
+        Op::Set(set) => Some(tree(&set.value)),
         Op::Delete(_) => None,
+        Op::Patch(patch) => {
+            let mut value = held.map_or_else(|| Value::Object(Map::new()), tree);
+            let fields = value.as_object_mut().expect("what is patched is an object");
+            fields.retain(|name, _| !patch.remove.iter().flatten().any(|gone| gone == name));
+            let set = patch.fields.iter().flatten();
+            fields.extend(set.map(|(name, value)| (name.clone(), tree(value))));
+            Some(value)
+        }
     }
+}
+
+fn tree(value: &Json) -> Value {
+    value.to_value().expect("a checked value")
 }
 
 /// `ifVersion` by the whole history of the row.

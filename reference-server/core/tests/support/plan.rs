@@ -71,9 +71,19 @@ pub(crate) enum Action {
 pub(crate) struct OpPlan {
     pub(crate) table: usize,
     pub(crate) key: usize,
-    pub(crate) delete: bool,
+    pub(crate) what: What,
     /// `Some(n)`: n versions before the head; beyond it, 0.
     pub(crate) if_version: Option<u64>,
+}
+
+/// What an op does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What {
+    SetWord,
+    SetObject,
+    Delete,
+    /// Sets a field, and takes another out.
+    Patch(u8),
 }
 
 #[derive(Clone, Debug)]

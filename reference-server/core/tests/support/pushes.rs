@@ -5,7 +5,7 @@ use syncline_server_core::{Input, Record, SessionKey, read_frame};
 
 use super::EPOCH;
 use super::log;
-use super::plan::OpPlan;
+use super::plan::{OpPlan, What};
 use super::world::{CLIENTS, TABLES, World};
 
 impl World {
@@ -38,11 +38,9 @@ impl World {
             if named.contains(&(table, key.clone())) {
                 continue;
             }
-            let mut op = serde_json::json!({"op": "delete", "table": table, "key": key});
-            if !plan.delete {
-                op["op"] = "set".into();
-                op["value"] = self.made.into();
-            }
+            let mut op = self.op(plan.what);
+            op["table"] = table.into();
+            op["key"] = key.clone().into();
             if let Some(behind) = plan.if_version {
                 op["ifVersion"] = head.saturating_sub(behind).into();
             }
@@ -54,6 +52,21 @@ impl World {
             op_id: format!("op{}", self.made),
             ops,
             age_ms: None,
+        }
+    }
+
+    fn op(&self, what: What) -> serde_json::Value {
+        let made = self.made;
+        match what {
+            What::SetWord => serde_json::json!({"op": "set", "value": made}),
+            What::SetObject => serde_json::json!({"op": "set", "value": {"a": made, "b": 0}}),
+            What::Delete => serde_json::json!({"op": "delete"}),
+            What::Patch(field) => {
+                let names = ["a", "b", "c"];
+                let (set, gone) = (names[usize::from(field % 3)], names[usize::from(field % 2)]);
+                let remove: Vec<&str> = [gone].into_iter().filter(|gone| *gone != set).collect();
+                serde_json::json!({"op": "patch", "fields": {set: made}, "remove": remove})
+            }
         }
     }
 
@@ -213,7 +226,12 @@ impl World {
         other.enqueue(Input::Frame {
             session,
             re: 2,
-            request: read_frame(&push.encode(), self.node.limits(), &[]).expect("valid"),
+            request: read_frame(
+                &push.encode(),
+                self.node.limits(),
+                &self.node.config.capabilities,
+            )
+            .expect("valid"),
         });
         other.decide(self.node.now_ms).to_vec()
     }

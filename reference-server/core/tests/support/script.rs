@@ -125,8 +125,9 @@ fn config(settings: &Value) -> Config {
     };
     config.retention.versions_max = number("versionsMax").unwrap_or(config.retention.versions_max);
     config.retention.age_ms_max = number("ageMsMax").unwrap_or(config.retention.age_ms_max);
-    if settings["capabilities"].is_array() {
-        config.capabilities.clear();
+    if let Some(offered) = settings["capabilities"].as_array() {
+        let names = offered.iter().filter_map(|name| name.as_str());
+        config.capabilities = names.map(ToOwned::to_owned).collect();
     }
     config.part_bytes = number("partBytes").map_or(config.part_bytes, |bytes| bytes as usize);
     config

@@ -8,7 +8,7 @@ use syncline_schemas::{
 use syncline_server_core::{Config, Engine, Input, Output, Record, SessionKey};
 
 use super::log::{self, Pushed};
-use super::plan::{Action, CursorPlan, OpPlan};
+use super::plan::{Action, CursorPlan, OpPlan, What};
 use super::witness::Witness;
 use super::{EPOCH, Node};
 
@@ -46,7 +46,7 @@ impl World {
         let row = |number: usize| OpPlan {
             table: number % 3,
             key: number / 3,
-            delete: false,
+            what: What::SetObject,
             if_version: None,
         };
         let mutations: Vec<_> = (0..12).map(|number| vec![row(number)]).collect();
