@@ -50,7 +50,7 @@ pub fn read_frame(
                 ..error(&errors::INVALID_MESSAGE, message)
             })
         }
-        _ => Ok(Request::of(message, limits)),
+        _ => Ok(Request::of(message, limits, capabilities)),
     }
 }
 
@@ -128,7 +128,7 @@ impl Engine {
             results: known.map_or_else(Vec::new, |known| known.outcomes_above(acked)),
             session: name.to_owned(),
             capabilities: self.config.capabilities.clone(),
-            limits: self.config.limits.clone(),
+            limits: self.config.announced(),
             server_time: now_ms,
             server: self.config.server.clone(),
         };

@@ -9,6 +9,7 @@ use syncline_schemas::{Limits, errors};
 
 use crate::record::{Decision, Effect};
 use crate::request::{Op, Verdict, reject};
+use crate::sequences::{self, Raised};
 use crate::state::{State, row_bytes};
 use crate::table::Row;
 
@@ -30,9 +31,14 @@ pub(crate) fn decide(
 
 fn check_versions(state: &State, client: &str, ops: &[Op]) -> Verdict<()> {
     for (index, op) in ops.iter().enumerate() {
-        let (effect, Some(expected)) = (&op.effect, op.if_version) else {
+        let Op::Row {
+            effect,
+            if_version: Some(expected),
+        } = op
+        else {
             continue;
         };
+        let expected = *expected;
         if !Row::is_at(state.row(&effect.table, &effect.key), expected, client) {
             let message = "the row is not at this version";
             return reject(
@@ -50,7 +56,11 @@ fn take_effect(state: &State, limits: &Limits, ops: &[Op]) -> Verdict<Decision> 
     let mut effects = Vec::with_capacity(ops.len());
     let mut untouched = BTreeSet::new();
     let (mut grows, mut shrinks) = (0, 0);
-    for Op { effect, .. } in ops {
+    let Raised { raises, told } = sequences::decide(&state.sequences, limits, ops)?;
+    for op in ops {
+        let Op::Row { effect, .. } = op else {
+            continue;
+        };
         let table = state.tables.get(&effect.table);
         let known = table.and_then(|table| table.row(&effect.key));
         if effect.value.is_none() && known.is_none_or(|(_, row)| row.value.is_none()) {
@@ -72,5 +82,7 @@ fn take_effect(state: &State, limits: &Limits, ops: &[Op]) -> Verdict<Decision> 
     Ok(Decision::Applied {
         effects,
         untouched: untouched.into_iter().collect(),
+        raises,
+        told,
     })
 }

@@ -12,6 +12,7 @@ use syncline_schemas::{
     ClientMessage, Digest, Hello, Json, Limits, OpError, Ping, Subscribe, Unsubscribe,
 };
 
+use crate::config::SEQUENCES;
 use crate::names::{self, NameFault};
 use crate::record::{Effect, Rejection};
 
@@ -33,12 +34,14 @@ pub enum Request {
 }
 
 impl Request {
-    pub(crate) fn of(message: ClientMessage, limits: &Limits) -> Request {
+    pub(crate) fn of(message: ClientMessage, limits: &Limits, capabilities: &[String]) -> Request {
         match message {
             ClientMessage::Hello(hello) => Request::Hello(hello),
             ClientMessage::Subscribe(subscribe) => Request::Subscribe(subscribe),
             ClientMessage::Unsubscribe(unsubscribe) => Request::Unsubscribe(unsubscribe),
-            ClientMessage::Push(push) => Request::Push(Push::of(push, limits)),
+            ClientMessage::Push(push) => {
+                Request::Push(Push::of(push, limits, ops_known(capabilities)))
+            }
             ClientMessage::Ping(ping) => Request::Ping(ping),
             ClientMessage::Digest(digest) => Request::Digest(digest),
         }
@@ -62,11 +65,44 @@ pub(crate) struct Mutation {
     pub(crate) ops: Verdict<Vec<Op>>,
 }
 
-/// An op: how it would leave its row, and on which condition.
+/// An op.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Op {
-    pub(crate) effect: Effect,
-    pub(crate) if_version: Option<u64>,
+pub(crate) enum Op {
+    /// How it would leave its row, and on which condition.
+    Row {
+        effect: Effect,
+        if_version: Option<u64>,
+    },
+    /// What it asks of a sequence.
+    Sequence(SequenceOp),
+}
+
+/// What an op asks of a sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SequenceOp {
+    pub(crate) sequence: Arc<str>,
+    pub(crate) ask: SequenceAsk,
+}
+
+/// What can be asked of a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SequenceAsk {
+    /// So many ids.
+    Allocate(u64),
+    /// That it goes on above a value.
+    Observe(u64),
+}
+
+/// The ops of the core.
+const CORE_OPS: &[&str] = &["set", "delete"];
+
+/// The names of the ops that are known with these capabilities (PUSH-UNKNOWN-OP, SEQN-NOT-OFFERED).
+fn ops_known(capabilities: &[String]) -> &'static [&'static str] {
+    if capabilities.iter().any(|name| name == SEQUENCES) {
+        syncline_schemas::Op::TAGS
+    } else {
+        CORE_OPS
+    }
 }
 
 /// Boxed: a rejection is rare, and larger than what is usual.
@@ -81,11 +117,11 @@ pub(crate) fn reject<T>(def: &ErrorDef, at: Option<String>, message: &str) -> Ve
 }
 
 impl Push {
-    fn of(push: syncline_schemas::Push, limits: &Limits) -> Push {
+    fn of(push: syncline_schemas::Push, limits: &Limits, known: &[&str]) -> Push {
         let mutations = push.mutations.into_iter().map(|mutation| Mutation {
             seq: mutation.seq,
             op_id: mutation.op_id.into(),
-            ops: read_ops(&mutation.ops, limits),
+            ops: read_ops(&mutation.ops, limits, known),
         });
         Push {
             epoch: push.epoch,
@@ -96,7 +132,7 @@ impl Push {
 }
 
 /// Reads all ops; the first that is at fault, alone or against an earlier one, gives the code.
-fn read_ops(ops: &[Json], limits: &Limits) -> Verdict<Vec<Op>> {
+fn read_ops(ops: &[Json], limits: &Limits, known: &[&str]) -> Verdict<Vec<Op>> {
     if ops.is_empty() {
         return reject(&errors::NO_OPS, None, "a mutation needs ops");
     }
@@ -111,7 +147,7 @@ fn read_ops(ops: &[Json], limits: &Limits) -> Verdict<Vec<Op>> {
     let mut read = Vec::with_capacity(ops.len());
     let mut fault = None;
     for (index, op) in ops.iter().enumerate() {
-        match read_op(op, limits) {
+        match read_op(op, limits, known) {
             Ok(op) => read.push(op),
             Err((def, at, message)) => {
                 fault = Some((def, format!("/ops/{index}{at}"), message));
@@ -120,7 +156,7 @@ fn read_ops(ops: &[Json], limits: &Limits) -> Verdict<Vec<Op>> {
         }
     }
     // The fault stands behind all that was read.
-    check_duplicates(&read)?;
+    check_duplicates(&read, limits)?;
     match fault {
         None => Ok(read),
         Some((def, at, message)) => reject(def, Some(at), &message),
@@ -130,36 +166,76 @@ fn read_ops(ops: &[Json], limits: &Limits) -> Verdict<Vec<Op>> {
 /// A code, where in the op, and why.
 type OpFault = (&'static ErrorDef, String, String);
 
-fn read_op(op: &Json, limits: &Limits) -> Result<Op, OpFault> {
-    let op = syncline_schemas::Op::decode(op).map_err(|error| {
+fn read_op(op: &Json, limits: &Limits, known: &[&str]) -> Result<Op, OpFault> {
+    use syncline_schemas::Op as Read;
+    let op = Read::decode_among(op, known).map_err(|error| {
         let def = match error {
             OpError::UnknownOp { .. } => &errors::UNKNOWN_OP,
             OpError::Invalid { .. } => &errors::INVALID_OP,
         };
         (def, error.at().to_owned(), error.reason().to_owned())
     })?;
-    check_names(op.table(), op.key(), limits)?;
-    let if_version = op.if_version();
-    let (table, key, value) = match op {
-        syncline_schemas::Op::Set(set) => {
-            (set.table, set.key, Some(read_value(set.value, limits)?))
+    match op {
+        Read::Set(set) => {
+            check_names(&set.table, &set.key, limits)?;
+            let value = Some(read_value(set.value, limits)?);
+            Ok(row_op(set.table, set.key, value, set.if_version))
         }
-        syncline_schemas::Op::Delete(delete) => (delete.table, delete.key, None),
-    };
+        Read::Delete(delete) => {
+            check_names(&delete.table, &delete.key, limits)?;
+            Ok(row_op(delete.table, delete.key, None, delete.if_version))
+        }
+        Read::Allocate(allocate) => {
+            check_sequence(&allocate.sequence, limits)?;
+            check_count(allocate.count, limits)?;
+            Ok(sequence_op(
+                allocate.sequence,
+                SequenceAsk::Allocate(allocate.count),
+            ))
+        }
+        Read::Observe(observe) => {
+            check_sequence(&observe.sequence, limits)?;
+            Ok(sequence_op(
+                observe.sequence,
+                SequenceAsk::Observe(observe.value),
+            ))
+        }
+    }
+}
+
+fn row_op(table: String, key: String, value: Option<Json>, if_version: Option<u64>) -> Op {
     let effect = Effect {
         table: table.into(),
         key: key.into(),
         value,
     };
-    Ok(Op { effect, if_version })
+    Op::Row { effect, if_version }
+}
+
+fn sequence_op(sequence: String, ask: SequenceAsk) -> Op {
+    Op::Sequence(SequenceOp {
+        sequence: sequence.into(),
+        ask,
+    })
 }
 
 fn check_names(table: &str, key: &str, limits: &Limits) -> Result<(), OpFault> {
-    let faults = [
+    check_each([
         ("/table", names::check_table(table, limits), "tableBytesMax"),
         ("/key", names::check_key(key, limits), "keyBytesMax"),
-    ];
-    // What no server allows comes before what this one finds too long.
+    ])
+}
+
+/// A sequence is named as a table is (SEQN-NAME).
+fn check_sequence(name: &str, limits: &Limits) -> Result<(), OpFault> {
+    let checked = names::check_sequence(name, limits);
+    check_each([("/sequence", checked, "tableBytesMax")])
+}
+
+/// What no server allows comes before what this one finds too long.
+fn check_each<const N: usize>(
+    faults: [(&str, Result<(), NameFault>, &str); N],
+) -> Result<(), OpFault> {
     for (at, checked, _) in faults {
         if let Err(NameFault::Forbidden(why)) = checked {
             return Err((&errors::INVALID_OP, at.to_owned(), why.to_owned()));
@@ -170,6 +246,15 @@ fn check_names(table: &str, key: &str, limits: &Limits) -> Result<(), OpFault> {
             let message = format!("longer than limits.{limit}");
             return Err((&errors::LIMIT_EXCEEDED, at.to_owned(), message));
         }
+    }
+    Ok(())
+}
+
+fn check_count(count: u64, limits: &Limits) -> Result<(), OpFault> {
+    let most = limits.allocate_max.unwrap_or(0);
+    if count > most {
+        let message = format!("limits.allocateMax is {most}");
+        return Err((&errors::LIMIT_EXCEEDED, "/count".to_owned(), message));
     }
     Ok(())
 }
@@ -189,20 +274,34 @@ fn read_value(value: Json, limits: &Limits) -> Result<Json, OpFault> {
     Ok(one_line.unwrap_or(value))
 }
 
-fn check_duplicates(ops: &[Op]) -> Verdict<()> {
+/// What an op may not be for the ops before it: no row and no sequence twice, not too many sequences.
+fn check_duplicates(ops: &[Op], limits: &Limits) -> Verdict<()> {
     if ops.len() < 2 {
         return Ok(());
     }
     let mut rows = HashSet::with_capacity(ops.len());
-    match ops
-        .iter()
-        .position(|op| !rows.insert((&op.effect.table, &op.effect.key)))
-    {
-        None => Ok(()),
-        Some(index) => reject(
-            &errors::DUPLICATE_ROW,
-            Some(format!("/ops/{index}")),
-            "an earlier op names the same row",
-        ),
+    let mut sequences = HashSet::new();
+    for (index, op) in ops.iter().enumerate() {
+        let at = || Some(format!("/ops/{index}"));
+        match op {
+            Op::Row { effect, .. } => {
+                if !rows.insert((&effect.table, &effect.key)) {
+                    let message = "an earlier op names the same row";
+                    return reject(&errors::DUPLICATE_ROW, at(), message);
+                }
+            }
+            Op::Sequence(op) => {
+                if !sequences.insert(&op.sequence) {
+                    let message = "an earlier op names the same sequence";
+                    return reject(&errors::DUPLICATE_SEQUENCE, at(), message);
+                }
+                let most = limits.mutation_sequences_max.unwrap_or(0);
+                if sequences.len() as u64 > most {
+                    let message = format!("limits.mutationSequencesMax is {most}");
+                    return reject(&errors::LIMIT_EXCEEDED, at(), &message);
+                }
+            }
+        }
     }
+    Ok(())
 }

@@ -69,6 +69,11 @@ fn digests() {
 }
 
 #[test]
+fn sequences() {
+    check("sequences.txt");
+}
+
+#[test]
 fn truncation() {
     check("truncation.txt");
 }

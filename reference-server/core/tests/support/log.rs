@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use syncline_schemas::{Json, Mutation, Op};
+use syncline_schemas::{Json, Limits, Mutation, Op};
 use syncline_server_core::{Decided, Decision, Event, Record};
+
+use super::sequences;
 
 /// The rows of a workspace or a shape, each with its version.
 pub(crate) type Rows = BTreeMap<(String, String), (u64, Json)>;
@@ -36,7 +38,7 @@ pub(crate) fn rows_at(log: &[Record], version: u64) -> Rows {
 
 /// Checks what a log must be, whoever wrote it: versions increase, each client's chain is one chain, and each mutation had the effect
 /// that its ops say.
-pub(crate) fn check(log: &[Record], pushed: &Pushed) {
+pub(crate) fn check(log: &[Record], pushed: &Pushed, limits: &Limits) {
     assert!(
         log.windows(2).all(|pair| pair[0].version < pair[1].version),
         "versions increase"
@@ -60,19 +62,50 @@ pub(crate) fn check(log: &[Record], pushed: &Pushed) {
             follows.contains(&op_id.map(str::to_owned)),
             "{name:?} does not follow {op_id:?}"
         );
-        check_decision(log, version, decided, mutation);
+        check_decision(log, version, decided, &ops_of(mutation));
+        check_sequences(log, version, decided, pushed, limits);
     }
 }
 
 /// What was pushed: each mutation by its client and `opId`, with all that it was ever said to follow.
 pub(crate) type Pushed = BTreeMap<(String, String), (Mutation, BTreeSet<Option<String>>)>;
 
-fn check_decision(log: &[Record], version: u64, decided: &Decided, mutation: &Mutation) {
-    let ops: Vec<Op> = mutation
-        .ops
-        .iter()
-        .map(|op| Op::decode(op).expect("tests push known ops"))
-        .collect();
+/// The ops of a mutation.
+pub(crate) fn ops_of(mutation: &Mutation) -> Vec<Op> {
+    let ops = mutation.ops.iter();
+    ops.map(|op| Op::decode(op).expect("tests push known ops"))
+        .collect()
+}
+
+/// What sequences give, or why they do not, is what the oracle says.
+fn check_sequences(
+    log: &[Record],
+    version: u64,
+    decided: &Decided,
+    pushed: &Pushed,
+    limits: &Limits,
+) {
+    let name = (decided.client.to_string(), decided.op_id.to_string());
+    let ops = ops_of(&pushed[&name].0);
+    let mut next = sequences::before(log, version, pushed);
+    let (large, fault) = (
+        sequences::passes_a_limit(&ops, limits),
+        sequences::fault(&next, &ops, limits),
+    );
+    match &decided.decision {
+        Decision::Applied { told, .. } => {
+            assert_eq!((large, fault), (false, None), "v{version}");
+            assert_eq!(*told, sequences::take(&mut next, &ops), "v{version}");
+        }
+        Decision::Rejected(rejection) => match &*rejection.code {
+            "limit_exceeded" => assert!(large || fault == Some("limit_exceeded"), "v{version}"),
+            "sequence_exhausted" => assert_eq!(fault, Some("sequence_exhausted"), "v{version}"),
+            _ => {}
+        },
+    }
+}
+
+fn check_decision(log: &[Record], version: u64, decided: &Decided, ops: &[Op]) {
     let before = rows_at(log, version - 1);
     let failed = ops
         .iter()
@@ -83,12 +116,12 @@ fn check_decision(log: &[Record], version: u64, decided: &Decided, mutation: &Mu
                 failed.is_none(),
                 "v{version} was applied, but {failed:?} does not hold"
             );
-            let changing = ops.iter().filter(|op| {
-                matches!(op, Op::Set(_))
-                    || before.contains_key(&(op.table().to_owned(), op.key().to_owned()))
+            let rows = ops.iter().filter_map(|op| Some((op.row()?, value_of(op))));
+            let changing = rows.filter(|((table, key), value)| {
+                value.is_some() || before.contains_key(&((*table).to_owned(), (*key).to_owned()))
             });
             let expected: Vec<_> = changing
-                .map(|op| (op.table(), op.key(), value_of(op)))
+                .map(|((table, key), value)| (table, key, value))
                 .collect();
             let effects = effects
                 .iter()
@@ -101,27 +134,28 @@ fn check_decision(log: &[Record], version: u64, decided: &Decided, mutation: &Mu
                 "v{version} was rejected, but holds"
             );
         }
-        Decision::Rejected(rejection) => {
-            assert_eq!((&*rejection.code, ops.len()), ("no_ops", 0), "v{version}")
-        }
+        Decision::Rejected(rejection) => match &*rejection.code {
+            "limit_exceeded" | "sequence_exhausted" => {}
+            code => assert_eq!((code, ops.len()), ("no_ops", 0), "v{version}"),
+        },
     }
 }
 
 fn value_of(op: &Op) -> Option<Json> {
     match op {
         Op::Set(set) => Some(set.value.clone()),
-        Op::Delete(_) => None,
+        Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) => None,
     }
 }
 
 /// `ifVersion` by the whole history of the row.
 fn version_holds(log: &[Record], version: u64, client: &str, op: &Op) -> bool {
-    let Some(expected) = op.if_version() else {
+    let (Some(expected), Some((table, key))) = (op.if_version(), op.row()) else {
         return true;
     };
     let before = outcomes(log).filter(|(at, _)| *at < version);
     let row = rows_at(log, version - 1)
-        .get(&(op.table().to_owned(), op.key().to_owned()))
+        .get(&(table.to_owned(), key.to_owned()))
         .map(|(at, _)| *at);
     let foreign_since = before
         .filter(|(at, decided)| *at > expected && &*decided.client != client)
@@ -131,7 +165,7 @@ fn version_holds(log: &[Record], version: u64, client: &str, op: &Op) -> bool {
             };
             effects
                 .iter()
-                .any(|effect| &*effect.table == op.table() && &*effect.key == op.key())
+                .any(|effect| &*effect.table == table && &*effect.key == key)
         });
     match row {
         None => expected == 0,

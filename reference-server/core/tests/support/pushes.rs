@@ -1,5 +1,6 @@
 //! The writers of a random run: chains that go on, retries, forks, and another node that was first.
 
+use serde_json::{Value, json};
 use syncline_schemas::{ClientMessage, Hello, Json, Mutation, Push};
 use syncline_server_core::{Input, Record, SessionKey, read_frame};
 
@@ -34,26 +35,50 @@ impl World {
         let mut ops: Vec<Json> = Vec::new();
         let mut named = Vec::new();
         for plan in plans {
-            let (table, key) = (TABLES[plan.table % TABLES.len()], format!("k{}", plan.key));
-            if named.contains(&(table, key.clone())) {
-                continue;
+            let (name, op) = self.op(plan, head);
+            if !named.contains(&name) {
+                named.push(name);
+                ops.push(op.into());
             }
-            let mut op = serde_json::json!({"op": "delete", "table": table, "key": key});
-            if !plan.delete {
-                op["op"] = "set".into();
-                op["value"] = self.made.into();
-            }
-            if let Some(behind) = plan.if_version {
-                op["ifVersion"] = head.saturating_sub(behind).into();
-            }
-            named.push((table, key));
-            ops.push(op.into());
         }
         Mutation {
             seq,
             op_id: format!("op{}", self.made),
             ops,
             age_ms: None,
+        }
+    }
+
+    /// An op, and what it names.
+    fn op(&self, plan: &OpPlan, head: u64) -> ((&'static str, String), Value) {
+        match plan {
+            OpPlan::Row {
+                table,
+                key,
+                delete,
+                if_version,
+            } => {
+                let (table, key) = (TABLES[table % TABLES.len()], format!("k{key}"));
+                let mut op = json!({"op": "delete", "table": table, "key": key});
+                if !delete {
+                    op["op"] = "set".into();
+                    op["value"] = self.made.into();
+                }
+                if let Some(behind) = if_version {
+                    op["ifVersion"] = head.saturating_sub(*behind).into();
+                }
+                ((table, key), op)
+            }
+            OpPlan::Allocate { sequence, count } => {
+                let name = format!("s{sequence}");
+                let op = json!({"op": "allocate", "sequence": name, "count": count});
+                (("", name), op)
+            }
+            OpPlan::Observe { sequence, value } => {
+                let name = format!("s{sequence}");
+                let op = json!({"op": "observe", "sequence": name, "value": value});
+                (("", name), op)
+            }
         }
     }
 
@@ -210,10 +235,11 @@ impl World {
             follows,
             mutations: vec![mutation],
         });
+        let offered = &self.node.config.capabilities;
         other.enqueue(Input::Frame {
             session,
             re: 2,
-            request: read_frame(&push.encode(), self.node.limits(), &[]).expect("valid"),
+            request: read_frame(&push.encode(), self.node.limits(), offered).expect("valid"),
         });
         other.decide(self.node.now_ms).to_vec()
     }
