@@ -62,6 +62,7 @@ pub const CHAPTERS: &[&str] = &[
     "updates",
     "client",
     "digests",
+    "sequences",
     "errors",
     "versioning",
     "security",

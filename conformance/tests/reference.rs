@@ -17,7 +17,7 @@ async fn the_reference_server_passes_every_scenario() {
     let all = scenarios.len();
     let settings = Settings {
         deadline: Duration::from_secs(60),
-        capabilities: ["digests".to_owned()].into(),
+        capabilities: ["digests".to_owned(), "sequences".to_owned()].into(),
         ..Settings::default()
     };
     let scenarios = scenarios.into_iter().map(Arc::new).collect();

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::mutation::{Answer, Mutation, row_named};
 use super::replica::{Row, RowKey, RowName};
+use super::sequence::ask_of;
 use super::{Facts, Outcome};
 use crate::scenario::Hook;
 
@@ -187,7 +188,8 @@ fn replayed(was: &Known, value: Option<&Value>, version: u64) -> Known {
 
 /// What ops do; nothing if one of them is not known to do anything.
 fn effects(ops: &Value) -> Option<Vec<Effect<'_>>> {
-    ops.as_array()?.iter().map(effect).collect()
+    let rows = ops.as_array()?.iter().filter(|op| ask_of(op).is_none());
+    rows.map(effect).collect()
 }
 
 fn effect(op: &Value) -> Option<Effect<'_>> {
