@@ -22,6 +22,7 @@ pub(super) const CHECKER: Checker = Checker {
         "SEQN-EXHAUSTED",
         "SEQN-ATOMIC",
         "SEQN-RESTORE",
+        "SEQN-LIMITS",
     ],
     check,
 };
@@ -39,12 +40,35 @@ fn check(facts: &Facts, findings: &mut Findings) {
             told_what_was_asked(facts, mutation, outcome, findings);
         }
     }
+    announced(facts, findings);
     let histories: BTreeSet<(&str, &str)> = { facts.conns.iter() }
         .filter_map(|conn| Some((conn.workspace(), conn.epoch.as_deref()?)))
         .filter(|(workspace, _)| workspaces.contains(workspace))
         .collect();
     for (workspace, epoch) in histories {
         replay(facts, workspace, epoch, findings);
+    }
+}
+
+/// The limits that are announced where sequences are offered.
+const LIMITS: [&str; 4] = [
+    "allocateMax",
+    "mutationSequencesMax",
+    "sequencesMax",
+    "restoreMargin",
+];
+
+fn announced(facts: &Facts, findings: &mut Findings) {
+    for (index, conn) in facts.conns.iter().enumerate() {
+        let offering = conn.welcome.as_ref().filter(|_| conn.offers("sequences"));
+        let Some((at, _)) = offering else { continue };
+        let missing = LIMITS
+            .iter()
+            .find(|name| facts.limit(index, name).is_none());
+        let expected = || format!("limits.{}", missing.unwrap_or(&""));
+        findings.must("SEQN-LIMITS", missing.is_none(), [*at], expected, || {
+            "sequences are offered without it".to_owned()
+        });
     }
 }
 
@@ -329,7 +353,7 @@ mod tests {
     fn begun(rest: &str) -> String {
         let welcome = |conn: &str, epoch: &str| {
             format!(
-                r#"{conn} < {{"type":"welcome","epoch":"{epoch}","version":0,"lastSeq":0,"results":[],"capabilities":["sequences"],"limits":{{"restoreMargin":1000}}}}"#
+                r#"{conn} < {{"type":"welcome","epoch":"{epoch}","version":0,"lastSeq":0,"results":[],"capabilities":["sequences"],"limits":{{"allocateMax":1000,"mutationSequencesMax":4,"sequencesMax":64,"restoreMargin":1000}}}}"#
             )
         };
         let rest = rest
@@ -404,6 +428,17 @@ mod tests {
             &CHECKER,
             &good.each_ref().map(|(ids, text)| (*ids, text.as_str())),
             &bad.each_ref().map(|(ids, text)| (*ids, text.as_str())),
+        );
+    }
+
+    #[test]
+    fn who_offers_it_announces_its_limits() {
+        let good = begun("");
+        let bad = good.replacen(r#""sequencesMax":64,"#, "", 1);
+        table(
+            &CHECKER,
+            &[("SEQN-LIMITS", &good)],
+            &[("SEQN-LIMITS", &bad)],
         );
     }
 

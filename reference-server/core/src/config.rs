@@ -72,6 +72,8 @@ impl Default for Retention {
 const ESCAPED: u64 = 6;
 /// Bytes of one result of an `ack` without its message and pointer: names of members, a code and an `opId` of 64 bytes each, two integers.
 const RESULT_BYTES: u64 = 320;
+/// Bytes of one result that has neither a code nor anything else to tell of a rejection.
+const APPLIED_BYTES: u64 = 160;
 /// Bytes of what a result tells of one op: names of members, three integers.
 const OP_RESULT_BYTES: u64 = 96;
 /// Bytes of a frame beside what is counted: names of members, identifiers, integers, the limits in `welcome`.
@@ -144,7 +146,8 @@ impl Config {
             Some(most) if self.offers(SEQUENCES) => most,
             _ => 0,
         };
-        RESULT_BYTES.saturating_add(told.saturating_mul(OP_RESULT_BYTES))
+        let applied = APPLIED_BYTES.saturating_add(told.saturating_mul(OP_RESULT_BYTES));
+        RESULT_BYTES.max(applied)
     }
 }
 
@@ -191,9 +194,9 @@ mod tests {
 
     #[test]
     fn what_is_told_of_ops_must_fit_too() {
-        let many = |config: &mut Config| config.limits.mutation_sequences_max = Some(40);
+        let many = |config: &mut Config| config.limits.mutation_sequences_max = Some(41);
         check(
-            |config| config.limits.mutation_sequences_max = Some(39),
+            |config| config.limits.mutation_sequences_max = Some(40),
             None,
         );
         check(many, Some("inFlightMax"));
