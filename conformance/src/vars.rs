@@ -346,6 +346,7 @@ fn look(bound: &Bound, facts: &Facts) -> Result<Value, Unmade> {
                 known["status"] = outcome.status.as_str().into();
                 known["version"] = outcome.version.into();
                 known["code"] = outcome.code.clone().into();
+                known["told"] = outcome.told.clone().into();
             }
             known
         }

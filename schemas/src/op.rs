@@ -89,24 +89,69 @@ impl Op {
     /// # Errors
     /// The value is no op: its mutation is rejected.
     pub fn decode(value: &Json) -> Result<Op, OpError> {
+        Op::decode_among(value, Op::TAGS)
+    }
+
+    /// Reads an op where only these are known: what is of a capability that is not offered is as unknown as any other name, whatever else is
+    /// wrong with it.
+    ///
+    /// # Errors
+    /// The value is no op, or none of these: its mutation is rejected.
+    pub fn decode_among(value: &Json, known: &[&str]) -> Result<Op, OpError> {
         let mut source = serde_json::Deserializer::from_str(value.get());
         // The frame that the value came in was bounded in depth.
         source.disable_recursion_limit();
-        tagged::read(&mut source).map_err(|error| explain(value, &error))
+        match tagged::read::<Op, _>(&mut source) {
+            Ok(op) if known.contains(&op.op()) => Ok(op),
+            Ok(op) => Err(OpError::unknown(unknown_tag(Op::TAG, op.op(), known))),
+            Err(error) => Err(explain(value, &error, known)),
+        }
+    }
+
+    /// The row that the op names, if it names one: table and key.
+    #[must_use]
+    pub fn row(&self) -> Option<(&str, &str)> {
+        match self {
+            Op::Set(op) => Some((&op.table, &op.key)),
+            Op::Delete(op) => Some((&op.table, &op.key)),
+            Op::Patch(op) => Some((&op.table, &op.key)),
+            Op::Allocate(_) | Op::Observe(_) => None,
+        }
+    }
+
+    /// The sequence that the op names, if it names one.
+    #[must_use]
+    pub fn sequence(&self) -> Option<&str> {
+        match self {
+            Op::Allocate(op) => Some(&op.sequence),
+            Op::Observe(op) => Some(&op.sequence),
+            Op::Set(_) | Op::Delete(_) | Op::Patch(_) => None,
+        }
+    }
+
+    /// The version that the op's row must have, if it says one.
+    #[must_use]
+    pub fn if_version(&self) -> Option<u64> {
+        match self {
+            Op::Set(op) => op.if_version,
+            Op::Delete(op) => op.if_version,
+            Op::Patch(op) => op.if_version,
+            Op::Allocate(_) | Op::Observe(_) => None,
+        }
     }
 }
 
 /// Finds out what is wrong with a value that could not be read as an op.
-fn explain(value: &Json, error: &serde_json::Error) -> OpError {
+fn explain(value: &Json, error: &serde_json::Error, known: &[&str]) -> OpError {
     let op = match value.to_value() {
         Ok(op) => op,
         Err(error) => return OpError::invalid(Violation::new(String::new(), error.to_string())),
     };
     match tag_of(&op, Op::TAG) {
-        Ok(tag) if Op::TAGS.contains(&tag) => {
+        Ok(tag) if known.contains(&tag) => {
             OpError::invalid(first_violation(validate::op(&op), error))
         }
-        Ok(tag) => OpError::unknown(unknown_tag(Op::TAG, tag, Op::TAGS)),
+        Ok(tag) => OpError::unknown(unknown_tag(Op::TAG, tag, known)),
         Err(violation) => OpError::invalid(violation),
     }
 }

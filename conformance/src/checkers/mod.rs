@@ -17,6 +17,7 @@ mod locks;
 pub(crate) mod notation;
 mod outcomes;
 mod rows;
+mod sequences;
 mod sessions;
 mod shape;
 mod timeouts;
@@ -148,6 +149,7 @@ pub const ALL: &[Checker] = &[
     digests::CHECKER,
     locks::CHECKER,
     rows::CHECKER,
+    sequences::CHECKER,
 ];
 
 /// Histories from this length on are judged by several threads: below it, starting them costs more than it saves.

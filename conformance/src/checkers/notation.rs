@@ -6,7 +6,9 @@
 //! hello alice 3            hello of client alice (or none: `hello`), ackedSeq 3
 //! welcome 5 2 [1 x applied 4, 2 y rejected 5 no_ops]       version 5, lastSeq 2, results
 //! push 1 x t/k=1 t/j- | 2 y t/k=2?1 t/j~{"a":1}            mutations: seq, opId, ops (with ifVersion 1; a patch)
+//! push 1 x s+10 s^41                                       ops of a sequence: allocate, observe
 //! ack 2 1 x applied 4, 2 y refused seq_gap                 re (or `-`), results
+//! ack 2 1 x applied 4 0:1+10;2:5+1                         what ops were given: index, first, count
 //! subscribe i t,u @4       tables, cursor (epoch e)        subscribed i s t,u
 //! update s 0..5 replace t/k=1@5 t/j-@5                     from..to; `0..` is a part
 //! ping 7                   pong 7                          error invalid_json 3         goaway idle
@@ -222,6 +224,7 @@ fn results_of(text: &str) -> Vec<Value> {
         for word in rest {
             match word.parse::<u64>() {
                 Ok(version) => result["version"] = version.into(),
+                Err(_) if word.contains(':') => result["ops"] = word.split(';').map(told).collect(),
                 Err(_) => result["code"] = (*word).into(),
             }
         }
@@ -234,6 +237,13 @@ fn results_of(text: &str) -> Vec<Value> {
         .collect()
 }
 
+/// `0:11+5`: the first op was given five ids, 11 the first of them.
+fn told(text: &str) -> Value {
+    let (at, ids) = text.split_once(':').expect("at:ids");
+    let (first, count) = ids.split_once('+').expect("first+count");
+    json!({ "result": "allocated", "at": number(at), "first": number(first), "count": number(count) })
+}
+
 fn mutation(text: &str) -> Value {
     let words: Vec<&str> = text.split_whitespace().collect();
     let [seq, op_id, ops @ ..] = words.as_slice() else {
@@ -242,8 +252,14 @@ fn mutation(text: &str) -> Value {
     json!({ "seq": number(seq), "opId": op_id, "ops": ops.iter().map(|op| op_of(op)).collect::<Vec<_>>() })
 }
 
-/// `t/k=1`, `t/k={"a":1}` or `t/k-`, with a lock `t/k=1?5`; a patch `t/k~{"a":1}`, or `t/k~-a` of a field to remove.
+/// `t/k=1`, `t/k={"a":1}` or `t/k-`, with a lock `t/k=1?5`; a patch `t/k~{"a":1}`, or `t/k~-a` of a field to remove; `s+10` or `s^41` of a sequence.
 fn op_of(text: &str) -> Value {
+    if let Some((sequence, count)) = text.split_once('+') {
+        return json!({ "op": "allocate", "sequence": sequence, "count": number(count) });
+    }
+    if let Some((sequence, value)) = text.split_once('^') {
+        return json!({ "op": "observe", "sequence": sequence, "value": number(value) });
+    }
     if let Some((op, version)) = text.split_once('?') {
         let mut op = op_of(op);
         op["ifVersion"] = number(version).into();

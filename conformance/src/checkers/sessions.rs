@@ -37,17 +37,30 @@ fn check(facts: &Facts, findings: &mut Findings) {
     limits(facts, findings);
 }
 
+/// The least of a limit that may be announced.
+struct Minimum {
+    least: u64,
+    /// Every server announces it.
+    of_core: bool,
+}
+
 /// The least that every server must allow, from `limits.json`.
-static MINIMUMS: LazyLock<BTreeMap<String, u64>> = LazyLock::new(|| {
+static MINIMUMS: LazyLock<BTreeMap<String, Minimum>> = LazyLock::new(|| {
     let file = files::SCHEMAS
         .iter()
         .find(|file| file.path == "limits.json")
         .expect("there is such a schema");
     let schema: Value = serde_json::from_str(file.text).expect("a schema is JSON");
+    let required = schema["required"].as_array().expect("a list");
     let limits = schema["properties"].as_object().into_iter().flatten();
-    limits
-        .filter_map(|(name, limit)| Some((name.clone(), limit["minimum"].as_u64()?)))
-        .collect()
+    let minimum = |(name, limit): (&String, &Value)| {
+        let minimum = Minimum {
+            least: limit["minimum"].as_u64()?,
+            of_core: required.iter().any(|required| required == name),
+        };
+        Some((name.clone(), minimum))
+    };
+    limits.filter_map(minimum).collect()
 });
 
 /// A second `hello` of a client ends the session of the first.
@@ -143,10 +156,13 @@ fn limits(facts: &Facts, findings: &mut Findings) {
             continue;
         };
         for (name, minimum) in MINIMUMS.iter() {
-            let limit = facts.limit(index, name).unwrap_or(0);
+            // Those of a capability are announced where it is offered: its chapter says so.
+            let announced = facts.limit(index, name);
+            let limit = announced.unwrap_or(if minimum.of_core { 0 } else { u64::MAX });
+            let minimum = minimum.least;
             findings.must(
                 "CONN-LIMITS",
-                limit >= *minimum,
+                limit >= minimum,
                 [at],
                 || format!("{name} at least {minimum}"),
                 || limit.to_string(),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::mutation::{Answer, Mutation, row_named};
 use super::replica::{Row, RowKey, RowName};
+use super::sequence::ask_of;
 use super::{Facts, Outcome};
 use crate::scenario::Hook;
 
@@ -235,7 +236,8 @@ struct Rows<'a> {
 impl<'a> Rows<'a> {
     /// What ops do; nothing if of one of them it is not known.
     fn effects(&mut self, ops: &'a Value) -> Option<Vec<Effect<'a>>> {
-        let effects = ops.as_array()?.iter().map(|op| self.effect(op));
+        let rows = ops.as_array()?.iter().filter(|op| ask_of(op).is_none());
+        let effects = rows.map(|op| self.effect(op));
         let effects: Vec<Effect<'a>> = effects.collect::<Option<_>>()?;
         for effect in effects.iter().filter(|_| self.kept) {
             match effect.value.clone() {

@@ -9,6 +9,7 @@ mod log;
 mod mutation;
 mod names;
 mod replica;
+mod sequence;
 mod sub;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use digest::Digest;
 pub use log::{Effect, Known, Log, Patched, Step as LogStep};
 pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_named, row_of};
 pub use replica::{Replica, Row, RowKey, RowName};
+pub use sequence::{Ask, Given, ask_of, given};
 pub use sub::{Complete, Part, Sub};
 
 use crate::history::{ConnIx, Entry, Event, Frame, whole};

@@ -84,6 +84,8 @@ pub struct Outcome {
     pub version: u64,
     /// Why it was rejected.
     pub code: Option<String>,
+    /// What became of single ops.
+    pub told: Option<Value>,
 }
 
 impl Mutation {
@@ -375,6 +377,7 @@ impl Ledger {
             status,
             version,
             code,
+            told: result.get("ops").cloned(),
         });
         self.advance(session);
     }

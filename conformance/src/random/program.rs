@@ -242,7 +242,25 @@ impl Maker {
                 ops.push(self.op(client, table, key));
             }
         }
+        // Where sequences are not offered, this is an op that nobody knows.
+        if self.dice.chance(8) {
+            let at = self.dice.below(ops.len() as u64 + 1) as usize;
+            ops.insert(at, self.sequence_op());
+        }
         ops.into()
+    }
+
+    /// Ids of one of two sequences, or some that came from elsewhere.
+    fn sequence_op(&mut self) -> Value {
+        let sequence = format!("${{sequence{}}}", self.dice.below(2));
+        match self.dice.chance(80) {
+            true => {
+                json!({ "op": "allocate", "sequence": sequence, "count": self.dice.between(1, 50) })
+            }
+            false => {
+                json!({ "op": "observe", "sequence": sequence, "value": self.dice.between(1, 2000) })
+            }
+        }
     }
 
     fn op(&mut self, client: Option<u64>, table: u64, key: u64) -> Value {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
-use syncline_schemas::Json;
+use syncline_schemas::{Json, Op};
 
 use crate::events::RowChange;
 use crate::overlay::Overlay;
@@ -37,7 +37,7 @@ impl Durable {
         let mut overlay = Overlay::default();
         for entry in state.outbox.values() {
             for op in entry.standing_ops() {
-                overlay.add(entry.ordinal, op, state.base_value(op.table(), op.key()));
+                overlay.add(entry.ordinal, op, state.base_of(op));
             }
         }
         Durable {
@@ -133,7 +133,7 @@ impl Durable {
             return;
         };
         for op in entry.standing_ops() {
-            self.touch(op.table(), op.key());
+            self.touch_op(op);
             self.overlay.remove(ordinal, op);
         }
     }
@@ -141,9 +141,14 @@ impl Durable {
     /// Puts what an entry has standing into the overlay.
     fn lay(&mut self, entry: &Entry) {
         for op in entry.standing_ops() {
-            self.touch(op.table(), op.key());
-            let base = self.state.base_value(op.table(), op.key());
-            self.overlay.add(entry.ordinal, op, base);
+            self.touch_op(op);
+            self.overlay.add(entry.ordinal, op, self.state.base_of(op));
+        }
+    }
+
+    fn touch_op(&mut self, op: &Op) {
+        if let Some((table, key)) = op.row() {
+            self.touch(table, key);
         }
     }
 

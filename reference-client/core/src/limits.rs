@@ -84,12 +84,8 @@ pub(crate) fn check(ops: &[Op], limits: &Limits) -> Result<(), Refusal> {
     let mut rows = BTreeSet::new();
     for (index, op) in ops.iter().enumerate() {
         check_op(op, limits, index)?;
-        if !rows.insert((op.table(), op.key())) {
-            let reason = format!(
-                "an earlier op names the row {:?} of {:?} too",
-                op.key(),
-                op.table()
-            );
+        if let Some((table, key)) = op.row().filter(|row| !rows.insert(*row)) {
+            let reason = format!("an earlier op names the row {key:?} of {table:?} too");
             return Err(Refusal::new(
                 &errors::DUPLICATE_ROW,
                 format!("/ops/{index}"),
@@ -107,8 +103,11 @@ pub(crate) fn check(ops: &[Op], limits: &Limits) -> Result<(), Refusal> {
 }
 
 fn check_op(op: &Op, limits: &Limits, index: usize) -> Result<(), Refusal> {
-    check_table(op.table(), limits, &format!("/ops/{index}/table"))?;
-    if op.key().contains('\0') {
+    let Some((table, key)) = op.row() else {
+        return Ok(());
+    };
+    check_table(table, limits, &format!("/ops/{index}/table"))?;
+    if key.contains('\0') {
         return Err(Refusal::new(
             &errors::INVALID_OP,
             format!("/ops/{index}/key"),
@@ -117,7 +116,7 @@ fn check_op(op: &Op, limits: &Limits, index: usize) -> Result<(), Refusal> {
     }
     at_most(
         "bytes of a key",
-        op.key().len(),
+        key.len(),
         limits.key_bytes_max,
         format!("/ops/{index}/key"),
     )?;
@@ -127,7 +126,7 @@ fn check_op(op: &Op, limits: &Limits, index: usize) -> Result<(), Refusal> {
             check_value(op.value.get(), VALUE_DEPTH, limits, &at)
         }
         Op::Patch(patch) => check_patch(patch, limits, index),
-        Op::Delete(_) => Ok(()),
+        Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) => Ok(()),
     }
 }
 

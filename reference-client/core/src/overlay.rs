@@ -17,11 +17,13 @@ enum Write {
 }
 
 impl Write {
-    fn of(op: &Op) -> Write {
+    /// Nothing, for an op that does nothing with rows.
+    fn of(op: &Op) -> Option<Write> {
         match op {
-            Op::Set(op) => Write::Whole(Some(op.value.clone())),
-            Op::Delete(_) => Write::Whole(None),
-            Op::Patch(op) => Write::Patch(op.clone()),
+            Op::Set(op) => Some(Write::Whole(Some(op.value.clone()))),
+            Op::Delete(_) => Some(Write::Whole(None)),
+            Op::Patch(op) => Some(Write::Patch(op.clone())),
+            Op::Allocate(_) | Op::Observe(_) => None,
         }
     }
 
@@ -67,9 +69,11 @@ pub(crate) struct Overlay {
 impl Overlay {
     /// Puts an op of the entry of this ordinal in its place.
     pub(crate) fn add(&mut self, ordinal: u64, op: &Op, base: Option<&Json>) {
-        let piles = self.piles.entry(op.table().to_owned()).or_default();
-        let pile = piles.entry(op.key().to_owned()).or_default();
-        let write = Write::of(op);
+        let (Some((table, key)), Some(write)) = (op.row(), Write::of(op)) else {
+            return;
+        };
+        let piles = self.piles.entry(table.to_owned()).or_default();
+        let pile = piles.entry(key.to_owned()).or_default();
         let below = if pile.writes.is_empty() {
             base
         } else {
@@ -84,25 +88,28 @@ impl Overlay {
         if is_last {
             pile.top = top;
         } else {
-            self.disturb(op.table(), op.key());
+            self.disturb(table, key);
         }
     }
 
     /// Takes an op of the entry of this ordinal out.
     pub(crate) fn remove(&mut self, ordinal: u64, op: &Op) {
-        let Some(piles) = self.piles.get_mut(op.table()) else {
+        let Some((table, key)) = op.row() else {
             return;
         };
-        let Some(pile) = piles.get_mut(op.key()) else {
+        let Some(piles) = self.piles.get_mut(table) else {
+            return;
+        };
+        let Some(pile) = piles.get_mut(key) else {
             return;
         };
         pile.writes.remove(&ordinal);
         if !pile.writes.is_empty() {
-            return self.disturb(op.table(), op.key());
+            return self.disturb(table, key);
         }
-        piles.remove(op.key());
+        piles.remove(key);
         if piles.is_empty() {
-            self.piles.remove(op.table());
+            self.piles.remove(table);
         }
     }
 

@@ -234,6 +234,12 @@ impl StoredState {
         self.base_row(table, key).map(|row| &row.value)
     }
 
+    /// The value of the base's row that an op names.
+    pub(crate) fn base_of(&self, op: &Op) -> Option<&Json> {
+        let (table, key) = op.row()?;
+        self.base_value(table, key)
+    }
+
     /// The shape that has this table, with its cursor.
     #[must_use]
     pub fn shape_of(&self, table: &str) -> Option<(&Tables, &Option<Cursor>)> {

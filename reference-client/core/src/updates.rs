@@ -143,13 +143,13 @@ impl Replica {
             return;
         };
         let current = self.durable.meta().epoch.clone();
-        entry
-            .ops
-            .retain(|op| match self.durable.shape_of(op.table()) {
+        entry.ops.retain(
+            |op| match op.row().and_then(|(table, _)| self.durable.shape_of(table)) {
                 None => false,
                 Some((_, None)) => true,
                 Some((_, Some(cursor))) => !has_passed(cursor, &applied_at, current.as_deref()),
-            });
+            },
+        );
         let before = self.durable.outbox.get(&entry.ordinal);
         if entry.ops.is_empty() {
             self.durable

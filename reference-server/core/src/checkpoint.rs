@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use syncline_schemas::{Json, Limits};
+use syncline_schemas::{Json, Limits, OpResult};
 
-use crate::clients::{Client, Retained};
+use crate::clients::{Client, Detail, Retained};
 use crate::json;
 use crate::rate::Bucket;
 use crate::record::{Rejection, present};
+use crate::sequences::Sequences;
 use crate::state::{State, row_bytes};
 use crate::table::{Position, Row, Table};
 use crate::truncation::Marks;
@@ -26,13 +27,18 @@ pub struct Checkpoint {
     pub text: String,
 }
 
-/// The number of the format that is written, and the only one that is read.
-const FORMAT: u64 = 1;
+/// The number of the format that is written.
+const FORMAT: u64 = 2;
+
+/// The number of the oldest format that is read: as the one that is written, but without sequences.
+const OLDEST_FORMAT: u64 = 1;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Line {
     Header(Header),
+    /// Stands right behind the header, if at all.
+    Sequences(Sequences),
     Client(ClientLine),
     #[serde(skip_serializing)] // There are many: see `write_row`.
     Row(RowLine),
@@ -64,7 +70,35 @@ struct OutcomeEntry {
     op_id: Arc<str>,
     version: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    rejection: Option<Box<Rejection>>,
+    rejection: Option<Rejection>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    told: Vec<OpResult>,
+}
+
+impl OutcomeEntry {
+    fn of(retained: &Retained) -> OutcomeEntry {
+        let (rejection, told) = match retained.detail.as_deref() {
+            None => (None, Vec::new()),
+            Some(Detail::Told(told)) => (None, told.clone()),
+            Some(Detail::Rejected(rejection)) => (Some(rejection.clone()), Vec::new()),
+        };
+        OutcomeEntry {
+            op_id: retained.op_id.clone(),
+            version: retained.version,
+            rejection,
+            told,
+        }
+    }
+
+    fn retained(self) -> Retained {
+        let told = (!self.told.is_empty()).then_some(Detail::Told(self.told));
+        let detail = self.rejection.map(Detail::Rejected).or(told);
+        Retained {
+            op_id: self.op_id,
+            version: self.version,
+            detail: detail.map(Box::new),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -93,6 +127,10 @@ impl Checkpoint {
         };
         json::other(&mut text, &Line::Header(header));
         text.push('\n');
+        if !state.sequences.are_unused() {
+            json::other(&mut text, &Line::Sequences(state.sequences.clone()));
+            text.push('\n');
+        }
         for (id, client) in state.clients.sorted() {
             json::other(&mut text, &Line::Client(client_line(id, client)));
             text.push('\n');
@@ -109,23 +147,38 @@ impl Checkpoint {
         }
     }
 
-    /// The same state as the beginning of another history, as when a backup is restored (MODEL-EPOCH-NEW).
+    /// The same state as the beginning of another history, as when a backup is restored (MODEL-EPOCH-NEW): each sequence leaves `margin`
+    /// ids out (SEQN-RESTORE).
     ///
     /// # Errors
     /// The checkpoint is damaged.
-    pub fn under_epoch(&self, epoch: &str) -> Result<Checkpoint, String> {
-        let (first, rest) = self.text.split_once('\n').unwrap_or((&self.text, ""));
+    pub fn under_epoch(&self, epoch: &str, margin: u64) -> Result<Checkpoint, String> {
+        let (first, rest) = first_line(&self.text);
         let Line::Header(header) = parse(first)? else {
             return Err("it does not begin with a header".to_owned());
         };
-        let header = Line::Header(Header {
+        let (mut sequences, rest) = match first_line(rest) {
+            (line, behind) if line.starts_with(SEQUENCES_LINE) => match parse(line)? {
+                Line::Sequences(sequences) => (sequences, behind),
+                _ => return Err("a line is not what it begins with".to_owned()),
+            },
+            _ => (Sequences::default(), rest),
+        };
+        sequences.leave_out(margin);
+        let mut text = String::with_capacity(self.text.len() + EPOCH_BYTES);
+        let header = Header {
+            format: FORMAT,
             epoch: epoch.to_owned(),
             ..header
-        });
-        let header = serde_json::to_string(&header).map_err(|error| error.to_string())?;
+        };
+        for line in [Line::Header(header), Line::Sequences(sequences)] {
+            json::other(&mut text, &line);
+            text.push('\n');
+        }
+        text.push_str(rest);
         Ok(Checkpoint {
             version: self.version,
-            text: format!("{header}\n{rest}"),
+            text,
         })
     }
 
@@ -140,6 +193,7 @@ impl Checkpoint {
         for line in lines {
             match parse(line)? {
                 Line::Header(_) => return Err("a second header".to_owned()),
+                Line::Sequences(sequences) => state.sequences = sequences,
                 Line::Client(client) => restore_client(&mut state, client, limits)?,
                 Line::Row(row) => restore_row(&mut state, row),
             }
@@ -157,28 +211,27 @@ fn bytes_about(state: &State) -> usize {
     rows * ROW_BYTES + state.bytes as usize
 }
 
+/// What the line of the sequences begins with.
+const SEQUENCES_LINE: &str = r#"{"sequences":"#;
+
+/// Bytes by which a text may grow under another epoch, about.
+const EPOCH_BYTES: usize = 256;
+
+/// The first line, and what is behind it.
+fn first_line(text: &str) -> (&str, &str) {
+    text.split_once('\n').unwrap_or((text, ""))
+}
+
 fn parse(line: &str) -> Result<Line, String> {
     serde_json::from_str(line).map_err(|error| error.to_string())
 }
 
 fn client_line(id: &Arc<str>, client: &Client) -> ClientLine {
-    let entry = |retained: &Retained| {
-        let Retained {
-            op_id,
-            version,
-            rejection,
-        } = retained.clone();
-        OutcomeEntry {
-            op_id,
-            version,
-            rejection,
-        }
-    };
     ClientLine {
         client: id.clone(),
         last_seq: client.last_seq,
         touched_ms: client.touched_ms,
-        outcomes: client.window.iter().map(entry).collect(),
+        outcomes: client.window.iter().map(OutcomeEntry::of).collect(),
     }
 }
 
@@ -203,9 +256,9 @@ fn write_row(text: &mut String, table: &str, key: &str, row: &Row) {
 }
 
 fn restore_header(state: &mut State, header: Header, epoch: &str) -> Result<(), String> {
-    if header.format != FORMAT {
+    if !(OLDEST_FORMAT..=FORMAT).contains(&header.format) {
         return Err(format!(
-            "its format is {}, this engine reads {FORMAT}",
+            "its format is {}, this engine reads {OLDEST_FORMAT} to {FORMAT}",
             header.format
         ));
     }
@@ -227,16 +280,8 @@ fn restore_client(state: &mut State, line: ClientLine, limits: &Limits) -> Resul
             line.last_seq
         ));
     }
-    let retained = |OutcomeEntry {
-                        op_id,
-                        version,
-                        rejection,
-                    }| Retained {
-        op_id,
-        version,
-        rejection,
-    };
-    let window = line.outcomes.into_iter().map(retained).collect();
+    let outcomes = line.outcomes.into_iter();
+    let window = outcomes.map(OutcomeEntry::retained).collect();
     let rate = Bucket::full(limits);
     state.clients.put(
         line.client,

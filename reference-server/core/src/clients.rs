@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use syncline_schemas::{Limits, Outcome};
+use syncline_schemas::{Limits, OpResult, Outcome};
 
 use crate::rate::Bucket;
 use crate::record::{Decided, Decision, Rejection, applied, rejected};
@@ -16,15 +16,37 @@ use crate::record::{Decided, Decision, Rejection, applied, rejected};
 pub(crate) struct Retained {
     pub(crate) op_id: Arc<str>,
     pub(crate) version: u64,
-    /// `None`: it was applied.
-    pub(crate) rejection: Option<Box<Rejection>>,
+    /// `None`: it was applied, and there is nothing more to tell.
+    pub(crate) detail: Option<Box<Detail>>,
+}
+
+/// What an outcome says beside its version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// It was applied: what became of single ops.
+    Told(Vec<OpResult>),
+    /// It was rejected.
+    Rejected(Rejection),
+}
+
+impl Detail {
+    fn of(decision: &Decision) -> Option<Box<Detail>> {
+        match decision {
+            Decision::Applied { told, .. } if told.is_empty() => None,
+            Decision::Applied { told, .. } => Some(Box::new(Detail::Told(told.clone()))),
+            Decision::Rejected(rejection) => Some(Box::new(Detail::Rejected(rejection.clone()))),
+        }
+    }
 }
 
 impl Retained {
     pub(crate) fn outcome(&self, seq: u64) -> Outcome {
-        match &self.rejection {
-            None => applied(seq, &self.op_id, self.version),
-            Some(rejection) => rejected(seq, &self.op_id, self.version, rejection),
+        match self.detail.as_deref() {
+            None => applied(seq, &self.op_id, self.version, &[]),
+            Some(Detail::Told(told)) => applied(seq, &self.op_id, self.version, told),
+            Some(Detail::Rejected(rejection)) => {
+                rejected(seq, &self.op_id, self.version, rejection)
+            }
         }
     }
 }
@@ -125,10 +147,7 @@ impl Clients {
         let retained = Retained {
             op_id: decided.op_id.clone(),
             version,
-            rejection: match &decided.decision {
-                Decision::Applied { .. } => None,
-                Decision::Rejected(rejection) => Some(Box::new(rejection.clone())),
-            },
+            detail: Detail::of(&decided.decision),
         };
         let Some(client) = self.by_id.get_mut(&decided.client) else {
             let rate = Bucket::full(limits);

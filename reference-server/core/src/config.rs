@@ -18,13 +18,16 @@ pub struct Config {
 }
 
 /// What this engine can offer beyond the core.
-pub const CAPABILITIES: &[&str] = &[DIGESTS, FIELDS];
+pub const CAPABILITIES: &[&str] = &[DIGESTS, FIELDS, SEQUENCES];
 
 /// The capability of the chapter on digests.
 pub(crate) const DIGESTS: &str = "digests";
 
 /// The capability of the chapter on fields.
 pub(crate) const FIELDS: &str = "fields";
+
+/// The capability of the chapter on sequences.
+pub(crate) const SEQUENCES: &str = "sequences";
 
 impl Config {
     /// Whether a capability is offered.
@@ -72,6 +75,10 @@ impl Default for Retention {
 const ESCAPED: u64 = 6;
 /// Bytes of one result of an `ack` without its message and pointer: names of members, a code and an `opId` of 64 bytes each, two integers.
 const RESULT_BYTES: u64 = 320;
+/// Bytes of one result that has neither a code nor anything else to tell of a rejection.
+const APPLIED_BYTES: u64 = 160;
+/// Bytes of what a result tells of one op: names of members, three integers.
+const OP_RESULT_BYTES: u64 = 96;
 /// Bytes of a frame beside what is counted: names of members, identifiers, integers, the limits in `welcome`.
 const FRAME_REST: u64 = 2048;
 
@@ -88,7 +95,7 @@ impl Config {
         let results = limits
             .in_flight_max
             .max(limits.push_mutations_max)
-            .saturating_mul(RESULT_BYTES);
+            .saturating_mul(self.result_bytes());
         let tables = ESCAPED.saturating_mul(limits.table_bytes_max.saturating_add(2));
         let needs = [
             (
@@ -119,6 +126,31 @@ impl Config {
             );
         }
         Ok(())
+    }
+
+    /// The limits as they are announced: a capability's where it is offered.
+    pub(crate) fn announced(&self) -> Limits {
+        let limits = self.limits.clone();
+        if self.offers(SEQUENCES) {
+            return limits;
+        }
+        Limits {
+            allocate_max: None,
+            mutation_sequences_max: None,
+            sequences_max: None,
+            restore_margin: None,
+            ..limits
+        }
+    }
+
+    /// The most bytes of one result of an `ack`, without its message and pointer.
+    fn result_bytes(&self) -> u64 {
+        let told = match self.limits.mutation_sequences_max {
+            Some(most) if self.offers(SEQUENCES) => most,
+            _ => 0,
+        };
+        let applied = APPLIED_BYTES.saturating_add(told.saturating_mul(OP_RESULT_BYTES));
+        RESULT_BYTES.max(applied)
     }
 }
 
@@ -161,5 +193,20 @@ mod tests {
             |config| config.limits.mutation_burst = 0,
             Some("mutationBurst"),
         );
+    }
+
+    #[test]
+    fn what_is_told_of_ops_must_fit_too() {
+        let many = |config: &mut Config| config.limits.mutation_sequences_max = Some(41);
+        check(
+            |config| config.limits.mutation_sequences_max = Some(40),
+            None,
+        );
+        check(many, Some("inFlightMax"));
+        let plain = |config: &mut Config| {
+            many(config);
+            config.capabilities.clear();
+        };
+        check(plain, None);
     }
 }

@@ -128,7 +128,7 @@ impl Engine {
             results: known.map_or_else(Vec::new, |known| known.outcomes_above(acked)),
             session: name.to_owned(),
             capabilities: self.config.capabilities.clone(),
-            limits: self.config.limits.clone(),
+            limits: self.config.announced(),
             server_time: now_ms,
             server: self.config.server.clone(),
         };

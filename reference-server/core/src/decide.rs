@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use syncline_schemas::{Json, Limits, Patch, errors};
 
 use crate::record::{Decision, Effect};
-use crate::request::{Action, Op, Verdict, reject};
+use crate::request::{Action, Op, RowOp, Verdict, reject};
+use crate::sequences::{self, Raised};
 use crate::state::{State, row_bytes};
 use crate::table::Row;
 
@@ -30,10 +31,16 @@ pub(crate) fn decide(
 
 fn check_versions(state: &State, client: &str, ops: &[Op]) -> Verdict<()> {
     for (index, op) in ops.iter().enumerate() {
-        let Some(expected) = op.if_version else {
+        let Op::Row(RowOp {
+            table,
+            key,
+            if_version: Some(expected),
+            ..
+        }) = op
+        else {
             continue;
         };
-        if !Row::is_at(state.row(&op.table, &op.key), expected, client) {
+        if !Row::is_at(state.row(table, key), *expected, client) {
             let message = "the row is not at this version";
             return reject(
                 &errors::VERSION_CONFLICT,
@@ -50,7 +57,11 @@ fn take_effect(state: &State, limits: &Limits, ops: &[Op]) -> Verdict<Decision> 
     let mut effects = Vec::with_capacity(ops.len());
     let mut untouched = BTreeSet::new();
     let (mut grows, mut shrinks) = (0, 0);
+    let Raised { raises, told } = sequences::decide(&state.sequences, limits, ops)?;
     for (index, op) in ops.iter().enumerate() {
+        let Op::Row(op) = op else {
+            continue;
+        };
         let table = state.tables.get(&op.table);
         let known = table.and_then(|table| table.row(&op.key));
         let held = known.and_then(|(_, row)| row.value.as_ref());
@@ -79,6 +90,8 @@ fn take_effect(state: &State, limits: &Limits, ops: &[Op]) -> Verdict<Decision> 
     Ok(Decision::Applied {
         effects,
         untouched: untouched.into_iter().collect(),
+        raises,
+        told,
     })
 }
 

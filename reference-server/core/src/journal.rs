@@ -18,6 +18,8 @@ pub(crate) enum Undo {
         key: Arc<str>,
         before: Option<Row>,
     },
+    /// A sequence was raised.
+    Sequence { name: Arc<str>, before: Option<u64> },
     /// An outcome was remembered.
     Client { id: Arc<str>, before: ClientBefore },
     /// A client was forgotten.

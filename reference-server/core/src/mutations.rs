@@ -139,6 +139,10 @@ fn encode_ack(re: Option<u64>, results: &[MutationResult]) -> String {
             json::string(text, &applied.op_id);
             text.push_str(r#","version":"#);
             json::integer(text, applied.version);
+            if let Some(ops) = &applied.ops {
+                text.push_str(r#","ops":"#);
+                json::other(text, ops);
+            }
             text.push('}');
         }
         other => json::other(text, other),

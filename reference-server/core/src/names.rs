@@ -16,12 +16,29 @@ pub(crate) fn check_table(name: &str, limits: &Limits) -> Result<(), NameFault> 
     if name.is_empty() {
         return Err(NameFault::Forbidden("a table's name is not empty"));
     }
-    if name.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
+    if has_controls(name) {
         return Err(NameFault::Forbidden(
             "a table's name has no control characters",
         ));
     }
     check_length(name, limits.table_bytes_max)
+}
+
+/// Checks the name of a sequence: the rules of tables' names, in a name space of its own (SEQN-NAME).
+pub(crate) fn check_sequence(name: &str, limits: &Limits) -> Result<(), NameFault> {
+    if name.is_empty() {
+        return Err(NameFault::Forbidden("a sequence's name is not empty"));
+    }
+    if has_controls(name) {
+        return Err(NameFault::Forbidden(
+            "a sequence's name has no control characters",
+        ));
+    }
+    check_length(name, limits.table_bytes_max)
+}
+
+fn has_controls(name: &str) -> bool {
+    name.bytes().any(|byte| byte < 0x20 || byte == 0x7f)
 }
 
 /// Checks the key of a row.

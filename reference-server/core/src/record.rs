@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use syncline_schemas::{Applied, Json, Outcome, Rejected};
+use syncline_schemas::{Applied, Json, OpResult, Outcome, Rejected};
 
 use crate::json;
 
@@ -59,6 +59,12 @@ pub enum Decision {
         /// pass the version all the same (UPD-LEVEL), on whichever node the author is.
         #[serde(default)]
         untouched: Vec<Arc<str>>,
+        /// The sequences that the mutation names, in the order of the ops.
+        #[serde(default)]
+        raises: Vec<Raise>,
+        /// What its client is told of single ops, now and at each retry.
+        #[serde(default)]
+        told: Vec<OpResult>,
     },
     /// Nothing took effect.
     Rejected(Rejection),
@@ -104,6 +110,16 @@ impl Effect {
     }
 }
 
+/// How a mutation left one sequence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Raise {
+    /// The sequence's name.
+    pub sequence: Arc<str>,
+    /// Its next id, never less than before.
+    pub next: u64,
+}
+
 /// What was forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -144,13 +160,26 @@ impl Decided {
         text.push_str(r#","opId":"#);
         json::string(text, &self.op_id);
         match &self.decision {
-            Decision::Applied { effects, untouched } => {
+            Decision::Applied {
+                effects,
+                untouched,
+                raises,
+                told,
+            } => {
                 text.push_str(r#","decision":{"applied":{"effects":["#);
                 json::list(text, effects, |text, effect| effect.write(text));
                 text.push(']');
                 if !untouched.is_empty() {
                     text.push_str(r#","untouched":"#);
                     json::other(text, untouched);
+                }
+                if !raises.is_empty() {
+                    text.push_str(r#","raises":"#);
+                    json::other(text, raises);
+                }
+                if !told.is_empty() {
+                    text.push_str(r#","told":"#);
+                    json::other(text, told);
                 }
                 text.push('}');
             }
@@ -166,17 +195,18 @@ impl Decided {
     #[must_use]
     pub fn outcome(&self, version: u64) -> Outcome {
         match &self.decision {
-            Decision::Applied { .. } => applied(self.seq, &self.op_id, version),
+            Decision::Applied { told, .. } => applied(self.seq, &self.op_id, version, told),
             Decision::Rejected(rejection) => rejected(self.seq, &self.op_id, version, rejection),
         }
     }
 }
 
-pub(crate) fn applied(seq: u64, op_id: &str, version: u64) -> Outcome {
+pub(crate) fn applied(seq: u64, op_id: &str, version: u64, told: &[OpResult]) -> Outcome {
     Outcome::Applied(Applied {
         seq,
         op_id: op_id.to_owned(),
         version,
+        ops: (!told.is_empty()).then(|| told.to_vec()),
     })
 }
 

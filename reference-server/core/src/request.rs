@@ -12,7 +12,7 @@ use syncline_schemas::{
     ClientMessage, Digest, Hello, Json, Limits, OpError, Patch, Ping, Subscribe, Unsubscribe,
 };
 
-use crate::config::FIELDS;
+use crate::config::{FIELDS, SEQUENCES};
 use crate::names::{self, NameFault};
 use crate::record::Rejection;
 
@@ -39,7 +39,9 @@ impl Request {
             ClientMessage::Hello(hello) => Request::Hello(hello),
             ClientMessage::Subscribe(subscribe) => Request::Subscribe(subscribe),
             ClientMessage::Unsubscribe(unsubscribe) => Request::Unsubscribe(unsubscribe),
-            ClientMessage::Push(push) => Request::Push(Push::of(push, limits, capabilities)),
+            ClientMessage::Push(push) => {
+                Request::Push(Push::of(push, limits, &ops_known(capabilities)))
+            }
             ClientMessage::Ping(ping) => Request::Ping(ping),
             ClientMessage::Digest(digest) => Request::Digest(digest),
         }
@@ -63,13 +65,54 @@ pub(crate) struct Mutation {
     pub(crate) ops: Verdict<Vec<Op>>,
 }
 
-/// An op: what it would do with which row, and on which condition.
+/// An op.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Op {
+pub(crate) enum Op {
+    Row(RowOp),
+    /// What it asks of a sequence.
+    Sequence(SequenceOp),
+}
+
+/// What an op would do with a row, and on which condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RowOp {
     pub(crate) table: Arc<str>,
     pub(crate) key: Arc<str>,
     pub(crate) action: Action,
     pub(crate) if_version: Option<u64>,
+}
+
+/// What an op asks of a sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SequenceOp {
+    pub(crate) sequence: Arc<str>,
+    pub(crate) ask: SequenceAsk,
+}
+
+/// What can be asked of a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SequenceAsk {
+    /// So many ids.
+    Allocate(u64),
+    /// That it goes on above a value.
+    Observe(u64),
+}
+
+/// The capability that an op needs.
+fn capability_of(op: &str) -> Option<&'static str> {
+    match op {
+        "patch" => Some(FIELDS),
+        "allocate" | "observe" => Some(SEQUENCES),
+        _ => None,
+    }
+}
+
+/// The names of the ops that are known with these capabilities (PUSH-UNKNOWN-OP, FLD-NOT-OFFERED, SEQN-NOT-OFFERED).
+fn ops_known(capabilities: &[String]) -> Vec<&'static str> {
+    let offered = |needed: &str| capabilities.iter().any(|name| name == needed);
+    let known =
+        { syncline_schemas::Op::TAGS.iter() }.filter(|op| capability_of(op).is_none_or(offered));
+    known.copied().collect()
 }
 
 /// What an op would do with its row.
@@ -92,11 +135,11 @@ pub(crate) fn reject<T>(def: &ErrorDef, at: Option<String>, message: &str) -> Ve
 }
 
 impl Push {
-    fn of(push: syncline_schemas::Push, limits: &Limits, capabilities: &[String]) -> Push {
+    fn of(push: syncline_schemas::Push, limits: &Limits, known: &[&str]) -> Push {
         let mutations = push.mutations.into_iter().map(|mutation| Mutation {
             seq: mutation.seq,
             op_id: mutation.op_id.into(),
-            ops: read_ops(&mutation.ops, limits, capabilities),
+            ops: read_ops(&mutation.ops, limits, known),
         });
         Push {
             epoch: push.epoch,
@@ -107,7 +150,7 @@ impl Push {
 }
 
 /// Reads all ops; the first that is at fault, alone or against an earlier one, gives the code.
-fn read_ops(ops: &[Json], limits: &Limits, capabilities: &[String]) -> Verdict<Vec<Op>> {
+fn read_ops(ops: &[Json], limits: &Limits, known: &[&str]) -> Verdict<Vec<Op>> {
     if ops.is_empty() {
         return reject(&errors::NO_OPS, None, "a mutation needs ops");
     }
@@ -122,7 +165,7 @@ fn read_ops(ops: &[Json], limits: &Limits, capabilities: &[String]) -> Verdict<V
     let mut read = Vec::with_capacity(ops.len());
     let mut fault = None;
     for (index, op) in ops.iter().enumerate() {
-        match read_op(op, limits, capabilities) {
+        match read_op(op, limits, known) {
             Ok(op) => read.push(op),
             Err((def, at, message)) => {
                 fault = Some((def, format!("/ops/{index}{at}"), message));
@@ -131,7 +174,7 @@ fn read_ops(ops: &[Json], limits: &Limits, capabilities: &[String]) -> Verdict<V
         }
     }
     // The fault stands behind all that was read.
-    check_duplicates(&read)?;
+    check_duplicates(&read, limits)?;
     match fault {
         None => Ok(read),
         Some((def, at, message)) => reject(def, Some(at), &message),
@@ -141,63 +184,77 @@ fn read_ops(ops: &[Json], limits: &Limits, capabilities: &[String]) -> Verdict<V
 /// A code, where in the op, and why.
 type OpFault = (&'static ErrorDef, String, String);
 
-fn read_op(op: &Json, limits: &Limits, capabilities: &[String]) -> Result<Op, OpFault> {
-    let read = syncline_schemas::Op::decode(op);
-    check_offered(op, &read, capabilities)?;
-    let op = read.map_err(|error| {
+fn read_op(op: &Json, limits: &Limits, known: &[&str]) -> Result<Op, OpFault> {
+    use syncline_schemas::Op as Read;
+    let op = Read::decode_among(op, known).map_err(|error| {
         let def = match error {
             OpError::UnknownOp { .. } => &errors::UNKNOWN_OP,
             OpError::Invalid { .. } => &errors::INVALID_OP,
         };
         (def, error.at().to_owned(), error.reason().to_owned())
     })?;
-    check_names(op.table(), op.key(), limits)?;
-    let (table, key, if_version) = (op.table().into(), op.key().into(), op.if_version());
-    let action = match op {
-        syncline_schemas::Op::Set(set) => Action::Set(read_value(set.value, limits)?),
-        syncline_schemas::Op::Delete(_) => Action::Delete,
-        syncline_schemas::Op::Patch(patch) => Action::Patch(Box::new(read_patch(patch)?)),
+    if let Some((table, key)) = op.row() {
+        check_names(table, key, limits)?;
+    }
+    let if_version = op.if_version();
+    let (table, key, action) = match op {
+        Read::Set(set) => (
+            set.table,
+            set.key,
+            Action::Set(read_value(set.value, limits)?),
+        ),
+        Read::Delete(delete) => (delete.table, delete.key, Action::Delete),
+        Read::Patch(mut patch) => {
+            let (table, key) = (
+                std::mem::take(&mut patch.table),
+                std::mem::take(&mut patch.key),
+            );
+            (table, key, Action::Patch(Box::new(read_patch(patch)?)))
+        }
+        Read::Allocate(allocate) => {
+            check_sequence(&allocate.sequence, limits)?;
+            check_count(allocate.count, limits)?;
+            let ask = SequenceAsk::Allocate(allocate.count);
+            return Ok(sequence_op(allocate.sequence, ask));
+        }
+        Read::Observe(observe) => {
+            check_sequence(&observe.sequence, limits)?;
+            let ask = SequenceAsk::Observe(observe.value);
+            return Ok(sequence_op(observe.sequence, ask));
+        }
     };
-    Ok(Op {
-        table,
-        key,
+    Ok(Op::Row(RowOp {
+        table: table.into(),
+        key: key.into(),
         action,
         if_version,
+    }))
+}
+
+fn sequence_op(sequence: String, ask: SequenceAsk) -> Op {
+    Op::Sequence(SequenceOp {
+        sequence: sequence.into(),
+        ask,
     })
 }
 
-/// An op of a capability that is not offered is unknown here, whatever else is wrong with it (FLD-NOT-OFFERED).
-fn check_offered(
-    op: &Json,
-    read: &Result<syncline_schemas::Op, OpError>,
-    capabilities: &[String],
-) -> Result<(), OpFault> {
-    let name = match read {
-        Ok(syncline_schemas::Op::Set(_) | syncline_schemas::Op::Delete(_)) => return Ok(()),
-        Ok(op) => op.op().to_owned(),
-        Err(OpError::UnknownOp { .. }) => return Ok(()),
-        Err(OpError::Invalid { .. }) => {
-            let op = op.to_value().unwrap_or_default();
-            op["op"].as_str().unwrap_or_default().to_owned()
-        }
-    };
-    let needed = match name.as_str() {
-        "patch" => FIELDS,
-        _ => return Ok(()),
-    };
-    if capabilities.iter().any(|name| name == needed) {
-        return Ok(());
-    }
-    let message = format!("{name:?} needs the capability {needed}, which is not offered here");
-    Err((&errors::UNKNOWN_OP, "/op".to_owned(), message))
-}
-
 fn check_names(table: &str, key: &str, limits: &Limits) -> Result<(), OpFault> {
-    let faults = [
+    check_each([
         ("/table", names::check_table(table, limits), "tableBytesMax"),
         ("/key", names::check_key(key, limits), "keyBytesMax"),
-    ];
-    // What no server allows comes before what this one finds too long.
+    ])
+}
+
+/// A sequence is named as a table is (SEQN-NAME).
+fn check_sequence(name: &str, limits: &Limits) -> Result<(), OpFault> {
+    let checked = names::check_sequence(name, limits);
+    check_each([("/sequence", checked, "tableBytesMax")])
+}
+
+/// What no server allows comes before what this one finds too long.
+fn check_each<const N: usize>(
+    faults: [(&str, Result<(), NameFault>, &str); N],
+) -> Result<(), OpFault> {
     for (at, checked, _) in faults {
         if let Err(NameFault::Forbidden(why)) = checked {
             return Err((&errors::INVALID_OP, at.to_owned(), why.to_owned()));
@@ -208,6 +265,15 @@ fn check_names(table: &str, key: &str, limits: &Limits) -> Result<(), OpFault> {
             let message = format!("longer than limits.{limit}");
             return Err((&errors::LIMIT_EXCEEDED, at.to_owned(), message));
         }
+    }
+    Ok(())
+}
+
+fn check_count(count: u64, limits: &Limits) -> Result<(), OpFault> {
+    let most = limits.allocate_max.unwrap_or(0);
+    if count > most {
+        let message = format!("limits.allocateMax is {most}");
+        return Err((&errors::LIMIT_EXCEEDED, "/count".to_owned(), message));
     }
     Ok(())
 }
@@ -251,17 +317,34 @@ fn read_patch(mut patch: Patch) -> Result<Patch, OpFault> {
     Ok(patch)
 }
 
-fn check_duplicates(ops: &[Op]) -> Verdict<()> {
+/// What an op may not be for the ops before it: no row and no sequence twice, not too many sequences.
+fn check_duplicates(ops: &[Op], limits: &Limits) -> Verdict<()> {
     if ops.len() < 2 {
         return Ok(());
     }
     let mut rows = HashSet::with_capacity(ops.len());
-    match ops.iter().position(|op| !rows.insert((&op.table, &op.key))) {
-        None => Ok(()),
-        Some(index) => reject(
-            &errors::DUPLICATE_ROW,
-            Some(format!("/ops/{index}")),
-            "an earlier op names the same row",
-        ),
+    let mut sequences = HashSet::new();
+    for (index, op) in ops.iter().enumerate() {
+        let at = || Some(format!("/ops/{index}"));
+        match op {
+            Op::Row(row) => {
+                if !rows.insert((&row.table, &row.key)) {
+                    let message = "an earlier op names the same row";
+                    return reject(&errors::DUPLICATE_ROW, at(), message);
+                }
+            }
+            Op::Sequence(op) => {
+                if !sequences.insert(&op.sequence) {
+                    let message = "an earlier op names the same sequence";
+                    return reject(&errors::DUPLICATE_SEQUENCE, at(), message);
+                }
+                let most = limits.mutation_sequences_max.unwrap_or(0);
+                if sequences.len() as u64 > most {
+                    let message = format!("limits.mutationSequencesMax is {most}");
+                    return reject(&errors::LIMIT_EXCEEDED, at(), &message);
+                }
+            }
+        }
     }
+    Ok(())
 }

@@ -11,7 +11,8 @@ use syncline_schemas::{Json, Limits, RowsDigest};
 
 use crate::clients::Clients;
 use crate::journal::{Journal, Scalars, Undo};
-use crate::record::{Decided, Decision, Effect, Event, Record, Truncated};
+use crate::record::{Decided, Decision, Effect, Event, Raise, Record, Truncated};
+use crate::sequences::Sequences;
 use crate::table::{ChangeRef, Position, Row, Table};
 use crate::truncation::Marks;
 
@@ -30,6 +31,7 @@ pub(crate) struct State {
     pub(crate) marks: Marks,
     pub(crate) tables: BTreeMap<Arc<str>, Table>,
     pub(crate) clients: Clients,
+    pub(crate) sequences: Sequences,
 }
 
 impl State {
@@ -52,7 +54,11 @@ impl State {
     }
 
     fn apply_outcome(&mut self, decided: &Decided, limits: &Limits, journal: &mut Journal) {
-        if let Decision::Applied { effects, .. } = &decided.decision {
+        if let Decision::Applied {
+            effects, raises, ..
+        } = &decided.decision
+        {
+            raises.iter().for_each(|raise| self.raise(raise, journal));
             for (slot, effect) in (0..).zip(effects) {
                 let position = Position {
                     version: self.head,
@@ -71,6 +77,14 @@ impl State {
             .remember(decided, self.head, self.at_ms, limits);
         journal.note(Undo::Client {
             id: decided.client.clone(),
+            before,
+        });
+    }
+
+    fn raise(&mut self, raise: &Raise, journal: &mut Journal) {
+        let before = self.sequences.raise(raise);
+        journal.note(Undo::Sequence {
+            name: raise.sequence.clone(),
             before,
         });
     }
@@ -130,6 +144,7 @@ impl State {
         for undo in undos.into_iter().rev() {
             match undo {
                 Undo::Row { table, key, before } => self.restore(table, key, before),
+                Undo::Sequence { name, before } => self.sequences.put_back(&name, before),
                 Undo::Client { id, before } => self.clients.unremember(&id, before),
                 Undo::Forgotten { id, client } => self.clients.put(id, *client),
             }

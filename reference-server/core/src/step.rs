@@ -246,7 +246,10 @@ impl Engine {
             let text = self.encode_ack(None, vec![decided.outcome(record.version).into()]);
             self.outbox.text(vec![session], text);
         }
-        let Decision::Applied { effects, untouched } = &decided.decision else {
+        let Decision::Applied {
+            effects, untouched, ..
+        } = &decided.decision
+        else {
             return;
         };
         for effect in effects {

@@ -74,6 +74,11 @@ fn fields() {
 }
 
 #[test]
+fn sequences() {
+    check("sequences.txt");
+}
+
+#[test]
 fn truncation() {
     check("truncation.txt");
 }

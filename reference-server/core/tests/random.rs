@@ -21,13 +21,24 @@ fn ops() -> impl Strategy<Value = Vec<OpPlan>> {
         ],
         prop::option::weighted(0.3, 0..8u64),
     );
-    let op = op.prop_map(|(table, key, what, if_version)| OpPlan {
+    let op = op.prop_map(|(table, key, what, if_version)| OpPlan::Row {
         table,
         key,
         what,
         if_version,
     });
-    prop::collection::vec(op, 0..4)
+    let sequence_ops = prop::collection::vec(sequence_op(), 0..7);
+    let mixed = prop_oneof![8 => op, 1 => sequence_op()];
+    prop_oneof![12 => prop::collection::vec(mixed, 0..4), 1 => sequence_ops]
+}
+
+fn sequence_op() -> impl Strategy<Value = OpPlan> {
+    let count = prop_oneof![6 => 1..8u64, 1 => 999..1002u64];
+    let value = prop_oneof![4 => 1..30u64, 1 => (1 << 53) - 8..1u64 << 53];
+    prop_oneof![
+        3 => (0..6usize, count).prop_map(|(sequence, count)| OpPlan::Allocate { sequence, count }),
+        1 => (0..6usize, value).prop_map(|(sequence, value)| OpPlan::Observe { sequence, value }),
+    ]
 }
 
 fn cursor() -> impl Strategy<Value = CursorPlan> {
@@ -96,6 +107,8 @@ fn config() -> impl Strategy<Value = Config> {
                 in_flight_max,
                 mutation_burst,
                 mutations_per_second: 100,
+                allocate_max: Some(1000),
+                mutation_sequences_max: Some(4),
                 ..Limits::default()
             };
             let retention = Retention {

@@ -110,12 +110,13 @@ fn a_record_is_one_line_and_comes_back_the_same() {
     let push = format!(
         r#"{{"type":"push","epoch":"e","mutations":[{{"seq":1,"opId":"a","ops":[{{"op":"set","table":"t","key":"k","value":{value}}},
         {{"op":"set","table":"t","key":"null","value":null}},{{"op":"delete","table":"none","key":"k"}}]}},
-        {{"seq":2,"opId":"b","ops":[{{"op":"delete","table":"t","key":"k"}}]}},{{"seq":3,"opId":"c","ops":[]}}]}}"#
+        {{"seq":2,"opId":"b","ops":[{{"op":"delete","table":"t","key":"k"}}]}},{{"seq":3,"opId":"c","ops":[]}},
+        {{"seq":4,"opId":"d","ops":[{{"op":"allocate","sequence":"a\"\n","count":3}},{{"op":"observe","sequence":"b","value":7}}]}}]}}"#
     );
     node.receive(A, &push);
     node.engine.enqueue(Input::Truncate { keep_versions: 1 });
     node.step();
-    assert_eq!(node.log.len(), 4);
+    assert_eq!(node.log.len(), 5);
     for record in &node.log {
         let mut line = String::new();
         record.write(&mut line);
@@ -128,7 +129,10 @@ fn a_record_is_one_line_and_comes_back_the_same() {
     let Event::Outcome(decided) = &node.log[0].event else {
         panic!()
     };
-    let Decision::Applied { effects, untouched } = &decided.decision else {
+    let Decision::Applied {
+        effects, untouched, ..
+    } = &decided.decision
+    else {
         panic!()
     };
     let written = effects[0]
@@ -163,7 +167,7 @@ fn what_cannot_be_opened_says_why() {
         "",
         "{",
         &header.replace("\"e\"", "\"other\""),
-        &header.replace(":1,\"epoch", ":2,\"epoch"),
+        &header.replace(":1,\"epoch", ":3,\"epoch"),
         &format!("{header}\n{header}"),
         &format!("{header}\n{{\"row\":{{}}}}"),
         r#"{"client":{"client":"ann","lastSeq":1,"touchedMs":1,"outcomes":[]}}"#,
@@ -192,6 +196,7 @@ fn what_cannot_be_opened_says_why() {
 fn tight() -> Config {
     let mut config = Config {
         part_bytes: 4096,
+        capabilities: Vec::new(),
         ..Config::default()
     };
     config.limits.frame_bytes_max = 65536;
@@ -245,6 +250,42 @@ fn no_frame_is_larger_than_the_limit() {
             "CONN-WELCOME-RESULTS"
         );
     }
+}
+
+/// What is told of single ops counts: results of the longest names and the largest ids, as many as there may be.
+#[test]
+fn results_that_tell_of_ops_fit_too() {
+    let mut config = tight();
+    config.capabilities = vec!["sequences".to_owned()];
+    config.limits.mutation_sequences_max = Some(8);
+    config.limits.in_flight_max = 68;
+    config.limits.push_mutations_max = 68;
+    config.check().expect("it just fits");
+    let mut node = node(config);
+    let id = (1u64 << 53) - 100;
+    let observed = |n: u64| json!({"op": "observe", "sequence": format!("s{n}"), "value": id});
+    let allocated = |n: u64| json!({"op": "allocate", "sequence": format!("s{n}"), "count": 1});
+    let op_id = |seq: u64| format!("{seq:0>64}");
+    for seq in 1..=68u64 {
+        let ops: Vec<_> = match seq {
+            1 => (0..8).map(observed).collect(),
+            _ => (0..8).map(allocated).collect(),
+        };
+        let mut push = json!({"type": "push", "epoch": "e", "mutations": [{"seq": seq, "opId": op_id(seq), "ops": ops}]});
+        if seq > 1 {
+            push["follows"] = op_id(seq - 1).into();
+        }
+        node.receive(A, &push.to_string());
+    }
+    node.step();
+    node.receive(SessionKey(1), HELLO);
+    let outputs = node.step();
+    let welcome = texts(&outputs)
+        .into_iter()
+        .find(|text| text.contains("welcome"));
+    let welcome = welcome.expect("a welcome");
+    assert_eq!(welcome.matches("allocated").count(), 67 * 8);
+    assert!(welcome.len() <= 65536, "FRAME-SIZE-SENT: {}", welcome.len());
 }
 
 #[test]

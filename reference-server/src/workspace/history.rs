@@ -15,9 +15,9 @@ use crate::tasks::Tasks;
 pub struct Backup(Checkpoint);
 
 impl Backup {
-    /// The state as the beginning of another history.
-    pub(super) fn under(&self, epoch: &str) -> Result<Checkpoint, LogError> {
-        self.0.under_epoch(epoch).map_err(LogError::new)
+    /// The state as the beginning of another history, in which each sequence leaves so many ids out.
+    pub(super) fn under(&self, epoch: &str, margin: u64) -> Result<Checkpoint, LogError> {
+        self.0.under_epoch(epoch, margin).map_err(LogError::new)
     }
 }
 

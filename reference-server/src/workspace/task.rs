@@ -95,7 +95,7 @@ impl From<LogError> for Stop {
 pub(super) struct Workspace<L> {
     pub(super) name: String,
     pub(super) log: L,
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
     tasks: Tasks,
     /// None: not opened yet, or failed since.
     pub(super) history: Option<History<L>>,

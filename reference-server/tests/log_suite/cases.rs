@@ -17,6 +17,8 @@ fn record(version: u64, value: &str) -> Record {
     let decision = Decision::Applied {
         effects,
         untouched: Vec::new(),
+        raises: Vec::new(),
+        told: Vec::new(),
     };
     let decided = Decided {
         client: "c".into(),

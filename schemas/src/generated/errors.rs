@@ -340,6 +340,18 @@ pub const DUPLICATE_ROW: ErrorDef = ErrorDef {
     summary: "Two ops of the mutation name the same row.",
 };
 
+/// Two ops of the mutation name the same sequence.
+pub const DUPLICATE_SEQUENCE: ErrorDef = ErrorDef {
+    code: "duplicate_sequence",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Client,
+    members: &["at"],
+    summary: "Two ops of the mutation name the same sequence.",
+};
+
 /// An op passes a limit; the message names it.
 pub const LIMIT_EXCEEDED: ErrorDef = ErrorDef {
     code: "limit_exceeded",
@@ -374,6 +386,18 @@ pub const NOT_AN_OBJECT: ErrorDef = ErrorDef {
     fault: Fault::Nobody,
     members: &["at"],
     summary: "A patch of a row whose value is no object. Capability: fields.",
+};
+
+/// The sequence has fewer ids left than were asked for.
+pub const SEQUENCE_EXHAUSTED: ErrorDef = ErrorDef {
+    code: "sequence_exhausted",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Nobody,
+    members: &["at"],
+    summary: "The sequence has fewer ids left than were asked for.",
 };
 
 /// The server stops or restarts.
@@ -466,9 +490,11 @@ pub const ALL: &[&ErrorDef] = &[
     &UNKNOWN_OP,
     &INVALID_OP,
     &DUPLICATE_ROW,
+    &DUPLICATE_SEQUENCE,
     &LIMIT_EXCEEDED,
     &VERSION_CONFLICT,
     &NOT_AN_OBJECT,
+    &SEQUENCE_EXHAUSTED,
     &SHUTDOWN,
     &SESSION_REPLACED,
     &SLOW_CONSUMER,

@@ -2,7 +2,7 @@
 //!
 //! Generated from `v1/` by `tests/generate`: change the schemas, then run the tests.
 
-use crate::forms::{Integer, required};
+use crate::forms::{Integer, optional, required};
 use serde::{Deserialize, Serialize};
 
 /// What a server allows, announced in every welcome. `default` is the reference server's; `minimum` is what every server must allow.
@@ -63,6 +63,22 @@ pub struct Limits {
     /// How long a client's outcomes are kept after its last mutation. At least 30 days.
     #[serde(deserialize_with = "required::<Integer<2592000000, 9007199254740991>, _>")]
     pub client_ttl_ms: u64,
+    /// Ids that one `allocate` takes. Announced, as the next three, where `sequences` is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<1000, 9007199254740991>, _>")]
+    pub allocate_max: Option<u64>,
+    /// Ops of one mutation that name a sequence. Bounds what its outcome has to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<4, 9007199254740991>, _>")]
+    pub mutation_sequences_max: Option<u64>,
+    /// Sequences in a workspace. Bounds the server's memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<64, 9007199254740991>, _>")]
+    pub sequences_max: Option<u64>,
+    /// Ids of each sequence that are left out when a backup is restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<1000, 9007199254740991>, _>")]
+    pub restore_margin: Option<u64>,
 }
 
 /// The reference server's limits: each member's `default`.
@@ -87,6 +103,10 @@ impl Default for Limits {
             heartbeat_ms: 20000,
             idle_timeout_ms: 60000,
             client_ttl_ms: 7776000000,
+            allocate_max: Some(100000),
+            mutation_sequences_max: Some(6),
+            sequences_max: Some(10000),
+            restore_margin: Some(1000000),
         }
     }
 }

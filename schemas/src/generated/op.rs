@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error, MapAccess};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One operation of a mutation on one row. Checked when the mutation is decided: an op that does not fit rejects its mutation, never the frame.
+/// One operation of a mutation, on one row or one sequence. Checked when the mutation is decided: an op that does not fit rejects its mutation, never the frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "op", rename_all = "camelCase")]
 pub enum Op {
@@ -20,11 +20,15 @@ pub enum Op {
     Delete(DeleteOp),
     /// Changes fields of a row whose value is an object, and leaves the others. Capability: fields.
     Patch(Patch),
+    /// Takes the next ids of a sequence. Needs the capability `sequences`.
+    Allocate(Allocate),
+    /// Raises a sequence: ids that are allocated later are above the value. Needs the capability `sequences`.
+    Observe(Observe),
 }
 
 impl Op {
     /// The values of `op`, in the schema's order.
-    pub const TAGS: &'static [&'static str] = &["set", "delete", "patch"];
+    pub const TAGS: &'static [&'static str] = &["set", "delete", "patch", "allocate", "observe"];
 }
 
 impl<'de> Tagged<'de> for Op {
@@ -36,6 +40,8 @@ impl<'de> Tagged<'de> for Op {
             "set" => SetOp::deserialize(members).map(Self::Set),
             "delete" => DeleteOp::deserialize(members).map(Self::Delete),
             "patch" => Patch::deserialize(members).map(Self::Patch),
+            "allocate" => Allocate::deserialize(members).map(Self::Allocate),
+            "observe" => Observe::deserialize(members).map(Self::Observe),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
     }
@@ -65,6 +71,18 @@ impl From<Patch> for Op {
     }
 }
 
+impl From<Allocate> for Op {
+    fn from(arm: Allocate) -> Self {
+        Self::Allocate(arm)
+    }
+}
+
+impl From<Observe> for Op {
+    fn from(arm: Observe) -> Self {
+        Self::Observe(arm)
+    }
+}
+
 impl Op {
     /// The arm's `op`.
     #[must_use]
@@ -73,36 +91,8 @@ impl Op {
             Self::Set(_) => "set",
             Self::Delete(_) => "delete",
             Self::Patch(_) => "patch",
-        }
-    }
-
-    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
-    #[must_use]
-    pub fn table(&self) -> &str {
-        match self {
-            Self::Set(arm) => &arm.table,
-            Self::Delete(arm) => &arm.table,
-            Self::Patch(arm) => &arm.table,
-        }
-    }
-
-    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        match self {
-            Self::Set(arm) => &arm.key,
-            Self::Delete(arm) => &arm.key,
-            Self::Patch(arm) => &arm.key,
-        }
-    }
-
-    /// Applies only if the row is at this version; 0: only if there is no such row.
-    #[must_use]
-    pub fn if_version(&self) -> Option<u64> {
-        match self {
-            Self::Set(arm) => arm.if_version,
-            Self::Delete(arm) => arm.if_version,
-            Self::Patch(arm) => arm.if_version,
+            Self::Allocate(_) => "allocate",
+            Self::Observe(_) => "observe",
         }
     }
 }
@@ -164,4 +154,28 @@ pub struct Patch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
     pub if_version: Option<u64>,
+}
+
+/// Takes the next ids of a sequence. Needs the capability `sequences`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Allocate {
+    /// The name of a sequence: a string as for a table's name, in a name space of its own.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub sequence: String,
+    /// How many ids.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub count: u64,
+}
+
+/// Raises a sequence: ids that are allocated later are above the value. Needs the capability `sequences`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observe {
+    /// The name of a sequence: a string as for a table's name, in a name space of its own.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub sequence: String,
+    /// The highest id that is in use, as after an import.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub value: u64,
 }

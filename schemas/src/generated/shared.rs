@@ -4,7 +4,7 @@
 
 use super::patterns;
 use crate::Json;
-use crate::forms::{Any, Integer, Matching, Text, optional, required};
+use crate::forms::{Any, Integer, List, Matching, Object, Text, optional, required};
 use crate::tagged::{self, Tagged};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess};
@@ -20,6 +20,92 @@ pub struct Cursor {
     /// A position in the workspace's log of outcomes; 0 is the position before the first.
     #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
     pub version: u64,
+}
+
+/// What became of one op of an applied mutation, where there is something to tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "result", rename_all = "camelCase")]
+pub enum OpResult {
+    /// The `allocate` was given these ids.
+    Allocated(Allocated),
+}
+
+impl OpResult {
+    /// The values of `result`, in the schema's order.
+    pub const TAGS: &'static [&'static str] = &["allocated"];
+}
+
+impl<'de> Tagged<'de> for OpResult {
+    const TAG: &'static str = "result";
+
+    fn read_arm<A: MapAccess<'de>>(tag: &str, members: A) -> Result<Self, A::Error> {
+        let members = MapAccessDeserializer::new(members);
+        match tag {
+            "allocated" => Allocated::deserialize(members).map(Self::Allocated),
+            other => Err(A::Error::unknown_variant(other, Self::TAGS)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OpResult {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        tagged::read(source)
+    }
+}
+
+impl From<Allocated> for OpResult {
+    fn from(arm: Allocated) -> Self {
+        Self::Allocated(arm)
+    }
+}
+
+impl OpResult {
+    /// The arm's `result`.
+    #[must_use]
+    pub fn result(&self) -> &'static str {
+        match self {
+            Self::Allocated(_) => "allocated",
+        }
+    }
+
+    /// Which op of the mutation, the first counted as 0.
+    #[must_use]
+    pub fn at(&self) -> u64 {
+        match self {
+            Self::Allocated(arm) => arm.at,
+        }
+    }
+
+    /// The first of the ids.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        match self {
+            Self::Allocated(arm) => arm.first,
+        }
+    }
+
+    /// How many ids, one after the other: as many as were asked for.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Allocated(arm) => arm.count,
+        }
+    }
+}
+
+/// The `allocate` was given these ids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Allocated {
+    /// Which op of the mutation, the first counted as 0.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub at: u64,
+    /// The first of the ids.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub first: u64,
+    /// How many ids, one after the other: as many as were asked for.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub count: u64,
 }
 
 /// What was decided of a mutation, once and for ever.
@@ -128,6 +214,10 @@ pub struct Applied {
     /// The position that the mutation took in the log.
     #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
     pub version: u64,
+    /// What became of single ops, in their order. Absent where no op has anything to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<List<Object<OpResult>, 1>, _>")]
+    pub ops: Option<Vec<OpResult>>,
 }
 
 /// Nothing of the mutation took effect. It took a version all the same and is never decided again.

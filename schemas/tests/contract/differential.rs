@@ -49,6 +49,7 @@ fn change() -> impl Strategy<Value = Change> {
 /// Names that mean something somewhere, and some that mean nothing.
 const NAMES: &str = r#"["type", "status", "op", "seq", "opId", "version", "code", "message", "at", "epoch",
     "cursor", "key", "table", "value", "ifVersion", "expected", "retryAfterMs", "more", "replace", "follows",
+    "sequence", "count", "first", "ops", "result",
     "ageMs", "re", "shape", "to", "__proto__", "", "x", "Type"]"#;
 
 /// Numbers near the edges of what schemas allow.
@@ -56,7 +57,7 @@ const NUMBERS: &str = "[0, 1, 2, -1, 1.0, 0.0, -0.0, 1.5, -1.0, 31, 31.0, 900719
     9007199254740991.0, 9007199254740992.0, 18446744073709551615, -9223372036854775808, 1e300, -1e300, 5e-324]";
 
 /// Tags, words and names: right ones in wrong places, and nearly right ones.
-const WORDS: &str = r#"["applied", "rejected", "deferred", "refused", "set", "delete", "connection",
+const WORDS: &str = r#"["applied", "rejected", "deferred", "refused", "set", "delete", "allocate", "observe", "allocated", "connection",
     "subscription", "request", "mutation", "hello", "ping", "push", "ack", "update", "", "a", "A-b_9", "a.b", "a b",
     "a\n", "é", "\u2028", "1", "true", "null", "SEQ_GAP"]"#;
 

@@ -68,7 +68,7 @@ fn shared(catalog: &Catalog) -> String {
     writer.out = head("What several messages share: `common.json`.")
         + UNION_USES
         + "use crate::Json;
-        use crate::forms::{Any, Integer, Matching, Text, optional, required};
+        use crate::forms::{Any, Integer, List, Matching, Object, Text, optional, required};
         use super::patterns;\n\n";
     catalog
         .shared
@@ -92,7 +92,7 @@ fn limits(catalog: &Catalog) -> String {
     let mut writer = Writer::new(catalog);
     writer.out = head("What a server allows: `limits.json`.")
         + "use serde::{Deserialize, Serialize};
-        use crate::forms::{Integer, required};\n\n";
+        use crate::forms::{Integer, optional, required};\n\n";
     writer.define(&catalog.limits);
     writer.line("/// The reference server's limits: each member's `default`.");
     writer.line("impl Default for Limits { fn default() -> Self { Self {");
@@ -101,6 +101,10 @@ fn limits(catalog: &Catalog) -> String {
             .schema
             .default
             .unwrap_or_else(|| panic!("{}: no default", member.schema.path));
+        let default = match member.required {
+            true => default.to_string(),
+            false => format!("Some({default})"),
+        };
         writer.line(&format!("{}: {default},", snake(&member.name)));
     }
     writer.line("} } }");

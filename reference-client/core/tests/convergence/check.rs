@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use syncline_client_core::{Entry, StoredState, Tables};
 use syncline_schemas::{Cursor, Json, Op};
 
-use crate::decide::replay;
+use crate::decide::{replay, row_of};
 use crate::server::{RowKey, Server};
 use crate::world::{Client, World};
 
@@ -89,7 +89,7 @@ fn view_is_base_and_outbox(client: &Client) {
         .filter(|entry| entry.given_up.is_none())
         .flat_map(|entry| &entry.ops)
     {
-        let row = (op.table().to_owned(), op.key().to_owned());
+        let row = row_of(op);
         match op {
             Op::Set(set) => drop(rows.insert(row, set.value.clone())),
             Op::Delete(_) => drop(rows.remove(&row)),
@@ -101,6 +101,7 @@ fn view_is_base_and_outbox(client: &Client) {
                     .expect("an object");
                 rows.insert(row, shown);
             }
+            Op::Allocate(_) | Op::Observe(_) => {}
         }
     }
     assert_eq!(
@@ -183,11 +184,11 @@ fn nothing_is_lost_nor_flickers(client: &Client, server: &Server) {
             .outbox
             .values()
             .find(|entry| entry.op_id == *op_id);
-        for op in ops.iter().filter(|op| op.table() != "d") {
+        for op in ops.iter().filter(|op| row_of(op).0 != "d") {
             let stands = entry.is_some_and(|entry| entry.ops.contains(op))
                 || client.given_up.contains(op_id);
             assert!(
-                stands || is_past(client, server, op_id, op.table()),
+                stands || is_past(client, server, op_id, &row_of(op).0),
                 "{op:?} of {op_id} is gone"
             );
         }
@@ -197,7 +198,7 @@ fn nothing_is_lost_nor_flickers(client: &Client, server: &Server) {
             ..
         }) = entry
         {
-            let stale = ops.iter().find(|op| has_reached(client, op.table(), at));
+            let stale = ops.iter().find(|op| has_reached(client, &row_of(op).0, at));
             assert!(
                 stale.is_none(),
                 "{stale:?} of {op_id} still stands over a base that has it"

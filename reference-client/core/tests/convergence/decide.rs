@@ -106,6 +106,7 @@ impl Server {
                 seq,
                 op_id,
                 version,
+                ops: None,
             }),
             Some(code) => Outcome::Rejected(Rejected {
                 seq,
@@ -122,11 +123,7 @@ impl Server {
         let Some(expected) = op.if_version() else {
             return true;
         };
-        match self
-            .history
-            .rows
-            .get(&(op.table().to_owned(), op.key().to_owned()))
-        {
+        match self.history.rows.get(&row_of(op)) {
             Some(row) if row.value.is_some() => {
                 let others = if row.writer == client_id {
                     row.others
@@ -141,7 +138,7 @@ impl Server {
 
     /// Whether what is to be patched can be.
     fn has_fields(&self, op: &Op) -> bool {
-        let row = (op.table().to_owned(), op.key().to_owned());
+        let row = row_of(op);
         let value = self
             .history
             .rows
@@ -151,7 +148,7 @@ impl Server {
     }
 
     fn apply(&mut self, client_id: &str, op: &Op, version: u64) -> Option<Change> {
-        let (table, key) = (op.table().to_owned(), op.key().to_owned());
+        let (table, key) = row_of(op);
         let row = self
             .history
             .rows
@@ -166,6 +163,7 @@ impl Server {
             Op::Set(op) => Some(op.value.clone()),
             Op::Delete(_) => None,
             Op::Patch(patch) => patch.applied_to(row.value.as_ref()),
+            Op::Allocate(_) | Op::Observe(_) => unreachable!("no client here asks for ids"),
         };
         match row.value.clone() {
             Some(value) => Some(Change::Set(SetChange {
@@ -198,4 +196,10 @@ pub(crate) fn replay(log: &[Commit], to: u64, tables: &[String]) -> BTreeMap<Row
         }
     }
     rows
+}
+
+/// The row that an op names.
+pub(crate) fn row_of(op: &Op) -> RowKey {
+    let (table, key) = op.row().expect("clients here write rows");
+    (table.to_owned(), key.to_owned())
 }

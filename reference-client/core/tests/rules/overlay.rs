@@ -76,7 +76,7 @@ fn ops_leave_one_by_one() {
         .outbox
         .values()
         .flat_map(|entry| &entry.ops)
-        .map(|op| op.table())
+        .filter_map(|op| Some(op.row()?.0))
         .collect();
     assert_eq!(standing, ["a"]);
     driver.cut();

@@ -55,7 +55,7 @@ async fn a_store_that_fails_stops_the_client_and_loses_nothing_that_was_told() {
         .state()
         .outbox
         .values()
-        .map(|entry| entry.ops[0].key().to_owned())
+        .map(|entry| entry.ops[0].row().unwrap().1.to_owned())
         .collect();
     assert_eq!(kept, told);
 }

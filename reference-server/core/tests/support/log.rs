@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use syncline_schemas::{Json, Mutation, Op};
+use syncline_schemas::{Json, Limits, Mutation, Op};
 use syncline_server_core::{Decided, Decision, Event, Record};
+
+use super::sequences;
 
 /// The rows of a workspace or a shape, each with its version.
 pub(crate) type Rows = BTreeMap<(String, String), (u64, Json)>;
@@ -37,7 +39,7 @@ pub(crate) fn rows_at(log: &[Record], version: u64) -> Rows {
 
 /// Checks what a log must be, whoever wrote it: versions increase, each client's chain is one chain, and each mutation had the effect
 /// that its ops say.
-pub(crate) fn check(log: &[Record], pushed: &Pushed) {
+pub(crate) fn check(log: &[Record], pushed: &Pushed, limits: &Limits) {
     assert!(
         log.windows(2).all(|pair| pair[0].version < pair[1].version),
         "versions increase"
@@ -61,19 +63,50 @@ pub(crate) fn check(log: &[Record], pushed: &Pushed) {
             follows.contains(&op_id.map(str::to_owned)),
             "{name:?} does not follow {op_id:?}"
         );
-        check_decision(log, version, decided, mutation);
+        check_decision(log, version, decided, &ops_of(mutation));
+        check_sequences(log, version, decided, pushed, limits);
     }
 }
 
 /// What was pushed: each mutation by its client and `opId`, with all that it was ever said to follow.
 pub(crate) type Pushed = BTreeMap<(String, String), (Mutation, BTreeSet<Option<String>>)>;
 
-fn check_decision(log: &[Record], version: u64, decided: &Decided, mutation: &Mutation) {
-    let ops: Vec<Op> = mutation
-        .ops
-        .iter()
-        .map(|op| Op::decode(op).expect("tests push known ops"))
-        .collect();
+/// The ops of a mutation.
+pub(crate) fn ops_of(mutation: &Mutation) -> Vec<Op> {
+    let ops = mutation.ops.iter();
+    ops.map(|op| Op::decode(op).expect("tests push known ops"))
+        .collect()
+}
+
+/// What sequences give, or why they do not, is what the oracle says.
+fn check_sequences(
+    log: &[Record],
+    version: u64,
+    decided: &Decided,
+    pushed: &Pushed,
+    limits: &Limits,
+) {
+    let name = (decided.client.to_string(), decided.op_id.to_string());
+    let ops = ops_of(&pushed[&name].0);
+    let mut next = sequences::before(log, version, pushed);
+    let (large, fault) = (
+        sequences::passes_a_limit(&ops, limits),
+        sequences::fault(&next, &ops, limits),
+    );
+    match &decided.decision {
+        Decision::Applied { told, .. } => {
+            assert_eq!((large, fault), (false, None), "v{version}");
+            assert_eq!(*told, sequences::take(&mut next, &ops), "v{version}");
+        }
+        Decision::Rejected(rejection) => match &*rejection.code {
+            "limit_exceeded" => assert!(large || fault == Some("limit_exceeded"), "v{version}"),
+            "sequence_exhausted" => assert_eq!(fault, Some("sequence_exhausted"), "v{version}"),
+            _ => {}
+        },
+    }
+}
+
+fn check_decision(log: &[Record], version: u64, decided: &Decided, ops: &[Op]) {
     let before = rows_at(log, version - 1);
     let failed = ops
         .iter()
@@ -84,11 +117,13 @@ fn check_decision(log: &[Record], version: u64, decided: &Decided, mutation: &Mu
                 failed.is_none(),
                 "v{version} was applied, but {failed:?} does not hold"
             );
-            let changing = ops
+            let rows = ops
                 .iter()
-                .filter(|op| !matches!(op, Op::Delete(_)) || held(&before, op).is_some());
+                .filter_map(|op| Some((op.row()?, held(&before, op), op)));
+            let changing =
+                rows.filter(|(_, held, op)| !matches!(op, Op::Delete(_)) || held.is_some());
             let expected: Vec<_> = changing
-                .map(|op| (op.table(), op.key(), value_of(op, held(&before, op))))
+                .map(|((table, key), held, op)| (table, key, value_of(op, held)))
                 .collect();
             let effects = effects.iter().map(|effect| {
                 (
@@ -114,14 +149,16 @@ fn check_decision(log: &[Record], version: u64, decided: &Decided, mutation: &Mu
                 "v{version} was rejected, but has fields"
             );
         }
-        Decision::Rejected(rejection) => {
-            assert_eq!((&*rejection.code, ops.len()), ("no_ops", 0), "v{version}")
-        }
+        Decision::Rejected(rejection) => match &*rejection.code {
+            "limit_exceeded" | "sequence_exhausted" => {}
+            code => assert_eq!((code, ops.len()), ("no_ops", 0), "v{version}"),
+        },
     }
 }
 
 fn held<'a>(rows: &'a Rows, op: &Op) -> Option<&'a Json> {
-    let row = rows.get(&(op.table().to_owned(), op.key().to_owned()));
+    let (table, key) = op.row()?;
+    let row = rows.get(&(table.to_owned(), key.to_owned()));
     row.map(|(_, value)| value)
 }
 
@@ -129,7 +166,7 @@ fn held<'a>(rows: &'a Rows, op: &Op) -> Option<&'a Json> {
 fn value_of(op: &Op, held: Option<&Json>) -> Option<Value> {
     match op {
         Op::Set(set) => Some(tree(&set.value)),
-        Op::Delete(_) => None,
+        Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) => None,
         Op::Patch(patch) => {
             let mut value = held.map_or_else(|| Value::Object(Map::new()), tree);
             let fields = value.as_object_mut().expect("what is patched is an object");
@@ -147,12 +184,12 @@ fn tree(value: &Json) -> Value {
 
 /// `ifVersion` by the whole history of the row.
 fn version_holds(log: &[Record], version: u64, client: &str, op: &Op) -> bool {
-    let Some(expected) = op.if_version() else {
+    let (Some(expected), Some((table, key))) = (op.if_version(), op.row()) else {
         return true;
     };
     let before = outcomes(log).filter(|(at, _)| *at < version);
     let row = rows_at(log, version - 1)
-        .get(&(op.table().to_owned(), op.key().to_owned()))
+        .get(&(table.to_owned(), key.to_owned()))
         .map(|(at, _)| *at);
     let foreign_since = before
         .filter(|(at, decided)| *at > expected && &*decided.client != client)
@@ -162,7 +199,7 @@ fn version_holds(log: &[Record], version: u64, client: &str, op: &Op) -> bool {
             };
             effects
                 .iter()
-                .any(|effect| &*effect.table == op.table() && &*effect.key == op.key())
+                .any(|effect| &*effect.table == table && &*effect.key == key)
         });
     match row {
         None => expected == 0,

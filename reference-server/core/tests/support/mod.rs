@@ -6,6 +6,7 @@ pub(crate) mod plan;
 mod pushes;
 pub(crate) mod replica;
 pub(crate) mod script;
+mod sequences;
 pub(crate) mod witness;
 pub(crate) mod world;
 
@@ -107,6 +108,14 @@ impl Node {
         self.engine.decide(self.now_ms);
         self.log.extend_from_slice(newer);
         self.engine.conflicted(newer.to_vec());
+    }
+
+    /// Goes on from a backup, in another epoch.
+    pub(crate) fn restore(&mut self, backup: &Checkpoint) {
+        self.log.clear();
+        self.engine = Engine::open(self.config.clone(), "f".into(), Some(backup), [])
+            .expect("what was written");
+        self.room.clear();
     }
 
     /// Starts again, from a checkpoint at a place of the log and the records behind it.

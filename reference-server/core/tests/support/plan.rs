@@ -68,12 +68,22 @@ pub(crate) enum Action {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct OpPlan {
-    pub(crate) table: usize,
-    pub(crate) key: usize,
-    pub(crate) what: What,
-    /// `Some(n)`: n versions before the head; beyond it, 0.
-    pub(crate) if_version: Option<u64>,
+pub(crate) enum OpPlan {
+    Row {
+        table: usize,
+        key: usize,
+        what: What,
+        /// `Some(n)`: n versions before the head; beyond it, 0.
+        if_version: Option<u64>,
+    },
+    Allocate {
+        sequence: usize,
+        count: u64,
+    },
+    Observe {
+        sequence: usize,
+        value: u64,
+    },
 }
 
 /// What an op does.

@@ -1,5 +1,6 @@
 //! The writers of a random run: chains that go on, retries, forks, and another node that was first.
 
+use serde_json::{Value, json};
 use syncline_schemas::{ClientMessage, Hello, Json, Mutation, Push};
 use syncline_server_core::{Input, Record, SessionKey, read_frame};
 
@@ -34,18 +35,11 @@ impl World {
         let mut ops: Vec<Json> = Vec::new();
         let mut named = Vec::new();
         for plan in plans {
-            let (table, key) = (TABLES[plan.table % TABLES.len()], format!("k{}", plan.key));
-            if named.contains(&(table, key.clone())) {
-                continue;
+            let (name, op) = self.op(plan, head);
+            if !named.contains(&name) {
+                named.push(name);
+                ops.push(op.into());
             }
-            let mut op = self.op(plan.what);
-            op["table"] = table.into();
-            op["key"] = key.clone().into();
-            if let Some(behind) = plan.if_version {
-                op["ifVersion"] = head.saturating_sub(behind).into();
-            }
-            named.push((table, key));
-            ops.push(op.into());
         }
         Mutation {
             seq,
@@ -55,17 +49,48 @@ impl World {
         }
     }
 
-    fn op(&self, what: What) -> serde_json::Value {
+    fn row_op(&self, what: What) -> Value {
         let made = self.made;
         match what {
-            What::SetWord => serde_json::json!({"op": "set", "value": made}),
-            What::SetObject => serde_json::json!({"op": "set", "value": {"a": made, "b": 0}}),
-            What::Delete => serde_json::json!({"op": "delete"}),
+            What::SetWord => json!({"op": "set", "value": made}),
+            What::SetObject => json!({"op": "set", "value": {"a": made, "b": 0}}),
+            What::Delete => json!({"op": "delete"}),
             What::Patch(field) => {
                 let names = ["a", "b", "c"];
                 let (set, gone) = (names[usize::from(field % 3)], names[usize::from(field % 2)]);
                 let remove: Vec<&str> = [gone].into_iter().filter(|gone| *gone != set).collect();
-                serde_json::json!({"op": "patch", "fields": {set: made}, "remove": remove})
+                json!({"op": "patch", "fields": {set: made}, "remove": remove})
+            }
+        }
+    }
+
+    /// An op, and what it names.
+    fn op(&self, plan: &OpPlan, head: u64) -> ((&'static str, String), Value) {
+        match plan {
+            OpPlan::Row {
+                table,
+                key,
+                what,
+                if_version,
+            } => {
+                let (table, key) = (TABLES[table % TABLES.len()], format!("k{key}"));
+                let mut op = self.row_op(*what);
+                op["table"] = table.into();
+                op["key"] = key.clone().into();
+                if let Some(behind) = if_version {
+                    op["ifVersion"] = head.saturating_sub(*behind).into();
+                }
+                ((table, key), op)
+            }
+            OpPlan::Allocate { sequence, count } => {
+                let name = format!("s{sequence}");
+                let op = json!({"op": "allocate", "sequence": name, "count": count});
+                (("", name), op)
+            }
+            OpPlan::Observe { sequence, value } => {
+                let name = format!("s{sequence}");
+                let op = json!({"op": "observe", "sequence": name, "value": value});
+                (("", name), op)
             }
         }
     }
@@ -223,15 +248,11 @@ impl World {
             follows,
             mutations: vec![mutation],
         });
+        let offered = &self.node.config.capabilities;
         other.enqueue(Input::Frame {
             session,
             re: 2,
-            request: read_frame(
-                &push.encode(),
-                self.node.limits(),
-                &self.node.config.capabilities,
-            )
-            .expect("valid"),
+            request: read_frame(&push.encode(), self.node.limits(), offered).expect("valid"),
         });
         other.decide(self.node.now_ms).to_vec()
     }

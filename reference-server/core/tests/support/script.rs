@@ -10,6 +10,7 @@
 //! ! room A 0                    A's queue takes this many bytes from now on, and the engine pumps
 //! ! truncate 0                  an operator truncates, keeping so many versions
 //! ! close A                     A is gone
+//! ! restore 5                   the workspace goes on as a backup of now has it, under epoch f, its sequences leaving so many ids out
 //! ! reopen | ! reopen checkpoint    the server restarts, from its log or from a checkpoint
 //! ! conflict {record}           the next step meets this record of another node, and is decided again
 //! ! foreign {record}            another node has appended this record
@@ -92,6 +93,11 @@ fn command_line(node: &mut Node, command: &str) -> Vec<Output> {
             node.engine.enqueue(Input::Close { session: key(rest) });
             return node.step();
         }
+        "restore" => {
+            let margin = rest.parse().expect("ids");
+            let backup = node.engine.checkpoint();
+            node.restore(&backup.under_epoch("f", margin).expect("what was written"));
+        }
         "reopen" => {
             let checkpoint = (rest == "checkpoint").then(|| node.engine.checkpoint());
             node.reopen(checkpoint.as_ref());
@@ -135,7 +141,11 @@ fn config(settings: &Value) -> Config {
 
 /// A limit by its name: scripts set some below what a real server must allow.
 fn limit<'a>(limits: &'a mut Limits, name: &str) -> &'a mut u64 {
+    let of_capability = |limit: &'a mut Option<u64>| limit.get_or_insert(0);
     match name {
+        "allocateMax" => of_capability(&mut limits.allocate_max),
+        "mutationSequencesMax" => of_capability(&mut limits.mutation_sequences_max),
+        "sequencesMax" => of_capability(&mut limits.sequences_max),
         "pushMutationsMax" => &mut limits.push_mutations_max,
         "mutationOpsMax" => &mut limits.mutation_ops_max,
         "valueBytesMax" => &mut limits.value_bytes_max,

@@ -291,10 +291,11 @@ impl Witness {
                 .iter()
                 .filter_map(|op| syncline_schemas::Op::decode(op).ok());
             for op in ops {
+                let Some((table, _)) = op.row() else { continue };
                 let shape = self
                     .shapes
                     .values()
-                    .find(|replica| replica.tables.contains(op.table()));
+                    .find(|replica| replica.tables.contains(table));
                 assert!(
                     shape.is_none_or(|replica| replica.cursor >= Some(version)),
                     "UPD-LEVEL: v{version}"

@@ -43,7 +43,7 @@ impl World {
 
     /// Begins with all rows there.
     pub(crate) fn fill(&mut self) {
-        let row = |number: usize| OpPlan {
+        let row = |number: usize| OpPlan::Row {
             table: number % 3,
             key: number / 3,
             what: What::SetObject,
@@ -104,7 +104,7 @@ impl World {
         for witness in self.witnesses.values().filter(|witness| !witness.closed) {
             witness.check_quiet(&self.node.log, &self.pushed);
         }
-        log::check(&self.node.log, &self.pushed);
+        log::check(&self.node.log, &self.pushed, self.node.limits());
         assert_eq!(
             self.node.engine.checkpoint(),
             self.opened(None).checkpoint(),
