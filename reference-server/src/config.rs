@@ -13,7 +13,7 @@ pub mod settings;
 use std::time::Duration;
 
 use syncline_schemas::{Limits, ServerInfo};
-use syncline_server_core::{CAPABILITIES, Retention};
+use syncline_server_core::{CAPABILITIES, Resolvers, Retention};
 
 pub use load::{Effective, Source, command, load};
 
@@ -26,6 +26,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is offered beyond the core: names of [`CAPABILITIES`].
     pub capabilities: Vec<String>,
+    /// What tables of the strategy `custom` may name as their resolver. The program has `deep_merge`; who embeds the server adds more.
+    pub resolvers: Resolvers,
     /// How much of the past a cursor may be behind without needing a replacement.
     pub retention: Retention,
     /// The size, in bytes, at which an update is cut into parts.
@@ -65,6 +67,7 @@ impl Default for Config {
             path: "/sync".to_owned(),
             limits: Limits::default(),
             capabilities: CAPABILITIES.iter().map(ToString::to_string).collect(),
+            resolvers: Resolvers::built_in(),
             retention: Retention::default(),
             part_bytes: 64 * 1024,
             outbox_bytes_max: 1024 * 1024,
@@ -135,6 +138,7 @@ impl Config {
         syncline_server_core::Config {
             limits: self.limits.clone(),
             capabilities: self.capabilities.clone(),
+            resolvers: self.resolvers.clone(),
             retention: self.retention,
             part_bytes: self.part_bytes,
             server: ServerInfo {

@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::Sibling;
 use crate::json::Json;
 
 /// How many rows a set has, and the sum of their numbers, modulo 2^128.
@@ -41,8 +42,28 @@ impl RowNumber {
         version: u64,
         value: &Json,
     ) -> Result<RowNumber, serde_json::Error> {
+        RowNumber::with_siblings(table, key, version, value, &[])
+    }
+
+    /// The number of a row that may have several values: of several it is that of `[table, key, version, value, siblings]`.
+    ///
+    /// # Errors
+    /// A value has no canonical form: possible only if it was deserialized from a text that nobody checked.
+    pub fn with_siblings(
+        table: &str,
+        key: &str,
+        version: u64,
+        value: &Json,
+        siblings: &[Sibling],
+    ) -> Result<RowNumber, serde_json::Error> {
         let row = (table, key, version, value.to_value()?);
-        let canonical = serde_json_canonicalizer::to_vec(&row)?;
+        let canonical = match siblings {
+            [] => serde_json_canonicalizer::to_vec(&row)?,
+            siblings => {
+                let siblings = serde_json::to_value(siblings)?;
+                serde_json_canonicalizer::to_vec(&(row.0, row.1, row.2, row.3, siblings))?
+            }
+        };
         let mut first = [0; 16];
         first.copy_from_slice(&Sha256::digest(&canonical)[..16]);
         Ok(RowNumber(u128::from_be_bytes(first)))

@@ -9,7 +9,7 @@ use crate::decode::{first_violation, tag_of, unknown_tag};
 use crate::errors;
 use crate::tagged::{self, Tagged};
 use crate::validate::{self, Violation};
-use crate::{Json, Op};
+use crate::{DeleteOp, Json, Op, Patch, SetOp};
 
 /// Why a value is no op.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl Op {
             Op::Set(op) => Some((&op.table, &op.key)),
             Op::Delete(op) => Some((&op.table, &op.key)),
             Op::Patch(op) => Some((&op.table, &op.key)),
-            Op::Allocate(_) | Op::Observe(_) => None,
+            Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
         }
     }
 
@@ -125,7 +125,18 @@ impl Op {
         match self {
             Op::Allocate(op) => Some(&op.sequence),
             Op::Observe(op) => Some(&op.sequence),
-            Op::Set(_) | Op::Delete(_) | Op::Patch(_) => None,
+            Op::Set(_) | Op::Delete(_) | Op::Patch(_) | Op::Declare(_) => None,
+        }
+    }
+
+    /// The version of the row that the writer saw, if it says one.
+    #[must_use]
+    pub fn base(&self) -> Option<u64> {
+        match self {
+            Op::Set(op) => op.base,
+            Op::Delete(op) => op.base,
+            Op::Patch(op) => op.base,
+            Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
         }
     }
 
@@ -136,7 +147,51 @@ impl Op {
             Op::Set(op) => op.if_version,
             Op::Delete(op) => op.if_version,
             Op::Patch(op) => op.if_version,
-            Op::Allocate(_) | Op::Observe(_) => None,
+            Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
+        }
+    }
+}
+
+impl SetOp {
+    /// Writes a row whole, on no condition.
+    #[must_use]
+    pub fn new(table: impl Into<String>, key: impl Into<String>, value: Json) -> SetOp {
+        SetOp {
+            table: table.into(),
+            key: key.into(),
+            value,
+            if_version: None,
+            base: None,
+            schema_version: None,
+        }
+    }
+}
+
+impl DeleteOp {
+    /// Removes a row, on no condition.
+    #[must_use]
+    pub fn new(table: impl Into<String>, key: impl Into<String>) -> DeleteOp {
+        DeleteOp {
+            table: table.into(),
+            key: key.into(),
+            if_version: None,
+            base: None,
+        }
+    }
+}
+
+impl Patch {
+    /// Changes no field yet, on no condition.
+    #[must_use]
+    pub fn new(table: impl Into<String>, key: impl Into<String>) -> Patch {
+        Patch {
+            table: table.into(),
+            key: key.into(),
+            fields: None,
+            remove: None,
+            if_version: None,
+            base: None,
+            schema_version: None,
         }
     }
 }

@@ -76,6 +76,7 @@ impl Replica {
 
     /// What an applied entry has in the overlay stands until the base has it (`CLIENT-OVERLAY-LEAVES`).
     fn entry_applied(&mut self, mut entry: Entry, applied: &Applied) {
+        self.tell_conflicts(&entry, applied);
         let epoch = self.durable.meta().epoch.clone().unwrap_or_default();
         entry.applied_at = Some(Cursor {
             epoch,

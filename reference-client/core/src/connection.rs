@@ -2,6 +2,7 @@
 
 use syncline_schemas::{ClientMessage, Goaway, Hello, Ping, errors};
 
+use crate::conflicts::CONFLICTS;
 use crate::digests::DIGESTS;
 use crate::env::Env;
 use crate::events::{Origin, Trouble};
@@ -51,7 +52,7 @@ impl Replica {
             workspace: meta.workspace.clone(),
             client_id: Some(meta.client_id.clone()),
             acked_seq: Some(meta.acked_seq),
-            capabilities: Some(vec![DIGESTS.to_owned()]),
+            capabilities: Some(vec![CONFLICTS.to_owned(), DIGESTS.to_owned()]),
         };
         self.frames.push_back(ClientMessage::Hello(hello).encode());
         self.link = Link::Greeting {

@@ -79,7 +79,13 @@ fn rows_digest(stored: &StoredState, tables: &Tables) -> Result<RowsDigest, serd
     let mut digest = RowsDigest::default();
     for table in tables {
         for (key, row) in stored.base.get(table).into_iter().flatten() {
-            digest.add(RowNumber::of(table, key, row.version, &row.value)?);
+            digest.add(RowNumber::with_siblings(
+                table,
+                key,
+                row.version,
+                &row.value,
+                &row.siblings,
+            )?);
         }
     }
     Ok(digest)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use syncline_schemas::{Cursor, Json};
+use syncline_schemas::{Cursor, Json, Op};
 
 use crate::stored::{DoubtEntry, RejectedEntry, Tables};
 
@@ -27,12 +27,34 @@ pub enum Event {
         /// Why.
         trouble: Trouble,
     },
+    /// An op of the app's own changed nothing: what another has written stands (`CFL-CLIENT-TOLD`).
+    Superseded(Conflict),
+    /// The server made another value of an op of the app's own and what was there (`CFL-CLIENT-TOLD`).
+    Resolved(Conflict),
+    /// A row has several values now, until a write resolves them: [`Row::siblings`](crate::Row) has the others.
+    Siblings {
+        /// The row's table.
+        table: String,
+        /// The row's key.
+        key: String,
+    },
     /// What is held of a shape is not what the server has, by its digest: one of the two is at fault. It is asked for anew, once on each
     /// connection; undecided writes stay as they are (`DIG-REPAIR`).
     Diverged {
         /// The shape.
         tables: Tables,
     },
+}
+
+/// An own write that met another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The mutation.
+    pub op_id: String,
+    /// The op, as the app wrote it.
+    pub op: Op,
+    /// What stands, if the server said it; the base has it, too, once it has passed the mutation.
+    pub stands: Option<Json>,
 }
 
 /// A row of the view that has changed.

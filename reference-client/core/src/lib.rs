@@ -15,7 +15,7 @@
 //! let env = Env { wall_ms: 1_795_000_000_000, steady_ms: 0, random: 42 };
 //! let mut replica = Replica::load("home", StoredState::default(), env)?;
 //! replica.subscribe(["notes".to_owned()].into(), env)?;
-//! let op = SetOp { table: "notes".into(), key: "1".into(), value: Json::parse(r#""buy milk""#)?, if_version: None };
+//! let op = SetOp::new("notes", "1", Json::parse(r#""buy milk""#)?);
 //! replica.mutate(vec![Op::Set(op)], env)?;
 //! assert_eq!(replica.view("notes", "1").map(Json::get), Some(r#""buy milk""#));
 //!
@@ -31,6 +31,7 @@
 
 mod acks;
 mod backoff;
+mod conflicts;
 mod connection;
 mod digests;
 mod durable;
@@ -51,7 +52,7 @@ mod updates;
 mod welcome;
 
 pub use env::Env;
-pub use events::{Event, Origin, RowChange, Status, Trouble};
+pub use events::{Conflict, Event, Origin, RowChange, Status, Trouble};
 pub use identity::derive;
 pub use limits::{Refusal, least_limits};
 pub use replica::{Decision, OtherWorkspace, Replica, ResolveError, Wish};

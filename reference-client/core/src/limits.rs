@@ -126,7 +126,7 @@ fn check_op(op: &Op, limits: &Limits, index: usize) -> Result<(), Refusal> {
             check_value(op.value.get(), VALUE_DEPTH, limits, &at)
         }
         Op::Patch(patch) => check_patch(patch, limits, index),
-        Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) => Ok(()),
+        Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => Ok(()),
     }
 }
 
@@ -274,20 +274,11 @@ mod tests {
 
     fn set(table: &str, key: &str, value: &str) -> Op {
         let value = Json::parse(value).unwrap();
-        Op::Set(SetOp {
-            table: table.to_owned(),
-            key: key.to_owned(),
-            value,
-            if_version: None,
-        })
+        Op::Set(SetOp::new(table, key, value))
     }
 
     fn delete(table: &str, key: &str) -> Op {
-        Op::Delete(DeleteOp {
-            table: table.to_owned(),
-            key: key.to_owned(),
-            if_version: None,
-        })
+        Op::Delete(DeleteOp::new(table, key))
     }
 
     #[track_caller]
@@ -361,11 +352,9 @@ mod tests {
 
     fn patch(fields: &str, remove: &[&str]) -> Op {
         Op::Patch(Patch {
-            table: "t".to_owned(),
-            key: "k".to_owned(),
             fields: Some(serde_json::from_str(fields).unwrap()),
             remove: Some(remove.iter().map(ToString::to_string).collect()),
-            if_version: None,
+            ..Patch::new("t", "k")
         })
     }
 

@@ -23,7 +23,7 @@ impl Write {
             Op::Set(op) => Some(Write::Whole(Some(op.value.clone()))),
             Op::Delete(_) => Some(Write::Whole(None)),
             Op::Patch(op) => Some(Write::Patch(op.clone())),
-            Op::Allocate(_) | Op::Observe(_) => None,
+            Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
         }
     }
 

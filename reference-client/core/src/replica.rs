@@ -6,6 +6,7 @@ use std::fmt;
 use syncline_schemas::{Json, Limits, Op, ServerMessage};
 
 use crate::backoff::Backoff;
+use crate::conflicts::without_base;
 use crate::durable::Durable;
 use crate::env::Env;
 use crate::events::{Event, Origin, Status, Trouble};
@@ -105,6 +106,7 @@ impl Replica {
     pub fn mutate(&mut self, ops: Vec<Op>, env: Env) -> Result<String, Refusal> {
         limits::check(&ops, self.limits())?;
         self.env = env;
+        let ops = ops.into_iter().map(|op| self.with_base(op)).collect();
         let op_id = self.append(ops);
         self.finish(Origin::Local);
         Ok(op_id)
@@ -120,6 +122,7 @@ impl Replica {
             ops,
             written_at_ms: self.env.wall_ms,
             clock_correction_ms: self.durable.meta().clock_correction_ms,
+            epoch: self.durable.meta().epoch.clone(),
             given_up: None,
             applied_at: None,
         }));
@@ -161,7 +164,8 @@ impl Replica {
             limits::check(&entry.ops, self.limits()).map_err(ResolveError::Refused)?;
         }
         self.env = env;
-        let again = (decision == Decision::Again).then(|| self.append(entry.ops));
+        let ops = entry.ops.into_iter().map(without_base).collect();
+        let again = (decision == Decision::Again).then(|| self.append(ops));
         self.durable
             .record(StoreChange::DoubtDropped(entry.ordinal));
         self.finish(Origin::Local);

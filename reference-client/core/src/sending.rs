@@ -4,8 +4,9 @@
 //! deferral or a `seq_gap` the replica first waits for the answers to all that is under way (they can only be `seq_gap`s), then goes back:
 //! so nothing is sent twice for one refusal (`CLIENT-ORDER`).
 
-use syncline_schemas::{ClientMessage, Json, Mutation, Push, errors};
+use syncline_schemas::{ClientMessage, Json, Mutation, Op, Push, errors};
 
+use crate::conflicts::of_epoch;
 use crate::limits::{self, PUSH_ENVELOPE_BYTES};
 use crate::replica::Replica;
 use crate::session::{Link, SentPush, Session};
@@ -119,7 +120,7 @@ fn next_mutations(
         .skip_while(|entry| entry.seq <= session.sent_through);
     unsent
         .take(most as usize)
-        .map(|entry| mutation(entry, wall_ms))
+        .map(|entry| mutation(entry, meta, wall_ms))
         .take_while(fits)
         .collect()
 }
@@ -139,9 +140,11 @@ fn op_id_before(stored: &StoredState, first: u64) -> Option<String> {
 }
 
 /// An entry as it is sent: without ops, if it is given up; with its age as of now (`CLIENT-AGE`).
-fn mutation(entry: &Entry, wall_ms: u64) -> Mutation {
-    let as_json =
-        |op| serde_json::from_str::<Json>(&limits::encode_op(op)).expect("an op's text is JSON");
+fn mutation(entry: &Entry, meta: &Meta, wall_ms: u64) -> Mutation {
+    let as_json = |op: &Op| {
+        let op = of_epoch(op, entry, meta);
+        serde_json::from_str::<Json>(&limits::encode_op(&op)).expect("an op's text is JSON")
+    };
     Mutation {
         seq: entry.seq,
         op_id: entry.op_id.clone(),

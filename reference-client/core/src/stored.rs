@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use syncline_schemas::{Cursor, Json, Limits, Op};
+use syncline_schemas::{Cursor, Json, Limits, Op, Sibling};
 
 /// The tables of a shape: its name within a replica.
 pub type Tables = BTreeSet<String>;
@@ -68,6 +68,9 @@ pub struct Entry {
     pub written_at_ms: u64,
     /// Server's clock less client's clock, as known when the app wrote it (`CLIENT-TTL`).
     pub clock_correction_ms: i64,
+    /// The history that the replica followed when the app wrote it: a `base` in its ops is a version of this one.
+    #[serde(default)]
+    pub epoch: Option<String>,
     /// Why it is given up (a code), if it is: it is sent with empty ops (`CLIENT-GIVE-UP`).
     pub given_up: Option<String>,
     /// Where it was applied. None: undecided. (A rejected entry leaves the outbox.)
@@ -97,8 +100,10 @@ impl Entry {
 pub struct Row {
     /// The version that last changed it.
     pub version: u64,
-    /// Its value.
+    /// Its value; of several, the one that was written last.
     pub value: Json,
+    /// Its other values, where it has several, in the order of their versions (`CFL-SIBLINGS`).
+    pub siblings: Vec<Sibling>,
 }
 
 /// A mutation that was rejected (`CLIENT-REJECTED-KEPT`).

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use syncline_schemas::{Change, Cursor, Update};
 
+use crate::events::Event;
 use crate::replica::Replica;
 use crate::staging::Staging;
 use crate::stored::{Entry, Row, StoreChange, Tables};
@@ -101,8 +102,13 @@ impl Replica {
                 let row = Row {
                     version: set.version,
                     value: set.value,
+                    siblings: set.siblings.unwrap_or_default(),
                 };
                 if held != Some(&row) {
+                    if !row.siblings.is_empty() {
+                        let (table, key) = (set.table.clone(), set.key.clone());
+                        self.events.push_back(Event::Siblings { table, key });
+                    }
                     self.durable.record(StoreChange::RowPut {
                         table: set.table,
                         key: set.key,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_client::{
-    Client, Clock, Decision, Error, Fields, Mutation, Notice, Origin, Status, Store,
+    Client, Clock, Conflict, Decision, Error, Fields, Mutation, Notice, Origin, Status, Store,
 };
 use tokio::sync::mpsc;
 
@@ -102,6 +102,7 @@ async fn main() {
         "skip_time",
         "digests",
         "fields",
+        "conflicts",
     ];
     let name = format!("syncline-client {}", env!("CARGO_PKG_VERSION"));
     let _ = out.send(json!({ "ready": { "client": name, "can": can } }));
@@ -367,10 +368,20 @@ fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Out) {
                     json!({ "event": "rejected", "opId": entry.op_id, "code": entry.code })
                 }
                 Notice::InDoubt(entry) => json!({ "event": "in_doubt", "opId": entry.op_id }),
+                Notice::Superseded(conflict) => conflicted("superseded", &conflict),
+                Notice::Resolved(conflict) => conflicted("resolved", &conflict),
+                Notice::Siblings { table, key } => {
+                    json!({ "event": "siblings", "table": table, "key": key })
+                }
                 Notice::Diverged(tables) => json!({ "event": "diverged", "tables": tables }),
             });
         }
     });
+}
+
+fn conflicted(event: &str, conflict: &Conflict) -> Value {
+    let (table, key) = conflict.op.row().unwrap_or_default();
+    json!({ "event": event, "opId": conflict.op_id, "table": table, "key": key })
 }
 
 fn tell_status(client: &Client, out: Out) {

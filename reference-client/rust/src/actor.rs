@@ -200,6 +200,15 @@ impl Core {
             Event::ShapeRefused { tables, trouble } => {
                 tracing::warn!(?tables, ?trouble, "a shape was refused")
             }
+            Event::Superseded(conflict) => {
+                tracing::warn!(op_id = conflict.op_id, "a write was superseded");
+                self.notify(&Notice::Superseded(conflict.clone()));
+            }
+            Event::Resolved(conflict) => self.notify(&Notice::Resolved(conflict.clone())),
+            Event::Siblings { table, key } => {
+                let (table, key) = (table.clone(), key.clone());
+                self.notify(&Notice::Siblings { table, key });
+            }
             Event::Diverged { tables } => {
                 tracing::error!(
                     ?tables,

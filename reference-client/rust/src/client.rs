@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline_client_core::{
-    Decision, DoubtEntry, Env, RejectedEntry, ResolveError, Row, Status, Tables,
+    Conflict, Decision, DoubtEntry, Env, RejectedEntry, ResolveError, Row, Status, Tables,
 };
 use syncline_schemas::Json;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::actor::{Core, Request};
 use crate::watch::{Feed, Watch};
-use crate::{Builder, Error, Mutation};
+use crate::{Builder, Error, Mutation, TableSettings};
 
 /// A replica of a workspace, in an app. It works offline at once, and is brought in sync in the background.
 ///
@@ -35,6 +35,8 @@ pub struct BaseRow<T> {
     pub value: T,
     /// The version that last changed it.
     pub version: u64,
+    /// Its other values, where it has several, in the order in which they were written: until a write resolves them.
+    pub siblings: Vec<T>,
 }
 
 /// A write that was not simply taken, or rows that were not the server's.
@@ -44,6 +46,17 @@ pub enum Notice {
     Rejected(RejectedEntry),
     /// Nobody can say whether it was applied: it waits for [`Client::resolve`].
     InDoubt(DoubtEntry),
+    /// It changed nothing: what another wrote stands, by the table's strategy.
+    Superseded(Conflict),
+    /// The server made another value of it and of what was there.
+    Resolved(Conflict),
+    /// A row has several values now. A write to it, by a client that has seen them, leaves one; [`Client::base_all`] has them all.
+    Siblings {
+        /// The row's table.
+        table: String,
+        /// The row's key.
+        key: String,
+    },
     /// What was held of the shape of these tables was not what the server has: one of the two is at fault. The rows are fetched anew, once on
     /// each connection; no write is touched by that (`DIG-REPAIR`).
     Diverged(Tables),
@@ -130,6 +143,27 @@ impl Client {
         self.mutate(make).await
     }
 
+    /// Says what a table's settings are, for all clients. Returns the mutation's `opId`; where it was declared otherwise before, it is rejected.
+    ///
+    /// ```
+    /// # async fn example(client: &syncline_client::Client) -> Result<(), syncline_client::Error> {
+    /// use syncline_client::{Strategy, TableSettings};
+    ///
+    /// let settings = TableSettings::default().strategy(Strategy::LastWriteWins);
+    /// client.declare("notes", settings).await?; // at every start: to say the same again does no harm
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn declare(&self, table: &str, settings: TableSettings) -> Result<String, Error> {
+        let make = |mutation: &mut Mutation| {
+            mutation.declare(table, settings);
+        };
+        self.mutate(make).await
+    }
+
     /// Makes several changes that apply together, or not at all. Returns the mutation's `opId`.
     ///
     /// # Errors
@@ -212,9 +246,15 @@ impl Client {
             .ask(move |core, _| core.replica.stored().base.get(&table).cloned())
             .await?;
         let typed = |(key, row): (String, Row)| {
-            let value = serde_json::from_str(row.value.get())?;
-            let version = row.version;
-            Ok((key, BaseRow { value, version }))
+            let beside = row.siblings.iter();
+            let row = BaseRow {
+                value: serde_json::from_str(row.value.get())?,
+                version: row.version,
+                siblings: beside
+                    .map(|sibling| serde_json::from_str(sibling.value.get()))
+                    .collect::<Result<_, _>>()?,
+            };
+            Ok((key, row))
         };
         rows.into_iter().flatten().map(typed).collect()
     }

@@ -39,10 +39,11 @@ pub use builder::Builder;
 pub use client::{BaseRow, Client, Notice};
 pub use clock::Clock;
 pub use error::Error;
-pub use mutation::{Fields, Mutation};
+pub use mutation::{Fields, Mutation, TableSettings};
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
-    Decision, DoubtEntry, Origin, OtherWorkspace, Refusal, RejectedEntry, Status, StoreChange,
-    StoredState, Tables, Transaction, Trouble,
+    Conflict, Decision, DoubtEntry, Origin, OtherWorkspace, Refusal, RejectedEntry, Status,
+    StoreChange, StoredState, Tables, Transaction, Trouble,
 };
+pub use syncline_schemas::Strategy;
 pub use watch::{Change, Watch};

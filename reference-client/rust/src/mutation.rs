@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use syncline_schemas::{DeleteOp, Json, Op, Patch, SetOp};
+use syncline_schemas::{Declare, DeleteOp, Json, Op, Patch, SetOp, Strategy};
 
 use crate::Error;
 
@@ -61,11 +61,22 @@ impl Mutation {
     pub fn patch_with(&mut self, table: &str, key: &str, fields: Fields) -> &mut Mutation {
         self.fault = self.fault.take().or(fields.fault);
         self.ops.push(Op::Patch(Patch {
-            table: table.to_owned(),
-            key: key.to_owned(),
             fields: (!fields.set.is_empty()).then_some(fields.set),
             remove: (!fields.removed.is_empty()).then_some(fields.removed),
             if_version: fields.if_version,
+            ..Patch::new(table, key)
+        }));
+        self
+    }
+
+    /// Says what a table's settings are: once for all clients. To say the same again, at every start of the app, does no harm (`TAB-SAME`).
+    pub fn declare(&mut self, table: &str, settings: TableSettings) -> &mut Mutation {
+        self.ops.push(Op::Declare(Declare {
+            table: table.to_owned(),
+            strategy: settings.strategy,
+            granularity: None,
+            resolver: settings.resolver,
+            schema: None,
         }));
         self
     }
@@ -79,12 +90,9 @@ impl Mutation {
     ) -> &mut Mutation {
         match json(value) {
             Ok(value) => {
-                let (table, key) = (table.to_owned(), key.to_owned());
                 self.ops.push(Op::Set(SetOp {
-                    table,
-                    key,
-                    value,
                     if_version,
+                    ..SetOp::new(table, key, value)
                 }));
             }
             Err(error) => self.fault = self.fault.take().or(Some(error)),
@@ -94,9 +102,8 @@ impl Mutation {
 
     fn push_delete(&mut self, table: &str, key: &str, if_version: Option<u64>) -> &mut Mutation {
         self.ops.push(Op::Delete(DeleteOp {
-            table: table.to_owned(),
-            key: key.to_owned(),
             if_version,
+            ..DeleteOp::new(table, key)
         }));
         self
     }
@@ -107,6 +114,30 @@ impl Mutation {
             Some(error) => Err(error),
             None => Ok(self.ops),
         }
+    }
+}
+
+/// Settings of a table, to be declared.
+#[derive(Clone, Debug, Default)]
+pub struct TableSettings {
+    strategy: Option<Strategy>,
+    resolver: Option<String>,
+}
+
+impl TableSettings {
+    /// What becomes of writes that were made concurrently.
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> TableSettings {
+        self.strategy = Some(strategy);
+        self
+    }
+
+    /// The strategy `custom`: the server's resolver of this name makes one value of two.
+    #[must_use]
+    pub fn resolver(mut self, name: &str) -> TableSettings {
+        self.strategy = Some(Strategy::Custom);
+        self.resolver = Some(name.to_owned());
+        self
     }
 }
 

@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use syncline_schemas::{Json, Limits, OpResult};
 
 use crate::clients::{Client, Detail, Retained};
+use crate::conflicts::Trail;
 use crate::json;
 use crate::rate::Bucket;
-use crate::record::{Rejection, present};
+use crate::record::{Declared, Rejection, present};
 use crate::sequences::Sequences;
-use crate::state::{State, row_bytes};
+use crate::state::State;
 use crate::table::{Position, Row, Table};
+use crate::tables::Settings;
 use crate::truncation::Marks;
 
 /// The state of a workspace after all records up to `version`.
@@ -39,6 +41,7 @@ enum Line {
     Header(Header),
     /// Stands right behind the header, if at all.
     Sequences(Sequences),
+    Declared(Declared),
     Client(ClientLine),
     #[serde(skip_serializing)] // There are many: see `write_row`.
     Row(RowLine),
@@ -112,6 +115,8 @@ struct RowLine {
     slot: u32,
     writer: Arc<str>,
     others_version: u64,
+    #[serde(default)]
+    trail: Option<Box<Trail>>,
 }
 
 impl Checkpoint {
@@ -129,6 +134,11 @@ impl Checkpoint {
         text.push('\n');
         if !state.sequences.are_unused() {
             json::other(&mut text, &Line::Sequences(state.sequences.clone()));
+            text.push('\n');
+        }
+        for (table, settings) in &state.declared {
+            let (table, settings) = (table.clone(), Settings::clone(settings));
+            json::other(&mut text, &Line::Declared(Declared { table, settings }));
             text.push('\n');
         }
         for (id, client) in state.clients.sorted() {
@@ -194,6 +204,9 @@ impl Checkpoint {
             match parse(line)? {
                 Line::Header(_) => return Err("a second header".to_owned()),
                 Line::Sequences(sequences) => state.sequences = sequences,
+                Line::Declared(line) => {
+                    drop(state.declared.insert(line.table, line.settings.into()))
+                }
                 Line::Client(client) => restore_client(&mut state, client, limits)?,
                 Line::Row(row) => restore_row(&mut state, row),
             }
@@ -252,6 +265,10 @@ fn write_row(text: &mut String, table: &str, key: &str, row: &Row) {
     json::string(text, &row.writer);
     text.push_str(r#","othersVersion":"#);
     json::integer(text, row.others_version);
+    if let Some(trail) = &row.trail {
+        text.push_str(r#","trail":"#);
+        json::other(text, trail);
+    }
     text.push_str("}}");
 }
 
@@ -306,8 +323,9 @@ fn restore_row(state: &mut State, line: RowLine) {
         // Clients stand before rows: the text of an id is held once, as far as it is still a client's.
         writer: state.clients.id(&line.writer),
         others_version: line.others_version,
+        trail: line.trail,
     };
-    state.bytes += row_bytes(&line.key, row.value.as_ref());
+    state.bytes += row.bytes(&line.key);
     let table = state.tables.entry(line.table).or_default();
     table.put(line.key, position, |_| row);
 }

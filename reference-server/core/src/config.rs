@@ -2,6 +2,9 @@
 
 use syncline_schemas::{Limits, ServerInfo};
 
+use crate::decide::TOLD_MAX;
+use crate::resolver::Resolvers;
+
 /// The settings of one workspace's engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -15,10 +18,15 @@ pub struct Config {
     pub server: ServerInfo,
     /// What is offered beyond the core, announced in every `welcome`: names of [`CAPABILITIES`].
     pub capabilities: Vec<String>,
+    /// What declarations may name as `resolver`.
+    pub resolvers: Resolvers,
 }
 
 /// What this engine can offer beyond the core.
-pub const CAPABILITIES: &[&str] = &[DIGESTS, FIELDS, SEQUENCES];
+pub const CAPABILITIES: &[&str] = &[CONFLICTS, DIGESTS, FIELDS, SEQUENCES, TABLES];
+
+/// The capability of the chapter on conflicts.
+pub(crate) const CONFLICTS: &str = "conflicts";
 
 /// The capability of the chapter on digests.
 pub(crate) const DIGESTS: &str = "digests";
@@ -28,6 +36,9 @@ pub(crate) const FIELDS: &str = "fields";
 
 /// The capability of the chapter on sequences.
 pub(crate) const SEQUENCES: &str = "sequences";
+
+/// The capability of the chapter on tables.
+pub(crate) const TABLES: &str = "tables";
 
 impl Config {
     /// Whether a capability is offered.
@@ -48,6 +59,7 @@ impl Default for Config {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
             capabilities: CAPABILITIES.iter().map(ToString::to_string).collect(),
+            resolvers: Resolvers::default(),
         }
     }
 }
@@ -79,6 +91,8 @@ const RESULT_BYTES: u64 = 320;
 const APPLIED_BYTES: u64 = 160;
 /// Bytes of what a result tells of one op: names of members, three integers.
 const OP_RESULT_BYTES: u64 = 96;
+/// Bytes of a sibling beside its value.
+const SIBLING_BYTES: u64 = 48;
 /// Bytes of a frame beside what is counted: names of members, identifiers, integers, the limits in `welcome`.
 const FRAME_REST: u64 = 2048;
 
@@ -101,6 +115,13 @@ impl Config {
             (
                 "valueBytesMax",
                 limits.value_bytes_max.saturating_add(names),
+            ),
+            (
+                "siblingsMax",
+                limits
+                    .value_bytes_max
+                    .saturating_add(names)
+                    .saturating_add(SIBLING_BYTES.saturating_mul(limits.siblings_max.unwrap_or(0))),
             ),
             ("inFlightMax or pushMutationsMax", results),
             (
@@ -130,25 +151,35 @@ impl Config {
 
     /// The limits as they are announced: a capability's where it is offered.
     pub(crate) fn announced(&self) -> Limits {
-        let limits = self.limits.clone();
-        if self.offers(SEQUENCES) {
-            return limits;
+        let mut limits = self.limits.clone();
+        if !self.offers(SEQUENCES) {
+            limits.allocate_max = None;
+            limits.mutation_sequences_max = None;
+            limits.sequences_max = None;
+            limits.restore_margin = None;
         }
-        Limits {
-            allocate_max: None,
-            mutation_sequences_max: None,
-            sequences_max: None,
-            restore_margin: None,
-            ..limits
+        if !self.offers(TABLES) {
+            limits.declared_tables_max = None;
+            limits.schema_bytes_max = None;
         }
+        if !self.offers(CONFLICTS) {
+            limits.siblings_max = None;
+        }
+        limits
     }
 
     /// The most bytes of one result of an `ack`, without its message and pointer.
     fn result_bytes(&self) -> u64 {
-        let told = match self.limits.mutation_sequences_max {
+        let sequences = match self.limits.mutation_sequences_max {
             Some(most) if self.offers(SEQUENCES) => most,
             _ => 0,
         };
+        let conflicts = if self.offers(CONFLICTS) {
+            TOLD_MAX as u64
+        } else {
+            0
+        };
+        let told = sequences.saturating_add(conflicts);
         let applied = APPLIED_BYTES.saturating_add(told.saturating_mul(OP_RESULT_BYTES));
         RESULT_BYTES.max(applied)
     }
@@ -197,12 +228,22 @@ mod tests {
 
     #[test]
     fn what_is_told_of_ops_must_fit_too() {
-        let many = |config: &mut Config| config.limits.mutation_sequences_max = Some(41);
+        let most = 40 - TOLD_MAX as u64;
+        let many = |config: &mut Config| config.limits.mutation_sequences_max = Some(most + 1);
         check(
-            |config| config.limits.mutation_sequences_max = Some(40),
+            |config| config.limits.mutation_sequences_max = Some(most),
             None,
         );
         check(many, Some("inFlightMax"));
+        let without_conflicts = |config: &mut Config| {
+            many(config);
+            config.capabilities = vec![SEQUENCES.to_owned()];
+        };
+        check(without_conflicts, None);
+        check(
+            |config| config.limits.siblings_max = Some(20_000),
+            Some("siblingsMax"),
+        );
         let plain = |config: &mut Config| {
             many(config);
             config.capabilities.clear();

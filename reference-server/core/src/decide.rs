@@ -3,109 +3,318 @@
 //!
 //! Nothing is changed here: the decision becomes a record, and only applying the record changes the state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use syncline_schemas::{Json, Limits, Patch, errors};
+use syncline_schemas::errors;
+use syncline_schemas::{
+    CurrentRow, Json, OpResult, Outcome, Patch, Resolved, Strategy, Superseded,
+};
 
-use crate::record::{Decision, Effect};
+use crate::config::Config;
+use crate::conflicts::{Fate, Trail, Write};
+use crate::record::{Decision, Declared, Effect};
 use crate::request::{Action, Op, RowOp, Verdict, reject};
-use crate::sequences::{self, Raised};
-use crate::state::{State, row_bytes};
+use crate::sequences;
+use crate::state::{State, row_bytes, siblings};
 use crate::table::Row;
+use crate::tables::{self, Settings};
 
-/// Decides a mutation with these ops (PUSH-ATOMIC: wholly, one way or the other).
-pub(crate) fn decide(
-    state: &State,
-    limits: &Limits,
-    client: &str,
-    ops: &Verdict<Vec<Op>>,
-) -> Decision {
-    let verdict = match ops {
-        Err(rejection) => return Decision::Rejected((**rejection).clone()),
-        Ok(ops) => {
-            check_versions(state, client, ops).and_then(|()| take_effect(state, limits, ops))
-        }
-    };
-    verdict.unwrap_or_else(|rejection| Decision::Rejected(*rejection))
+/// The most ops of one mutation of which a client is told that they were superseded or resolved (CFL-SUPERSEDED).
+pub(crate) const TOLD_MAX: usize = 16;
+
+/// What a mutation is decided by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) config: &'a Config,
+    pub(crate) client: &'a str,
+    /// When it is decided, in milliseconds since 1970.
+    pub(crate) at_ms: u64,
+    /// How long before that it was made, in milliseconds.
+    pub(crate) age_ms: u64,
 }
 
-fn check_versions(state: &State, client: &str, ops: &[Op]) -> Verdict<()> {
-    for (index, op) in ops.iter().enumerate() {
-        let Op::Row(RowOp {
-            table,
-            key,
-            if_version: Some(expected),
-            ..
-        }) = op
-        else {
-            continue;
-        };
-        if !Row::is_at(state.row(table, key), *expected, client) {
-            let message = "the row is not at this version";
-            return reject(
-                &errors::VERSION_CONFLICT,
-                Some(format!("/ops/{index}/ifVersion")),
-                message,
-            );
+/// A decision, and what only the answer to it tells: what is remembered tells less.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) decision: Decision,
+    pub(crate) fresh: Fresh,
+}
+
+/// What the answer to a decision tells beside what is remembered.
+#[derive(Debug)]
+pub(crate) enum Fresh {
+    Nothing,
+    /// What became of single ops, with the values that stand.
+    Told(Vec<OpResult>),
+    /// The row whose lock did not hold.
+    Row(CurrentRow),
+}
+
+impl Judged {
+    fn plain(decision: Decision) -> Judged {
+        let fresh = Fresh::Nothing;
+        Judged { decision, fresh }
+    }
+}
+
+impl Fresh {
+    /// Adds it to an outcome.
+    pub(crate) fn add_to(self, outcome: &mut Outcome) {
+        match (self, outcome) {
+            (Fresh::Told(told), Outcome::Applied(applied)) => applied.ops = Some(told),
+            (Fresh::Row(row), Outcome::Rejected(rejected)) => rejected.row = Some(row),
+            _ => {}
         }
     }
-    Ok(())
 }
 
-/// What the ops do, if there is room for it.
-fn take_effect(state: &State, limits: &Limits, ops: &[Op]) -> Verdict<Decision> {
-    let mut effects = Vec::with_capacity(ops.len());
-    let mut untouched = BTreeSet::new();
-    let (mut grows, mut shrinks) = (0, 0);
-    let Raised { raises, told } = sequences::decide(&state.sequences, limits, ops)?;
-    for (index, op) in ops.iter().enumerate() {
-        let Op::Row(op) = op else {
-            continue;
+/// Decides a mutation with these ops (PUSH-ATOMIC: wholly, one way or the other).
+pub(crate) fn decide(turn: Turn<'_>, ops: &Verdict<Vec<Op>>) -> Judged {
+    let ops = match ops {
+        Err(rejection) => return Judged::plain(Decision::Rejected((**rejection).clone())),
+        Ok(ops) => ops,
+    };
+    if let Some(refused) = turn.broken_lock(ops) {
+        return refused;
+    }
+    turn.take_effect(ops)
+        .unwrap_or_else(|rejection| Judged::plain(Decision::Rejected(*rejection)))
+}
+
+/// What the ops of a mutation come to, as far as they were gone through.
+#[derive(Debug, Default)]
+struct Sum {
+    effects: Vec<Effect>,
+    untouched: BTreeSet<Arc<str>>,
+    told: Vec<OpResult>,
+    /// The first op that is superseded.
+    superseded: Option<usize>,
+    grows: u64,
+    shrinks: u64,
+}
+
+impl Turn<'_> {
+    /// The rejection, if a lock does not hold.
+    fn broken_lock(&self, ops: &[Op]) -> Option<Judged> {
+        let broken = ops.iter().enumerate().find_map(|(index, op)| match op {
+            Op::Row(op) => {
+                let row = self.state.row(&op.table, &op.key);
+                let expected = op.if_version?;
+                (!Row::is_at(row, expected, self.client)).then_some((index, row))
+            }
+            _ => None,
+        });
+        let (index, row) = broken?;
+        let at = Some(format!("/ops/{index}/ifVersion"));
+        let message = "the row is not at this version";
+        let rejection = reject::<()>(&errors::VERSION_CONFLICT, at, message).err()?;
+        let row = row.filter(|row| row.value.is_some());
+        let current = CurrentRow {
+            version: row.map(|row| row.position.version),
+            value: row.and_then(|row| row.value.clone()),
         };
-        let table = state.tables.get(&op.table);
-        let known = table.and_then(|table| table.row(&op.key));
-        let held = known.and_then(|(_, row)| row.value.as_ref());
-        let value = match &op.action {
-            Action::Set(value) => Some(value.clone()),
-            Action::Delete => None,
-            Action::Patch(patch) => Some(patched(limits, patch, held, index)?),
-        };
-        if value.is_none() && held.is_none() {
-            untouched.insert(op.table.clone());
-            continue;
+        Some(Judged {
+            decision: Decision::Rejected(*rejection),
+            fresh: Fresh::Row(current),
+        })
+    }
+
+    /// What the ops do, if there is room for it.
+    fn take_effect(&self, ops: &[Op]) -> Verdict<Judged> {
+        let (state, config) = (self.state, self.config);
+        let raised = sequences::decide(&state.sequences, &config.limits, ops)?;
+        let declares = tables::decide(&state.declared, config, self.at_ms, ops)?;
+        let declared: BTreeMap<&str, &Settings> = { declares.iter() }
+            .map(|declared: &Declared| (&*declared.table, &declared.settings))
+            .collect();
+        let mut sum = Sum::default();
+        for (index, op) in ops.iter().enumerate() {
+            match op {
+                Op::Row(op) => self.row_op(index, op, &declared, &mut sum)?,
+                Op::Declare(op) => drop(sum.untouched.insert(op.table.as_str().into())),
+                Op::Sequence(_) => {}
+            }
         }
-        grows += row_bytes(&op.key, value.as_ref());
-        shrinks += row_bytes(&op.key, held);
-        effects.push(Effect {
+        self.check(ops, &sum)?;
+        let mut told = raised.told;
+        told.extend(sum.told.iter().take(TOLD_MAX).cloned());
+        told.sort_by_key(OpResult::at);
+        let fresh = match sum.told.is_empty() {
+            true => Fresh::Nothing,
+            false => Fresh::Told(told.clone()),
+        };
+        let decision = Decision::Applied {
+            effects: sum.effects,
+            untouched: sum.untouched.into_iter().collect(),
+            raises: raised.raises,
+            declares,
+            told: told.into_iter().map(remembered).collect(),
+        };
+        Ok(Judged { decision, fresh })
+    }
+
+    /// What is wrong with all together (CFL-WITH-LOCKS, `limits.workspaceBytesMax`).
+    fn check(&self, ops: &[Op], sum: &Sum) -> Verdict<()> {
+        let has_lock = |op: &Op| matches!(op, Op::Row(op) if op.if_version.is_some());
+        if let Some(index) = sum.superseded.filter(|_| ops.iter().any(has_lock)) {
+            let message = "superseded, in a mutation with a lock";
+            return reject(&errors::SUPERSEDED, Some(format!("/ops/{index}")), message);
+        }
+        let most = self.config.limits.workspace_bytes_max;
+        if sum.grows > sum.shrinks && self.state.bytes + sum.grows - sum.shrinks > most {
+            let message = format!("limits.workspaceBytesMax is {most}");
+            return reject(&errors::LIMIT_EXCEEDED, Some("/ops".to_owned()), &message);
+        }
+        Ok(())
+    }
+
+    /// Adds what becomes of a row.
+    fn row_op(
+        &self,
+        index: usize,
+        op: &RowOp,
+        declared: &BTreeMap<&str, &Settings>,
+        sum: &mut Sum,
+    ) -> Verdict<()> {
+        let known = { self.state.tables.get(&op.table) }.and_then(|table| table.row(&op.key));
+        let row = known.map(|(_, row)| row);
+        let held = row.and_then(|row| row.value.as_ref());
+        if op.action == Action::Delete && held.is_none() {
+            sum.untouched.insert(op.table.clone());
+            return Ok(());
+        }
+        let settings = { declared.get(&*op.table).copied() }
+            .or_else(|| {
+                self.state
+                    .declared
+                    .get(&op.table)
+                    .map(|settings| &**settings)
+            })
+            .filter(|settings| settings.strategy() != Strategy::ClientWins);
+        let (value, trail) = match settings {
+            None => (self.value(index, op, held)?, None),
+            Some(settings) => match self.fate(index, op, row, settings, sum)? {
+                Some((value, trail)) => (value, Some(Box::new(trail))),
+                None => {
+                    sum.untouched.insert(op.table.clone());
+                    return Ok(());
+                }
+            },
+        };
+        sum.grows += row_bytes(&op.key, value.as_ref(), siblings(&trail));
+        sum.shrinks += row.map_or(0, |row| row.bytes(&op.key));
+        sum.effects.push(Effect {
             table: op.table.clone(),
             // As the table holds it, if it does, so that its text is shared.
             key: known.map_or(&op.key, |(key, _)| key).clone(),
             value,
+            trail,
         });
+        Ok(())
     }
-    if grows > shrinks && state.bytes + grows - shrinks > limits.workspace_bytes_max {
-        let message = format!("limits.workspaceBytesMax is {}", limits.workspace_bytes_max);
-        return reject(&errors::LIMIT_EXCEEDED, Some("/ops".to_owned()), &message);
+
+    /// What the op would make of the row.
+    fn value(&self, index: usize, op: &RowOp, held: Option<&Json>) -> Verdict<Option<Json>> {
+        match &op.action {
+            Action::Set(value) => Ok(Some(value.clone())),
+            Action::Delete => Ok(None),
+            Action::Patch(patch) => self.patched(patch, held, index).map(Some),
+        }
     }
-    Ok(Decision::Applied {
-        effects,
-        untouched: untouched.into_iter().collect(),
-        raises,
-        told,
-    })
+
+    /// What becomes of the row in a table whose strategy asks; nothing, if the op is superseded.
+    fn fate(
+        &self,
+        index: usize,
+        op: &RowOp,
+        row: Option<&Row>,
+        settings: &Settings,
+        sum: &mut Sum,
+    ) -> Verdict<Option<(Option<Json>, Trail)>> {
+        let at = || Some(format!("/ops/{index}"));
+        let held = row.and_then(|row| row.value.as_ref());
+        if let Action::Patch(_) = op.action {
+            if settings.strategy() == Strategy::KeepBoth {
+                let message = "a row with several values cannot be patched";
+                return reject(&errors::SETTING_REFUSED, at(), message);
+            }
+            if held.is_none() && op.base.is_some_and(|base| base > 0) {
+                sum.supersede(index, row);
+                return Ok(None);
+            }
+        }
+        let value = self.value(index, op, held)?;
+        let write = Write {
+            table: &op.table,
+            key: &op.key,
+            value: value.as_ref(),
+            client: self.client,
+            version: self.state.head + 1,
+            base: op.base,
+            locked: op.if_version.is_some(),
+            moment: self.at_ms.saturating_sub(self.age_ms),
+        };
+        let (resolvers, limits) = (&self.config.resolvers, &self.config.limits);
+        match write.fate(row, settings, resolvers, limits) {
+            Fate::Applies(trail) => Ok(Some((value, trail))),
+            Fate::Superseded => {
+                sum.supersede(index, row);
+                Ok(None)
+            }
+            Fate::Resolved(value, trail) => {
+                let at = index as u64;
+                let told = value.clone();
+                sum.told
+                    .push(OpResult::Resolved(Resolved { at, value: told }));
+                Ok(Some((value, trail)))
+            }
+            Fate::TooMany => {
+                let message = "the row would have too many values at once";
+                reject(&errors::TOO_MANY_SIBLINGS, at(), message)
+            }
+        }
+    }
+
+    /// What a patch makes of a row (FLD-PATCH, FLD-ABSENT, FLD-NOT-AN-OBJECT, FLD-LIMIT).
+    fn patched(&self, patch: &Patch, held: Option<&Json>, index: usize) -> Verdict<Json> {
+        let at = Some(format!("/ops/{index}"));
+        let Some(value) = patch.applied_to(held) else {
+            let message = "the row's value is no object, and so has no fields";
+            return reject(&errors::NOT_AN_OBJECT, at, message);
+        };
+        let (bytes, most) = (value.get().len() as u64, self.config.limits.value_bytes_max);
+        if bytes > most {
+            let message =
+                format!("leaves a value of {bytes} bytes, limits.valueBytesMax is {most}");
+            return reject(&errors::LIMIT_EXCEEDED, at, &message);
+        }
+        Ok(value)
+    }
 }
 
-/// What a patch makes of a row (FLD-PATCH, FLD-ABSENT, FLD-NOT-AN-OBJECT, FLD-LIMIT).
-fn patched(limits: &Limits, patch: &Patch, held: Option<&Json>, index: usize) -> Verdict<Json> {
-    let at = Some(format!("/ops/{index}"));
-    let Some(value) = patch.applied_to(held) else {
-        let message = "the row's value is no object, and so has no fields";
-        return reject(&errors::NOT_AN_OBJECT, at, message);
-    };
-    let (bytes, most) = (value.get().len() as u64, limits.value_bytes_max);
-    if bytes > most {
-        let message = format!("leaves a value of {bytes} bytes, limits.valueBytesMax is {most}");
-        return reject(&errors::LIMIT_EXCEEDED, at, &message);
+impl Sum {
+    /// An op changes nothing: this row stands (CFL-SUPERSEDED).
+    fn supersede(&mut self, index: usize, row: Option<&Row>) {
+        self.superseded.get_or_insert(index);
+        self.told.push(OpResult::Superseded(Superseded {
+            at: index as u64,
+            version: row.map(|row| row.position.version),
+            value: row.and_then(|row| row.value.clone()),
+        }));
     }
-    Ok(value)
+}
+
+/// What is kept of it for later answers: they leave values out, so that what is remembered of a client stays small.
+pub(crate) fn remembered(told: OpResult) -> OpResult {
+    match told {
+        OpResult::Superseded(Superseded { at, .. }) => OpResult::Superseded(Superseded {
+            at,
+            version: None,
+            value: None,
+        }),
+        OpResult::Resolved(Resolved { at, .. }) => OpResult::Resolved(Resolved { at, value: None }),
+        other => other,
+    }
 }

@@ -120,6 +120,10 @@ fn write_change(text: &mut String, table: &str, change: &ChangeRef<'_>) {
         text.push_str(r#","value":"#);
         text.push_str(value.get());
     }
+    if !change.row.siblings().is_empty() {
+        text.push_str(r#","siblings":"#);
+        json::other(text, &change.row.told_siblings());
+    }
     text.push('}');
 }
 
@@ -138,6 +142,7 @@ mod tests {
                 position: Position { version, slot: 0 },
                 writer: "w".into(),
                 others_version: 0,
+                trail: None,
             })
             .collect()
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::clients::{Client, ClientBefore};
 use crate::table::Row;
+use crate::tables::Settings;
 use crate::truncation::Marks;
 
 /// One thing that a record has changed, as it was before.
@@ -20,6 +21,11 @@ pub(crate) enum Undo {
     },
     /// A sequence was raised.
     Sequence { name: Arc<str>, before: Option<u64> },
+    /// Settings of a table were declared.
+    Declared {
+        table: Arc<str>,
+        before: Option<Arc<Settings>>,
+    },
     /// An outcome was remembered.
     Client { id: Arc<str>, before: ClientBefore },
     /// A client was forgotten.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{Deferred, MutationResult, Outcome, Refused};
 
-use crate::decide;
+use crate::decide::{self, Turn};
 use crate::engine::Engine;
 use crate::json;
 use crate::rate::Bucket;
@@ -52,6 +52,7 @@ impl Engine {
     }
 
     /// Where a mutation stands in its client's chain. The look-up comes before everything else (PUSH-LOOKUP-FIRST).
+    #[expect(clippy::result_large_err, reason = "once a push")]
     fn link(
         &self,
         client: &str,
@@ -95,13 +96,22 @@ impl Engine {
         rate: Bucket,
         now_ms: u64,
     ) -> Outcome {
+        let turn = Turn {
+            state: &self.state,
+            config: &self.config,
+            client,
+            at_ms: now_ms.max(self.state.at_ms),
+            age_ms: mutation.age_ms,
+        };
+        let judged = decide::decide(turn, &mutation.ops);
         let decided = Decided {
             client: client.clone(),
             seq: mutation.seq,
             op_id: mutation.op_id.clone(),
-            decision: decide::decide(&self.state, &self.config.limits, client, &mutation.ops),
+            decision: judged.decision,
         };
-        let outcome = decided.outcome(self.state.head + 1);
+        let mut outcome = decided.outcome(self.state.head + 1);
+        judged.fresh.add_to(&mut outcome);
         self.record(Event::Outcome(decided), now_ms);
         self.state.clients.spend(client, rate);
         outcome
@@ -114,9 +124,18 @@ impl Engine {
             return text;
         }
         for result in &mut results {
-            if let MutationResult::Rejected(rejected) = result {
-                rejected.message = None;
-                rejected.at = None;
+            match result {
+                MutationResult::Rejected(rejected) => {
+                    rejected.message = None;
+                    rejected.at = None;
+                    rejected.row = None;
+                }
+                MutationResult::Applied(applied) => {
+                    let told = applied.ops.take();
+                    applied.ops =
+                        told.map(|told| told.into_iter().map(decide::remembered).collect());
+                }
+                _ => {}
             }
         }
         encode_ack(re, &results)

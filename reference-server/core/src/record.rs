@@ -9,7 +9,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 use syncline_schemas::{Applied, Json, OpResult, Outcome, Rejected};
 
+use crate::conflicts::Trail;
 use crate::json;
+use crate::tables::Settings;
 
 /// One position of the log. As JSON it has no line break, so that a file may hold one a line.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -62,6 +64,9 @@ pub enum Decision {
         /// The sequences that the mutation names, in the order of the ops.
         #[serde(default)]
         raises: Vec<Raise>,
+        /// The tables of which settings were declared.
+        #[serde(default)]
+        declares: Vec<Declared>,
         /// What its client is told of single ops, now and at each retry.
         #[serde(default)]
         told: Vec<OpResult>,
@@ -94,6 +99,9 @@ pub struct Effect {
     /// The new value; `None`: the row is gone. (A value `null` is a value.)
     #[serde(default, deserialize_with = "present")]
     pub value: Option<Json>,
+    /// What is kept of the row beside its value, where the table's strategy asks for it.
+    #[serde(default)]
+    pub trail: Option<Box<Trail>>,
 }
 
 impl Effect {
@@ -106,8 +114,22 @@ impl Effect {
             text.push_str(r#","value":"#);
             text.push_str(value.get());
         }
+        if let Some(trail) = &self.trail {
+            text.push_str(r#","trail":"#);
+            json::other(text, trail);
+        }
         text.push('}');
     }
+}
+
+/// What a table's settings are, once a mutation has declared some.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Declared {
+    /// The table's name.
+    pub table: Arc<str>,
+    /// All its settings.
+    pub settings: Settings,
 }
 
 /// How a mutation left one sequence.
@@ -164,6 +186,7 @@ impl Decided {
                 effects,
                 untouched,
                 raises,
+                declares,
                 told,
             } => {
                 text.push_str(r#","decision":{"applied":{"effects":["#);
@@ -176,6 +199,10 @@ impl Decided {
                 if !raises.is_empty() {
                     text.push_str(r#","raises":"#);
                     json::other(text, raises);
+                }
+                if !declares.is_empty() {
+                    text.push_str(r#","declares":"#);
+                    json::other(text, declares);
                 }
                 if !told.is_empty() {
                     text.push_str(r#","told":"#);
@@ -218,6 +245,7 @@ pub(crate) fn rejected(seq: u64, op_id: &str, version: u64, rejection: &Rejectio
         code: rejection.code.to_string(),
         message: Some(rejection.message.clone()),
         at: rejection.at.clone(),
+        row: None,
     })
 }
 

@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{
-    ClientMessage, Digest, Hello, Json, Limits, OpError, Patch, Ping, Subscribe, Unsubscribe,
+    ClientMessage, Declare, Digest, Hello, Json, Limits, OpError, Patch, Ping, Subscribe,
+    Unsubscribe,
 };
 
-use crate::config::{FIELDS, SEQUENCES};
+use crate::config::{FIELDS, SEQUENCES, TABLES};
 use crate::names::{self, NameFault};
 use crate::record::Rejection;
+use crate::tables;
 
 /// What a frame asks. Made by [`read_frame`](crate::read_frame).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +41,7 @@ impl Request {
             ClientMessage::Hello(hello) => Request::Hello(hello),
             ClientMessage::Subscribe(subscribe) => Request::Subscribe(subscribe),
             ClientMessage::Unsubscribe(unsubscribe) => Request::Unsubscribe(unsubscribe),
-            ClientMessage::Push(push) => {
-                Request::Push(Push::of(push, limits, &ops_known(capabilities)))
-            }
+            ClientMessage::Push(push) => Request::Push(Push::of(push, limits, capabilities)),
             ClientMessage::Ping(ping) => Request::Ping(ping),
             ClientMessage::Digest(digest) => Request::Digest(digest),
         }
@@ -61,6 +61,8 @@ pub struct Push {
 pub(crate) struct Mutation {
     pub(crate) seq: u64,
     pub(crate) op_id: Arc<str>,
+    /// How long ago it was made, in milliseconds.
+    pub(crate) age_ms: u64,
     /// What it would do, or what is at fault with it whatever the state.
     pub(crate) ops: Verdict<Vec<Op>>,
 }
@@ -69,6 +71,8 @@ pub(crate) struct Mutation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     Row(RowOp),
+    /// What it says of a table.
+    Declare(Box<Declare>),
     /// What it asks of a sequence.
     Sequence(SequenceOp),
 }
@@ -80,6 +84,8 @@ pub(crate) struct RowOp {
     pub(crate) key: Arc<str>,
     pub(crate) action: Action,
     pub(crate) if_version: Option<u64>,
+    /// The version of the row that its writer saw.
+    pub(crate) base: Option<u64>,
 }
 
 /// What an op asks of a sequence.
@@ -98,11 +104,18 @@ pub(crate) enum SequenceAsk {
     Observe(u64),
 }
 
+/// What is known here.
+struct Known<'a> {
+    ops: Vec<&'static str>,
+    capabilities: &'a [String],
+}
+
 /// The capability that an op needs.
 fn capability_of(op: &str) -> Option<&'static str> {
     match op {
         "patch" => Some(FIELDS),
         "allocate" | "observe" => Some(SEQUENCES),
+        "declare" => Some(TABLES),
         _ => None,
     }
 }
@@ -135,11 +148,16 @@ pub(crate) fn reject<T>(def: &ErrorDef, at: Option<String>, message: &str) -> Ve
 }
 
 impl Push {
-    fn of(push: syncline_schemas::Push, limits: &Limits, known: &[&str]) -> Push {
+    fn of(push: syncline_schemas::Push, limits: &Limits, capabilities: &[String]) -> Push {
+        let known = Known {
+            ops: ops_known(capabilities),
+            capabilities,
+        };
         let mutations = push.mutations.into_iter().map(|mutation| Mutation {
             seq: mutation.seq,
             op_id: mutation.op_id.into(),
-            ops: read_ops(&mutation.ops, limits, known),
+            age_ms: mutation.age_ms.unwrap_or(0),
+            ops: read_ops(&mutation.ops, limits, &known),
         });
         Push {
             epoch: push.epoch,
@@ -150,7 +168,7 @@ impl Push {
 }
 
 /// Reads all ops; the first that is at fault, alone or against an earlier one, gives the code.
-fn read_ops(ops: &[Json], limits: &Limits, known: &[&str]) -> Verdict<Vec<Op>> {
+fn read_ops(ops: &[Json], limits: &Limits, known: &Known<'_>) -> Verdict<Vec<Op>> {
     if ops.is_empty() {
         return reject(&errors::NO_OPS, None, "a mutation needs ops");
     }
@@ -184,9 +202,9 @@ fn read_ops(ops: &[Json], limits: &Limits, known: &[&str]) -> Verdict<Vec<Op>> {
 /// A code, where in the op, and why.
 type OpFault = (&'static ErrorDef, String, String);
 
-fn read_op(op: &Json, limits: &Limits, known: &[&str]) -> Result<Op, OpFault> {
+fn read_op(op: &Json, limits: &Limits, known: &Known<'_>) -> Result<Op, OpFault> {
     use syncline_schemas::Op as Read;
-    let op = Read::decode_among(op, known).map_err(|error| {
+    let op = Read::decode_among(op, &known.ops).map_err(|error| {
         let def = match error {
             OpError::UnknownOp { .. } => &errors::UNKNOWN_OP,
             OpError::Invalid { .. } => &errors::INVALID_OP,
@@ -196,8 +214,9 @@ fn read_op(op: &Json, limits: &Limits, known: &[&str]) -> Result<Op, OpFault> {
     if let Some((table, key)) = op.row() {
         check_names(table, key, limits)?;
     }
-    let if_version = op.if_version();
+    let (if_version, base) = (op.if_version(), op.base());
     let (table, key, action) = match op {
+        Read::Declare(declare) => return read_declare(declare, limits, known.capabilities),
         Read::Set(set) => (
             set.table,
             set.key,
@@ -228,7 +247,18 @@ fn read_op(op: &Json, limits: &Limits, known: &[&str]) -> Result<Op, OpFault> {
         key: key.into(),
         action,
         if_version,
+        base,
     }))
+}
+
+/// A declaration as far as it can be judged without the state.
+fn read_declare(declare: Declare, limits: &Limits, capabilities: &[String]) -> Result<Op, OpFault> {
+    let checked = names::check_table(&declare.table, limits);
+    check_each([("/table", checked, "tableBytesMax")])?;
+    match tables::refused(&declare, capabilities) {
+        None => Ok(Op::Declare(Box::new(declare))),
+        Some((at, why)) => Err((&errors::SETTING_REFUSED, at.to_owned(), why.to_owned())),
+    }
 }
 
 fn sequence_op(sequence: String, ask: SequenceAsk) -> Op {
@@ -323,7 +353,7 @@ fn check_duplicates(ops: &[Op], limits: &Limits) -> Verdict<()> {
         return Ok(());
     }
     let mut rows = HashSet::with_capacity(ops.len());
-    let mut sequences = HashSet::new();
+    let (mut sequences, mut declared) = (HashSet::new(), HashSet::new());
     for (index, op) in ops.iter().enumerate() {
         let at = || Some(format!("/ops/{index}"));
         match op {
@@ -331,6 +361,12 @@ fn check_duplicates(ops: &[Op], limits: &Limits) -> Verdict<()> {
                 if !rows.insert((&row.table, &row.key)) {
                     let message = "an earlier op names the same row";
                     return reject(&errors::DUPLICATE_ROW, at(), message);
+                }
+            }
+            Op::Declare(op) => {
+                if !declared.insert(&op.table) {
+                    let message = "an earlier op declares the same table";
+                    return reject(&errors::DUPLICATE_TABLE, at(), message);
                 }
             }
             Op::Sequence(op) => {

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use syncline_schemas::{Json, Limits, RowsDigest};
 
 use crate::clients::Clients;
+use crate::conflicts::{Kept, Trail};
 use crate::journal::{Journal, Scalars, Undo};
-use crate::record::{Decided, Decision, Effect, Event, Raise, Record, Truncated};
+use crate::record::{Decided, Decision, Declared, Effect, Event, Raise, Record, Truncated};
 use crate::sequences::Sequences;
 use crate::table::{ChangeRef, Position, Row, Table};
+use crate::tables::Tables;
 use crate::truncation::Marks;
 
 /// What all records up to the head come to.
@@ -32,6 +34,8 @@ pub(crate) struct State {
     pub(crate) tables: BTreeMap<Arc<str>, Table>,
     pub(crate) clients: Clients,
     pub(crate) sequences: Sequences,
+    /// The settings of the tables that were declared.
+    pub(crate) declared: Tables,
 }
 
 impl State {
@@ -55,10 +59,16 @@ impl State {
 
     fn apply_outcome(&mut self, decided: &Decided, limits: &Limits, journal: &mut Journal) {
         if let Decision::Applied {
-            effects, raises, ..
+            effects,
+            raises,
+            declares,
+            ..
         } = &decided.decision
         {
             raises.iter().for_each(|raise| self.raise(raise, journal));
+            declares
+                .iter()
+                .for_each(|declared| self.declare(declared, journal));
             for (slot, effect) in (0..).zip(effects) {
                 let position = Position {
                     version: self.head,
@@ -107,11 +117,10 @@ impl State {
             value: effect.value.clone(),
             position,
             writer: writer.clone(),
+            trail: effect.trail.clone(),
         });
-        self.bytes += row_bytes(&effect.key, effect.value.as_ref());
-        self.bytes -= before
-            .as_ref()
-            .map_or(0, |row| row_bytes(&effect.key, row.value.as_ref()));
+        self.bytes += row_bytes(&effect.key, effect.value.as_ref(), siblings(&effect.trail));
+        self.bytes -= before.as_ref().map_or(0, |row| row.bytes(&effect.key));
         before
     }
 
@@ -138,6 +147,12 @@ impl State {
         }
     }
 
+    fn declare(&mut self, declared: &Declared, journal: &mut Journal) {
+        let (table, settings) = (declared.table.clone(), declared.settings.clone());
+        let before = self.declared.insert(table.clone(), settings.into());
+        journal.note(Undo::Declared { table, before });
+    }
+
     /// Takes back all that was applied since the journal was begun.
     pub(crate) fn undo(&mut self, journal: &mut Journal) {
         let (scalars, undos) = journal.take();
@@ -145,6 +160,10 @@ impl State {
             match undo {
                 Undo::Row { table, key, before } => self.restore(table, key, before),
                 Undo::Sequence { name, before } => self.sequences.put_back(&name, before),
+                Undo::Declared { table, before } => match before {
+                    Some(before) => drop(self.declared.insert(table, before)),
+                    None => drop(self.declared.remove(&table)),
+                },
                 Undo::Client { id, before } => self.clients.unremember(&id, before),
                 Undo::Forgotten { id, client } => self.clients.put(id, *client),
             }
@@ -212,8 +231,21 @@ impl State {
 }
 
 /// Bytes of a row as `limits.workspaceBytesMax` counts them; a delete has none.
-pub(crate) fn row_bytes(key: &str, value: Option<&Json>) -> u64 {
-    value.map_or(0, |value| (key.len() + value.get().len()) as u64)
+pub(crate) fn row_bytes(key: &str, value: Option<&Json>, siblings: &[Kept]) -> u64 {
+    let beside: usize = siblings.iter().map(|kept| kept.value.get().len()).sum();
+    value.map_or(0, |value| (key.len() + value.get().len() + beside) as u64)
+}
+
+/// The values that a row with this trail has beside the last one.
+pub(crate) fn siblings(trail: &Option<Box<Trail>>) -> &[Kept] {
+    trail.as_deref().map_or(&[], |trail| &trail.siblings)
+}
+
+impl Row {
+    /// Its bytes, under this key.
+    pub(crate) fn bytes(&self, key: &str) -> u64 {
+        row_bytes(key, self.value.as_ref(), self.siblings())
+    }
 }
 
 /// Merges the changes of several tables by their positions, which no two of them share.

@@ -48,9 +48,19 @@ impl Engine {
             .shapes
             .find(id)
             .map_or_else(String::new, |shape| shape.name.clone());
-        let (id, tables) = (subscribe.id.clone(), subscribe.tables.clone());
+        let (id, tables) = (subscribe.id.clone(), self.settings_of(&subscribe.tables));
         self.outbox
             .message(session, Subscribed { id, shape, tables });
+    }
+
+    /// The tables of a shape, each with the settings that are in force (TAB-TOLD).
+    fn settings_of(&self, tables: &BTreeMap<String, JsonObject>) -> BTreeMap<String, JsonObject> {
+        let settings = |(name, _): (&String, &JsonObject)| {
+            let declared = self.state.declared.get(name.as_str());
+            let told = declared.map_or_else(JsonObject::new, |settings| settings.told());
+            (name.clone(), told)
+        };
+        tables.iter().map(settings).collect()
     }
 
     /// What is sent first: from the cursor on if everything after it is known, else a replacement (SUB-CURSOR-EPOCH, SUB-CURSOR-AHEAD,

@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use syncline_schemas::{Json, RowNumber, RowsDigest};
+use syncline_schemas::{Json, RowNumber, RowsDigest, Sibling};
+
+use crate::conflicts::{Kept, Trail};
 
 /// A place in the order of all changes: the version, and which of the version's effects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,9 +40,20 @@ pub(crate) struct Row {
     /// The last version at which anyone but `writer` changed it. Of a row that was made where no delete was
     /// known, that is the version up to which deletes were forgotten.
     pub(crate) others_version: u64,
+    /// What is kept beside, where the table's strategy asks for it.
+    pub(crate) trail: Option<Box<Trail>>,
 }
 
 impl Row {
+    /// The values beside the last one, as they are told.
+    pub(crate) fn told_siblings(&self) -> Vec<Sibling> {
+        let told = |kept: &Kept| Sibling {
+            version: kept.version,
+            value: kept.value.clone(),
+        };
+        self.siblings().iter().map(told).collect()
+    }
+
     /// Whether `ifVersion: expected` of this client holds (OP-IF-VERSION, OP-IF-VERSION-OWN, OP-IF-VERSION-ABSENT).
     pub(crate) fn is_at(row: Option<&Row>, expected: u64, client: &str) -> bool {
         match row {
@@ -91,7 +104,14 @@ impl Summed {
     fn number(&self, key: &str, row: &Row) -> Option<RowNumber> {
         let value = row.value.as_ref().filter(|_| row.position <= self.to)?;
         // What is in a log was checked when it came as a frame.
-        RowNumber::of(&self.name, key, row.position.version, value).ok()
+        RowNumber::with_siblings(
+            &self.name,
+            key,
+            row.position.version,
+            value,
+            &row.told_siblings(),
+        )
+        .ok()
     }
 }
 

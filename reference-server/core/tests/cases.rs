@@ -74,6 +74,16 @@ fn fields() {
 }
 
 #[test]
+fn tables() {
+    check("tables.txt");
+}
+
+#[test]
+fn conflicts() {
+    check("conflicts.txt");
+}
+
+#[test]
 fn sequences() {
     check("sequences.txt");
 }

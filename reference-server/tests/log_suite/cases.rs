@@ -13,11 +13,13 @@ fn record(version: u64, value: &str) -> Record {
         table: "t".into(),
         key: "k".into(),
         value: Some(json!(value).into()),
+        trail: None,
     }];
     let decision = Decision::Applied {
         effects,
         untouched: Vec::new(),
         raises: Vec::new(),
+        declares: Vec::new(),
         told: Vec::new(),
     };
     let decided = Decided {

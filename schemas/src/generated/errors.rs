@@ -388,6 +388,102 @@ pub const NOT_AN_OBJECT: ErrorDef = ErrorDef {
     summary: "A patch of a row whose value is no object. Capability: fields.",
 };
 
+/// A mutation declares a table twice. Capability: tables.
+pub const DUPLICATE_TABLE: ErrorDef = ErrorDef {
+    code: "duplicate_table",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Client,
+    members: &["at"],
+    summary: "A mutation declares a table twice. Capability: tables.",
+};
+
+/// A setting of the table was declared before, otherwise. Capability: tables.
+pub const DECLARED_OTHERWISE: ErrorDef = ErrorDef {
+    code: "declared_otherwise",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Client,
+    members: &["at"],
+    summary: "A setting of the table was declared before, otherwise. Capability: tables.",
+};
+
+/// The server does not offer this setting, or it does not go with another. Capability: tables.
+pub const SETTING_REFUSED: ErrorDef = ErrorDef {
+    code: "setting_refused",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Client,
+    members: &["at"],
+    summary: "The server does not offer this setting, or it does not go with another. Capability: tables.",
+};
+
+/// The rules of a table's schema are no schema, or not one that is judged here. Capability: tables.
+pub const INVALID_SCHEMA: ErrorDef = ErrorDef {
+    code: "invalid_schema",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Client,
+    members: &["at"],
+    summary: "The rules of a table's schema are no schema, or not one that is judged here. Capability: tables.",
+};
+
+/// A value does not fit the table's schema. Capability: tables.
+pub const SCHEMA_VIOLATION: ErrorDef = ErrorDef {
+    code: "schema_violation",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Client,
+    members: &["at"],
+    summary: "A value does not fit the table's schema. Capability: tables.",
+};
+
+/// A value does not fit the table's schema, which is of a higher version than its writer knew. Capability: tables.
+pub const SCHEMA_OUTDATED: ErrorDef = ErrorDef {
+    code: "schema_outdated",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Nobody,
+    members: &["at"],
+    summary: "A value does not fit the table's schema, which is of a higher version than its writer knew. Capability: tables.",
+};
+
+/// An op of a mutation with a lock would be superseded. Capability: conflicts.
+pub const SUPERSEDED: ErrorDef = ErrorDef {
+    code: "superseded",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Nobody,
+    members: &["at"],
+    summary: "An op of a mutation with a lock would be superseded. Capability: conflicts.",
+};
+
+/// The row would have more than limits.siblingsMax values at once. Capability: conflicts.
+pub const TOO_MANY_SIBLINGS: ErrorDef = ErrorDef {
+    code: "too_many_siblings",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Nobody,
+    members: &["at"],
+    summary: "The row would have more than limits.siblingsMax values at once. Capability: conflicts.",
+};
+
 /// The sequence has fewer ids left than were asked for.
 pub const SEQUENCE_EXHAUSTED: ErrorDef = ErrorDef {
     code: "sequence_exhausted",
@@ -494,6 +590,14 @@ pub const ALL: &[&ErrorDef] = &[
     &LIMIT_EXCEEDED,
     &VERSION_CONFLICT,
     &NOT_AN_OBJECT,
+    &DUPLICATE_TABLE,
+    &DECLARED_OTHERWISE,
+    &SETTING_REFUSED,
+    &INVALID_SCHEMA,
+    &SCHEMA_VIOLATION,
+    &SCHEMA_OUTDATED,
+    &SUPERSEDED,
+    &TOO_MANY_SIBLINGS,
     &SEQUENCE_EXHAUSTED,
     &SHUTDOWN,
     &SESSION_REPLACED,

@@ -79,6 +79,18 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<1000, 9007199254740991>, _>")]
     pub restore_margin: Option<u64>,
+    /// Tables of a workspace that are declared. Announced, as the next, where `tables` is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<64, 9007199254740991>, _>")]
+    pub declared_tables_max: Option<u64>,
+    /// Bytes of a table's schema as JSON text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<4096, 9007199254740991>, _>")]
+    pub schema_bytes_max: Option<u64>,
+    /// Values that a row of a table of `keep_both` may have at once. Announced where `conflicts` is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<2, 9007199254740991>, _>")]
+    pub siblings_max: Option<u64>,
 }
 
 /// The reference server's limits: each member's `default`.
@@ -107,6 +119,9 @@ impl Default for Limits {
             mutation_sequences_max: Some(6),
             sequences_max: Some(10000),
             restore_margin: Some(1000000),
+            declared_tables_max: Some(1000),
+            schema_bytes_max: Some(65536),
+            siblings_max: Some(16),
         }
     }
 }

@@ -515,8 +515,8 @@ pub struct ErrorMessage {
 }
 
 /// What has ended: the connection, one subscription, or only the request that is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// `connection`
     Connection,

@@ -2,15 +2,16 @@
 //!
 //! Generated from `v1/` by `tests/generate`: change the schemas, then run the tests.
 
-use crate::Json;
-use crate::forms::{Any, Integer, List, Table, Text, optional, required};
+use super::patterns;
+use crate::forms::{Any, Integer, List, Matching, Object, Table, Text, Word, optional, required};
 use crate::tagged::{self, Tagged};
+use crate::{Granularity, Json, Strategy, TableSchema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One operation of a mutation, on one row or one sequence. Checked when the mutation is decided: an op that does not fit rejects its mutation, never the frame.
+/// One operation of a mutation: on one row, one sequence, or one table's settings. Checked when the mutation is decided: an op that does not fit rejects its mutation, never the frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "op", rename_all = "camelCase")]
 pub enum Op {
@@ -24,11 +25,14 @@ pub enum Op {
     Allocate(Allocate),
     /// Raises a sequence: ids that are allocated later are above the value. Needs the capability `sequences`.
     Observe(Observe),
+    /// Says what a table's settings are. Capability: tables.
+    Declare(Declare),
 }
 
 impl Op {
     /// The values of `op`, in the schema's order.
-    pub const TAGS: &'static [&'static str] = &["set", "delete", "patch", "allocate", "observe"];
+    pub const TAGS: &'static [&'static str] =
+        &["set", "delete", "patch", "allocate", "observe", "declare"];
 }
 
 impl<'de> Tagged<'de> for Op {
@@ -42,6 +46,7 @@ impl<'de> Tagged<'de> for Op {
             "patch" => Patch::deserialize(members).map(Self::Patch),
             "allocate" => Allocate::deserialize(members).map(Self::Allocate),
             "observe" => Observe::deserialize(members).map(Self::Observe),
+            "declare" => Declare::deserialize(members).map(Self::Declare),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
     }
@@ -83,6 +88,12 @@ impl From<Observe> for Op {
     }
 }
 
+impl From<Declare> for Op {
+    fn from(arm: Declare) -> Self {
+        Self::Declare(arm)
+    }
+}
+
 impl Op {
     /// The arm's `op`.
     #[must_use]
@@ -93,6 +104,7 @@ impl Op {
             Self::Patch(_) => "patch",
             Self::Allocate(_) => "allocate",
             Self::Observe(_) => "observe",
+            Self::Declare(_) => "declare",
         }
     }
 }
@@ -114,6 +126,14 @@ pub struct SetOp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
     pub if_version: Option<u64>,
+    /// The version of the row that the writer saw; 0: it saw none. Capability: conflicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
+    pub base: Option<u64>,
+    /// The version of the table's schema that the writer knew. Capability: tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<1, 9007199254740991>, _>")]
+    pub schema_version: Option<u64>,
 }
 
 /// Removes a row; where there is none, changes nothing.
@@ -130,6 +150,10 @@ pub struct DeleteOp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
     pub if_version: Option<u64>,
+    /// The version of the row that the writer saw; 0: it saw none. Capability: conflicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
+    pub base: Option<u64>,
 }
 
 /// Changes fields of a row whose value is an object, and leaves the others. Capability: fields.
@@ -154,6 +178,14 @@ pub struct Patch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
     pub if_version: Option<u64>,
+    /// The version of the row that the writer saw; 0: it saw none. Capability: conflicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
+    pub base: Option<u64>,
+    /// The version of the table's schema that the writer knew. Capability: tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<1, 9007199254740991>, _>")]
+    pub schema_version: Option<u64>,
 }
 
 /// Takes the next ids of a sequence. Needs the capability `sequences`.
@@ -178,4 +210,29 @@ pub struct Observe {
     /// The highest id that is in use, as after an import.
     #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
     pub value: u64,
+}
+
+/// Says what a table's settings are. Capability: tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Declare {
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub table: String,
+    /// What becomes of a concurrent write; see the chapter on conflicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Word<Strategy>, _>")]
+    pub strategy: Option<Strategy>,
+    /// Whether writes of one row are concurrent, or of one field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Word<Granularity>, _>")]
+    pub granularity: Option<Granularity>,
+    /// What the server resolves conflicts by, where the strategy is `custom`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Matching<patterns::Ident>, _>")]
+    pub resolver: Option<String>,
+    /// Which values a table's rows may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Object<TableSchema>, _>")]
+    pub schema: Option<TableSchema>,
 }

@@ -4,7 +4,7 @@
 
 use super::patterns;
 use crate::Json;
-use crate::forms::{Any, Integer, List, Matching, Object, Text, optional, required};
+use crate::forms::{Any, Integer, List, Matching, Object, Text, Words, optional, required};
 use crate::tagged::{self, Tagged};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess};
@@ -28,11 +28,15 @@ pub struct Cursor {
 pub enum OpResult {
     /// The `allocate` was given these ids.
     Allocated(Allocated),
+    /// The op changed nothing: what is there stands.
+    Superseded(Superseded),
+    /// The resolver made another value than the one written.
+    Resolved(Resolved),
 }
 
 impl OpResult {
     /// The values of `result`, in the schema's order.
-    pub const TAGS: &'static [&'static str] = &["allocated"];
+    pub const TAGS: &'static [&'static str] = &["allocated", "superseded", "resolved"];
 }
 
 impl<'de> Tagged<'de> for OpResult {
@@ -42,6 +46,8 @@ impl<'de> Tagged<'de> for OpResult {
         let members = MapAccessDeserializer::new(members);
         match tag {
             "allocated" => Allocated::deserialize(members).map(Self::Allocated),
+            "superseded" => Superseded::deserialize(members).map(Self::Superseded),
+            "resolved" => Resolved::deserialize(members).map(Self::Resolved),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
     }
@@ -59,12 +65,26 @@ impl From<Allocated> for OpResult {
     }
 }
 
+impl From<Superseded> for OpResult {
+    fn from(arm: Superseded) -> Self {
+        Self::Superseded(arm)
+    }
+}
+
+impl From<Resolved> for OpResult {
+    fn from(arm: Resolved) -> Self {
+        Self::Resolved(arm)
+    }
+}
+
 impl OpResult {
     /// The arm's `result`.
     #[must_use]
     pub fn result(&self) -> &'static str {
         match self {
             Self::Allocated(_) => "allocated",
+            Self::Superseded(_) => "superseded",
+            Self::Resolved(_) => "resolved",
         }
     }
 
@@ -73,22 +93,8 @@ impl OpResult {
     pub fn at(&self) -> u64 {
         match self {
             Self::Allocated(arm) => arm.at,
-        }
-    }
-
-    /// The first of the ids.
-    #[must_use]
-    pub fn first(&self) -> u64 {
-        match self {
-            Self::Allocated(arm) => arm.first,
-        }
-    }
-
-    /// How many ids, one after the other: as many as were asked for.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        match self {
-            Self::Allocated(arm) => arm.count,
+            Self::Superseded(arm) => arm.at,
+            Self::Resolved(arm) => arm.at,
         }
     }
 }
@@ -106,6 +112,36 @@ pub struct Allocated {
     /// How many ids, one after the other: as many as were asked for.
     #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
     pub count: u64,
+}
+
+/// The op changed nothing: what is there stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Superseded {
+    /// Which op of the mutation, the first counted as 0.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub at: u64,
+    /// The version of the row that stands, or of its delete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
+    pub version: Option<u64>,
+    /// The value that stands; none where the row is gone, and where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Any, _>")]
+    pub value: Option<Json>,
+}
+
+/// The resolver made another value than the one written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resolved {
+    /// Which op of the mutation, the first counted as 0.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub at: u64,
+    /// The value that stands; none where the row is gone, and where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Any, _>")]
+    pub value: Option<Json>,
 }
 
 /// What was decided of a mutation, once and for ever.
@@ -244,6 +280,10 @@ pub struct Rejected {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Text, _>")]
     pub at: Option<String>,
+    /// With version_conflict, where it fits: the row that was locked, as it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Object<CurrentRow>, _>")]
+    pub row: Option<CurrentRow>,
 }
 
 /// What became of one mutation of a push: an outcome (applied, rejected), or no outcome (deferred, refused).
@@ -487,6 +527,10 @@ pub struct SetChange {
     /// The row's value: any JSON value, null included.
     #[serde(deserialize_with = "required::<Any, _>")]
     pub value: Json,
+    /// The row's other values, where it has several, in the order of their versions. Capability: conflicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<List<Object<Sibling>, 1>, _>")]
+    pub siblings: Option<Vec<Sibling>>,
 }
 
 /// There is no such row any more.
@@ -502,4 +546,101 @@ pub struct DeleteChange {
     /// The version that last changed the row.
     #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
     pub version: u64,
+}
+
+/// What becomes of a concurrent write; see the chapter on conflicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// `client_wins`
+    ClientWins,
+    /// `server_wins`
+    ServerWins,
+    /// `last_write_wins`
+    LastWriteWins,
+    /// `keep_both`
+    KeepBoth,
+    /// `custom`
+    Custom,
+}
+
+impl Words for Strategy {
+    const WORDS: &'static [&'static str] = &[
+        "client_wins",
+        "server_wins",
+        "last_write_wins",
+        "keep_both",
+        "custom",
+    ];
+
+    fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "client_wins" => Some(Self::ClientWins),
+            "server_wins" => Some(Self::ServerWins),
+            "last_write_wins" => Some(Self::LastWriteWins),
+            "keep_both" => Some(Self::KeepBoth),
+            "custom" => Some(Self::Custom),
+            _ => None,
+        }
+    }
+}
+
+/// Whether writes of one row are concurrent, or of one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Granularity {
+    /// `row`
+    Row,
+    /// `field`
+    Field,
+}
+
+impl Words for Granularity {
+    const WORDS: &'static [&'static str] = &["row", "field"];
+
+    fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "row" => Some(Self::Row),
+            "field" => Some(Self::Field),
+            _ => None,
+        }
+    }
+}
+
+/// Which values a table's rows may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableSchema {
+    /// The version of a table's schema: 1 or more.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub version: u64,
+    /// A JSON Schema of draft 2020-12 for a row's value.
+    #[serde(deserialize_with = "required::<Any, _>")]
+    pub rules: Json,
+}
+
+/// A value beside the last one, of a row that has several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sibling {
+    /// The version of the write.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+    /// The value: any JSON value, null included.
+    #[serde(deserialize_with = "required::<Any, _>")]
+    pub value: Json,
+}
+
+/// The row at fault, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CurrentRow {
+    /// The version that last changed it; absent where it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
+    pub version: Option<u64>,
+    /// Its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Any, _>")]
+    pub value: Option<Json>,
 }

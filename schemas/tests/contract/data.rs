@@ -97,11 +97,14 @@ fn every_schema_is_a_schema_and_its_references_resolve() {
 }
 
 /// The limits that are announced where a capability is offered.
-const OF_CAPABILITIES: [&str; 4] = [
+const OF_CAPABILITIES: [&str; 7] = [
     "allocateMax",
+    "declaredTablesMax",
     "mutationSequencesMax",
     "restoreMargin",
+    "schemaBytesMax",
     "sequencesMax",
+    "siblingsMax",
 ];
 
 #[test]

@@ -172,11 +172,12 @@ fn message(line: &Node) -> Message {
 
 /// `mutationResult` to `MutationResult`.
 pub fn pascal(name: &str) -> String {
-    let mut chars = name.chars();
-    chars
-        .next()
-        .map(|first| first.to_uppercase().chain(chars).collect())
-        .unwrap_or_default()
+    let word = |word: &str| {
+        let mut chars = word.chars();
+        let first = chars.next().into_iter().flat_map(char::to_uppercase);
+        first.chain(chars.clone()).collect::<String>()
+    };
+    name.split('_').map(word).collect()
 }
 
 /// `opId` to `op_id`.

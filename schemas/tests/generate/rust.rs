@@ -68,7 +68,7 @@ fn shared(catalog: &Catalog) -> String {
     writer.out = head("What several messages share: `common.json`.")
         + UNION_USES
         + "use crate::Json;
-        use crate::forms::{Any, Integer, List, Matching, Object, Text, optional, required};
+        use crate::forms::{Any, Integer, List, Matching, Object, Text, Words, optional, required};
         use super::patterns;\n\n";
     catalog
         .shared
@@ -82,8 +82,9 @@ fn op(catalog: &Catalog) -> String {
     writer.out = head("One operation of a mutation: `op.json`.")
         + UNION_USES
         + "use std::collections::BTreeMap;
-        use crate::Json;
-        use crate::forms::{Any, Integer, List, Table, Text, optional, required};\n\n";
+        use crate::{Granularity, Json, Strategy, TableSchema};
+        use crate::forms::{Any, Integer, List, Matching, Object, Table, Text, Word, optional, required};
+        use super::patterns;\n\n";
     writer.define(&catalog.op);
     writer.out
 }

@@ -116,8 +116,8 @@ impl<'c> Writer<'c> {
             .map(|word| super::catalog::pascal(word))
             .collect();
         self.doc(self.catalog.description(schema));
-        self.line("#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]");
-        self.line("#[serde(rename_all = \"camelCase\")]");
+        self.line("#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]");
+        self.line("#[serde(rename_all = \"snake_case\")]");
         self.line(&format!("pub enum {name} {{"));
         for (word, variant) in words.iter().zip(&variants) {
             self.doc(&format!("`{word}`"));

@@ -39,10 +39,20 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
                 findings.must("CLIENT-IMMUTABLE", same, [push.at], expected, || {
                     name.to_owned()
                 });
-                let seen = by_name
-                    .entry(name)
-                    .or_insert_with(|| Seen::first(place, mutation));
-                seen.again(place, mutation, push.at, findings);
+                let seen = by_name.entry(name).or_insert_with(|| {
+                    Seen::first(
+                        place,
+                        push.frame.string("epoch").unwrap_or_default(),
+                        mutation,
+                    )
+                });
+                seen.again(
+                    place,
+                    push.frame.string("epoch").unwrap_or_default(),
+                    mutation,
+                    push.at,
+                    findings,
+                );
             }
         }
     }
@@ -64,18 +74,20 @@ fn check(facts: &Facts<'_>, findings: &mut Findings) {
 /// A mutation, as it was sent before.
 struct Seen<'a> {
     place: (&'a str, u64),
+    epoch: &'a str,
     ops: &'a Value,
 }
 
 impl<'a> Seen<'a> {
-    fn first(place: (&'a str, u64), mutation: &'a Value) -> Seen<'a> {
+    fn first(place: (&'a str, u64), epoch: &'a str, mutation: &'a Value) -> Seen<'a> {
         let ops = &mutation["ops"];
-        Seen { place, ops }
+        Seen { place, epoch, ops }
     }
 
     fn again(
         &mut self,
         place: (&str, u64),
+        epoch: &str,
         mutation: &'a Value,
         at: usize,
         findings: &mut Findings,
@@ -97,15 +109,23 @@ impl<'a> Seen<'a> {
             self.ops = ops;
         } else {
             let expected = || format!("{} is sent with the ops {}", name(), self.ops);
-            findings.must(
-                "CLIENT-IMMUTABLE",
-                equal(self.ops, ops),
-                [at],
-                expected,
-                || ops.to_string(),
-            );
+            // A version of another history may be left out (CFL-CLIENT-BASE).
+            let same = equal(self.ops, ops)
+                || self.epoch != epoch && equal(&without_base(self.ops), &without_base(ops));
+            findings.must("CLIENT-IMMUTABLE", same, [at], expected, || ops.to_string());
         }
     }
+}
+
+/// The ops, as if their writer had seen nothing.
+fn without_base(ops: &Value) -> Value {
+    let mut ops = ops.clone();
+    for op in ops.as_array_mut().into_iter().flatten() {
+        if let Some(op) = op.as_object_mut() {
+            op.remove("base");
+        }
+    }
+    ops
 }
 
 /// Whether names vary as much as random ones.
@@ -154,7 +174,16 @@ mod tests {
                 r#"a/s > {{"type":"push","epoch":"e","mutations":[{{"seq":{seq},"opId":"{op_id}","ops":{ops},"ageMs":1}}]}}"#
             )
         };
+        let based = |epoch: &str, base: &str| {
+            let ops = format!(r#"[{{"op":"set","table":"t","key":"k","value":1{base}}}]"#);
+            push(1, "m", &ops).replace(r#""epoch":"e""#, &format!(r#""epoch":"{epoch}""#))
+        };
         let table = [
+            (vec![based("e", r#","base":3"#), based("f", "")], ""),
+            (
+                vec![based("e", r#","base":3"#), based("e", "")],
+                "CLIENT-IMMUTABLE",
+            ),
             (
                 vec![
                     push(1, "m", "[1]"),

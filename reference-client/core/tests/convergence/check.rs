@@ -101,7 +101,7 @@ fn view_is_base_and_outbox(client: &Client) {
                     .expect("an object");
                 rows.insert(row, shown);
             }
-            Op::Allocate(_) | Op::Observe(_) => {}
+            Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => {}
         }
     }
     assert_eq!(
@@ -185,7 +185,8 @@ fn nothing_is_lost_nor_flickers(client: &Client, server: &Server) {
             .values()
             .find(|entry| entry.op_id == *op_id);
         for op in ops.iter().filter(|op| row_of(op).0 != "d") {
-            let stands = entry.is_some_and(|entry| entry.ops.contains(op))
+            let same = |kept: &Op| row_of(kept) == row_of(op) && kept.op() == op.op();
+            let stands = entry.is_some_and(|entry| entry.ops.iter().any(same))
                 || client.given_up.contains(op_id);
             assert!(
                 stands || is_past(client, server, op_id, &row_of(op).0),

@@ -115,6 +115,7 @@ impl Server {
                 code: code.into(),
                 message: None,
                 at: None,
+                row: None,
             }),
         }
     }
@@ -163,7 +164,9 @@ impl Server {
             Op::Set(op) => Some(op.value.clone()),
             Op::Delete(_) => None,
             Op::Patch(patch) => patch.applied_to(row.value.as_ref()),
-            Op::Allocate(_) | Op::Observe(_) => unreachable!("no client here asks for ids"),
+            Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => {
+                unreachable!("no client here asks for ids")
+            }
         };
         match row.value.clone() {
             Some(value) => Some(Change::Set(SetChange {
@@ -171,6 +174,7 @@ impl Server {
                 key,
                 version,
                 value,
+                siblings: None,
             })),
             None => existed.then_some(Change::Delete(DeleteChange {
                 table,

@@ -287,6 +287,7 @@ impl Server {
                 key,
                 version,
                 value,
+                siblings: None,
             })
         };
         self.send_parts(id, shape, 0, true, rows.into_iter().map(set).collect());

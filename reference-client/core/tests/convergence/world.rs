@@ -188,10 +188,8 @@ impl World {
         let (table, key) = (TABLES[usize::from(key) % 3], format!("k{}", key % 4));
         let set = |table: &str, key: &str, text: &str, if_version| {
             Op::Set(SetOp {
-                table: table.into(),
-                key: key.into(),
-                value: Json::parse(text).unwrap(),
                 if_version,
+                ..SetOp::new(table, key, Json::parse(text).unwrap())
             })
         };
         let value = self.written.to_string();
@@ -209,18 +207,12 @@ impl World {
                 let fields = [(name.to_owned(), Json::parse(&value).unwrap())];
                 let remove = (gone != name).then(|| vec![gone.to_owned()]);
                 vec![Op::Patch(Patch {
-                    table: table.into(),
-                    key,
                     fields: Some(fields.into()),
                     remove,
-                    if_version: None,
+                    ..Patch::new(table, key)
                 })]
             }
-            Write::Delete => vec![Op::Delete(DeleteOp {
-                table: table.into(),
-                key,
-                if_version: None,
-            })],
+            Write::Delete => vec![Op::Delete(DeleteOp::new(table, key))],
             Write::SetIf => {
                 let version = self.clients[index]
                     .replica
@@ -273,6 +265,9 @@ impl World {
                 Event::InDoubt(entry) => client.ended.push(entry.op_id),
                 Event::Diverged { tables } => {
                     panic!("DIG-COMPARE: {tables:?} is what the server has")
+                }
+                Event::Superseded(_) | Event::Resolved(_) | Event::Siblings { .. } => {
+                    panic!("nothing here is decided so")
                 }
                 Event::Rows { .. } | Event::ShapeRefused { .. } => {}
             }

@@ -247,29 +247,21 @@ pub(crate) fn set(table: &str, key: &str, value: &str) -> Op {
 
 pub(crate) fn set_if(table: &str, key: &str, value: &str, if_version: Option<u64>) -> Op {
     Op::Set(SetOp {
-        table: table.into(),
-        key: key.into(),
-        value: Json::parse(value).unwrap(),
         if_version,
+        ..SetOp::new(table, key, Json::parse(value).unwrap())
     })
 }
 
 pub(crate) fn patch(table: &str, key: &str, fields: &str, remove: &[&str]) -> Op {
     Op::Patch(Patch {
-        table: table.into(),
-        key: key.into(),
         fields: Some(serde_json::from_str(fields).unwrap()),
         remove: Some(remove.iter().map(ToString::to_string).collect()),
-        if_version: None,
+        ..Patch::new(table, key)
     })
 }
 
 pub(crate) fn delete(table: &str, key: &str) -> Op {
-    Op::Delete(DeleteOp {
-        table: table.into(),
-        key: key.into(),
-        if_version: None,
-    })
+    Op::Delete(DeleteOp::new(table, key))
 }
 
 pub(crate) fn change(table: &str, key: &str, version: u64, value: &str) -> Value {

@@ -10,12 +10,12 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline_client_core::{Row, StoreChange, StoredState, Tables, Transaction};
-use syncline_schemas::{Cursor, Json};
+use syncline_schemas::{Cursor, Json, Sibling};
 
 use crate::{Error, Storage};
 
 /// The layout's version, kept in `user_version`.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 
 /// Marks the file as a store of a Syncline client ("SynC"), kept in `application_id`.
 const APPLICATION: i64 = 0x5379_6e43;
@@ -27,10 +27,13 @@ const CREATE: &str = "
     CREATE TABLE in_doubt (ordinal INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
     CREATE TABLE shapes (tables TEXT PRIMARY KEY, epoch TEXT, version INTEGER) STRICT;
     CREATE TABLE base (
-        tbl TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL, value TEXT NOT NULL,
+        tbl TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL, value TEXT NOT NULL, siblings TEXT,
         PRIMARY KEY (tbl, key)
     ) STRICT, WITHOUT ROWID;
 ";
+
+/// What brings a store of an older layout to this one: from 1 to 2.
+const UPGRADE: &str = "ALTER TABLE base ADD COLUMN siblings TEXT;";
 
 /// A store in an SQLite file.
 #[derive(Debug)]
@@ -50,22 +53,25 @@ impl SqliteStore {
         connection
             .pragma_update(None, "locking_mode", "EXCLUSIVE")
             .map_err(failed)?;
-        let is_new = inspect(&connection, path)?;
+        let found = inspect(&connection, path)?;
         connection
             .pragma_update(None, "journal_mode", "WAL")
             .map_err(failed)?;
         connection
             .pragma_update(None, "synchronous", "FULL")
             .map_err(failed)?;
-        if is_new {
-            create(&mut connection).map_err(failed)?;
-        }
+        let sql = match found {
+            0 => CREATE,
+            1 => UPGRADE,
+            _ => "",
+        };
+        lay_out(&mut connection, sql).map_err(failed)?;
         Ok(SqliteStore { connection })
     }
 }
 
-/// Refuses a file that is not one of ours, before anything of it is changed. Says whether it is new.
-fn inspect(connection: &Connection, path: &Path) -> Result<bool, Error> {
+/// Refuses a file that is not one of ours, before anything of it is changed. Gives its layout: 0, if it is new.
+fn inspect(connection: &Connection, path: &Path) -> Result<i64, Error> {
     let failed = |error: rusqlite::Error| explain(error, path);
     let number = |query: &str| {
         connection
@@ -76,22 +82,25 @@ fn inspect(connection: &Connection, path: &Path) -> Result<bool, Error> {
     let layout = number("PRAGMA user_version")?;
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
     match (application, layout) {
-        (0, 0) if tables == 0 => Ok(true),
+        (0, 0) if tables == 0 => Ok(0),
         (APPLICATION, found) if found > LAYOUT => Err(Error::StoreNewer {
             path: path.to_owned(),
             found,
             known: LAYOUT,
         }),
-        (APPLICATION, _) => Ok(false),
+        (APPLICATION, found) => Ok(found),
         _ => Err(Error::StoreForeign(path.to_owned())),
     }
 }
 
-/// Creates the tables of a new store.
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+/// Brings a store to this layout.
+fn lay_out(connection: &mut Connection, sql: &str) -> rusqlite::Result<()> {
+    if sql.is_empty() {
+        return Ok(());
+    }
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    transaction.execute_batch(CREATE)?;
+    transaction.execute_batch(sql)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", LAYOUT)?;
     transaction.commit()
@@ -163,22 +172,22 @@ impl SqliteStore {
     }
 
     fn base(&self) -> Result<Vec<(String, String, Row)>, Error> {
-        let rows = self.rows("SELECT tbl, key, version, value FROM base", |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get::<_, i64>(2)?,
-                row.get::<_, String>(3)?,
-            ))
+        let query = "SELECT tbl, key, version, value, siblings FROM base";
+        let rows = self.rows(query, |row| {
+            let (version, value) = (row.get::<_, i64>(2)?, row.get::<_, String>(3)?);
+            let siblings = row.get::<_, Option<String>>(4)?;
+            Ok((row.get(0)?, row.get(1)?, (version, value, siblings)))
         })?;
-        let row = |version: i64, value: &str| -> Result<Row, Error> {
-            Ok(Row {
+        let row = |(version, value, siblings): (i64, String, Option<String>)| {
+            let siblings = siblings.map(|siblings| decode::<Vec<Sibling>>(&siblings));
+            Ok::<_, Error>(Row {
                 version: version.cast_unsigned(),
-                value: decode::<Json>(value)?,
+                value: decode::<Json>(&value)?,
+                siblings: siblings.transpose()?.unwrap_or_default(),
             })
         };
         rows.into_iter()
-            .map(|(table, key, version, value)| Ok((table, key, row(version, &value)?)))
+            .map(|(table, key, held)| Ok((table, key, row(held)?)))
             .collect()
     }
 
@@ -207,11 +216,15 @@ fn apply_change(target: &Connection, change: &StoreChange) -> Result<(), Error> 
         StoreChange::DoubtPut(entry) => put(target, "in_doubt", entry.ordinal, entry),
         StoreChange::DoubtDropped(ordinal) => remove(target, "in_doubt", *ordinal),
         StoreChange::RowPut { table, key, row } => {
-            let values = params![table, key, row.version.cast_signed(), row.value.get()];
+            let (version, value) = (row.version.cast_signed(), row.value.get());
+            let siblings = match row.siblings.as_slice() {
+                [] => None,
+                siblings => Some(encode(&siblings)?),
+            };
             run(
                 target,
-                "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?)",
-                values,
+                "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?)",
+                params![table, key, version, value, siblings],
             )
         }
         StoreChange::RowDropped { table, key } => run(

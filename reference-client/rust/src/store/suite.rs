@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use syncline_client_core::{
     DoubtEntry, Entry, Meta, RejectedEntry, Row, StoreChange, StoredState, Transaction,
 };
-use syncline_schemas::{Cursor, DeleteOp, Json, Limits, Op, SetOp};
+use syncline_schemas::{Cursor, DeleteOp, Json, Limits, Op, SetOp, Sibling};
 
 use super::{MemoryStore, SqliteStore};
 use crate::{Error, Storage};
@@ -23,6 +23,13 @@ fn put(key: &str, version: u64, value: &str) -> StoreChange {
     let row = Row {
         version,
         value: Json::parse(value).unwrap(),
+        siblings: match version % 2 {
+            0 => Vec::new(),
+            _ => vec![Sibling {
+                version: 1,
+                value: Json::null(),
+            }],
+        },
     };
     StoreChange::RowPut {
         table: "t".into(),
@@ -43,16 +50,10 @@ fn ops() -> Vec<Op> {
     let value = Json::parse(r#"{"b":1.50,"a":"\u00e9 \"\\ 🦀"}"#).unwrap();
     vec![
         Op::Set(SetOp {
-            table: "t".into(),
-            key: "\u{2028}__proto__".into(),
-            value,
             if_version: Some(7),
+            ..SetOp::new("t", "\u{2028}__proto__", value)
         }),
-        Op::Delete(DeleteOp {
-            table: "t".into(),
-            key: String::new(),
-            if_version: None,
-        }),
+        Op::Delete(DeleteOp::new("t", "")),
     ]
 }
 
@@ -63,6 +64,7 @@ fn entry(ordinal: u64, applied_at: Option<Cursor>) -> StoreChange {
     );
     let (written_at_ms, clock_correction_ms) = (1_795_000_000_000, -12);
     StoreChange::EntryPut(Entry {
+        epoch: Some("e".into()),
         ordinal,
         seq: 3,
         op_id,
@@ -219,12 +221,28 @@ fn a_store_of_a_newer_layout_is_refused() {
             error,
             Error::StoreNewer {
                 found: 99,
-                known: 1,
+                known: 2,
                 ..
             }
         ),
         "{error}"
     );
+}
+
+#[test]
+fn a_store_of_an_older_layout_is_brought_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = sqlite_file(&folder);
+    drop(SqliteStore::open(&path).unwrap());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let as_before = "ALTER TABLE base DROP COLUMN siblings; PRAGMA user_version = 1;
+        INSERT INTO base VALUES ('t', 'k', 5, '1');";
+    connection.execute_batch(as_before).unwrap();
+    drop(connection);
+    for _ in 0..2 {
+        let state = SqliteStore::open(&path).unwrap().load().unwrap();
+        assert_eq!(state.base_row("t", "k").map(|row| row.version), Some(5));
+    }
 }
 
 #[test]

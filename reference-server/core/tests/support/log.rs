@@ -166,7 +166,7 @@ fn held<'a>(rows: &'a Rows, op: &Op) -> Option<&'a Json> {
 fn value_of(op: &Op, held: Option<&Json>) -> Option<Value> {
     match op {
         Op::Set(set) => Some(tree(&set.value)),
-        Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) => None,
+        Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
         Op::Patch(patch) => {
             let mut value = held.map_or_else(|| Value::Object(Map::new()), tree);
             let fields = value.as_object_mut().expect("what is patched is an object");

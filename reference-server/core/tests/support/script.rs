@@ -18,8 +18,8 @@
 //! ```
 
 use serde_json::Value;
-use syncline_schemas::Limits;
-use syncline_server_core::{Config, Input, Output, Record, SessionKey};
+use syncline_schemas::{Json, Limits};
+use syncline_server_core::{Config, Conflict, Input, Output, Record, Resolution, SessionKey};
 
 use super::Node;
 
@@ -135,6 +135,9 @@ fn config(settings: &Value) -> Config {
         let names = offered.iter().filter_map(|name| name.as_str());
         config.capabilities = names.map(ToOwned::to_owned).collect();
     }
+    if settings["resolvers"] == true {
+        config.resolvers = config.resolvers.with("sum", sum);
+    }
     config.part_bytes = number("partBytes").map_or(config.part_bytes, |bytes| bytes as usize);
     config
 }
@@ -146,6 +149,8 @@ fn limit<'a>(limits: &'a mut Limits, name: &str) -> &'a mut u64 {
         "allocateMax" => of_capability(&mut limits.allocate_max),
         "mutationSequencesMax" => of_capability(&mut limits.mutation_sequences_max),
         "sequencesMax" => of_capability(&mut limits.sequences_max),
+        "declaredTablesMax" => of_capability(&mut limits.declared_tables_max),
+        "siblingsMax" => of_capability(&mut limits.siblings_max),
         "pushMutationsMax" => &mut limits.push_mutations_max,
         "mutationOpsMax" => &mut limits.mutation_ops_max,
         "valueBytesMax" => &mut limits.value_bytes_max,
@@ -181,5 +186,16 @@ fn shortened(text: &str) -> String {
     ) {
         (true, Some(end)) => format!("{} ...", &text[..end]),
         _ => text.to_owned(),
+    }
+}
+
+/// Adds numbers, keeps words, and deletes at zero.
+fn sum(conflict: &Conflict<'_>) -> Resolution {
+    let number = |value: Option<&Json>| value?.get().parse::<i64>().ok();
+    match (number(conflict.current), number(conflict.written)) {
+        (Some(one), Some(other)) if one + other == 0 => Resolution::Delete,
+        (Some(one), Some(other)) => Resolution::Merge(Value::from(one + other).into()),
+        (None, _) => Resolution::Keep,
+        _ => Resolution::Take,
     }
 }

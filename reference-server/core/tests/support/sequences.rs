@@ -39,7 +39,7 @@ pub(crate) fn take(next: &mut Next, ops: &[Op]) -> Vec<OpResult> {
                 let first = slot(next, &op.sequence);
                 next.insert(op.sequence.clone(), first.max(op.value + 1));
             }
-            Op::Set(_) | Op::Delete(_) | Op::Patch(_) => {}
+            Op::Set(_) | Op::Delete(_) | Op::Patch(_) | Op::Declare(_) => {}
         }
     }
     told

@@ -1,0 +1,79 @@
+//! Writes that meet others': what the app had seen when it wrote, and what it is told of how the server decided.
+
+use std::borrow::Cow;
+
+use syncline_schemas::{Applied, Op, OpResult};
+
+use crate::events::{Conflict, Event};
+use crate::replica::Replica;
+use crate::stored::{Entry, Meta};
+
+/// The capability's name.
+pub(crate) const CONFLICTS: &str = "conflicts";
+
+impl Replica {
+    /// The op, with the version that its writer sees as `base` (`CFL-CLIENT-BASE`); as it is, where a lock says more, or nothing is held of the table.
+    pub(crate) fn with_base(&self, mut op: Op) -> Op {
+        let Some((table, key)) = op.row() else {
+            return op;
+        };
+        let epoch = self.durable.meta().epoch.as_ref();
+        let cursor = self
+            .durable
+            .shape_of(table)
+            .and_then(|(_, cursor)| cursor.as_ref());
+        let held = cursor.is_some_and(|cursor| Some(&cursor.epoch) == epoch);
+        let row = self.durable.base_row(table, key);
+        let seen = held.then(|| row.map_or(0, |row| row.version));
+        if op.if_version().is_none() {
+            set_base(&mut op, seen);
+        }
+        op
+    }
+
+    /// Tells the app of what became of single ops of an applied mutation (`CFL-CLIENT-TOLD`).
+    pub(crate) fn tell_conflicts(&mut self, entry: &Entry, applied: &Applied) {
+        for told in applied.ops.iter().flatten() {
+            let (at, stands) = match told {
+                OpResult::Superseded(told) => (told.at, told.value.clone()),
+                OpResult::Resolved(told) => (told.at, told.value.clone()),
+                OpResult::Allocated(_) => continue,
+            };
+            let Some(op) = usize::try_from(at).ok().and_then(|at| entry.ops.get(at)) else {
+                continue;
+            };
+            let conflict = Conflict {
+                op_id: entry.op_id.clone(),
+                op: op.clone(),
+                stands,
+            };
+            self.events.push_back(match told {
+                OpResult::Resolved(_) => Event::Resolved(conflict),
+                _ => Event::Superseded(conflict),
+            });
+        }
+    }
+}
+
+/// The op as it is sent: without `base`, if that is a version of another history than the one that the replica follows now.
+pub(crate) fn of_epoch<'a>(op: &'a Op, entry: &Entry, meta: &Meta) -> Cow<'a, Op> {
+    if op.base().is_none() || entry.epoch == meta.epoch {
+        return Cow::Borrowed(op);
+    }
+    Cow::Owned(without_base(op.clone()))
+}
+
+/// The op as one that has seen nothing.
+pub(crate) fn without_base(mut op: Op) -> Op {
+    set_base(&mut op, None);
+    op
+}
+
+fn set_base(op: &mut Op, base: Option<u64>) {
+    match op {
+        Op::Set(op) => op.base = base,
+        Op::Delete(op) => op.base = base,
+        Op::Patch(op) => op.base = base,
+        Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => {}
+    }
+}

@@ -1,0 +1,155 @@
+//! Tables' settings: what was declared of them, once each, and what goes with what (chapter *tables*).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use syncline_schemas::errors;
+use syncline_schemas::{Declare, Granularity, JsonObject, Limits, Strategy};
+
+use crate::config::{CONFLICTS, Config};
+use crate::record::Declared;
+use crate::request::{Op, Verdict, reject};
+
+/// What was declared of a table. What nobody has declared is as the chapter says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    /// What becomes of a concurrent write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// Whether writes of one row are concurrent, or of one field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granularity: Option<Granularity>,
+    /// What resolves conflicts, where the strategy is `custom`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolver: Option<Arc<str>>,
+    /// When it was declared first: rows that were there before count as written then (CFL-MOMENT-KEPT).
+    pub at_ms: u64,
+}
+
+impl Settings {
+    /// What becomes of a concurrent write.
+    pub(crate) fn strategy(&self) -> Strategy {
+        self.strategy.unwrap_or(Strategy::ClientWins)
+    }
+
+    /// As `subscribed` tells them (TAB-TOLD).
+    pub(crate) fn told(&self) -> JsonObject {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        let mut told = value.as_object().cloned().unwrap_or_default();
+        told.remove("atMs");
+        told
+    }
+}
+
+/// All tables that were declared.
+pub(crate) type Tables = BTreeMap<Arc<str>, Arc<Settings>>;
+
+/// Reads a declaration as far as it can be judged without the state: what is not offered, and what does not go together in itself.
+pub(crate) fn refused(
+    declare: &Declare,
+    capabilities: &[String],
+) -> Option<(&'static str, &'static str)> {
+    let offers = |capability: &str| capabilities.iter().any(|name| name == capability);
+    let custom = declare.strategy == Some(Strategy::Custom);
+    if declare
+        .strategy
+        .is_some_and(|strategy| strategy != Strategy::ClientWins)
+        && !offers(CONFLICTS)
+    {
+        return Some((
+            "/strategy",
+            "this needs the capability conflicts, which is not offered here",
+        ));
+    }
+    if declare.granularity == Some(Granularity::Field) {
+        return Some(("/granularity", "fields are not decided one by one here"));
+    }
+    if declare.schema.is_some() {
+        return Some(("/schema", "schemas are not judged here"));
+    }
+    match (custom, &declare.resolver) {
+        (true, None) => Some(("/strategy", "`custom` needs a resolver")),
+        (false, Some(_)) => Some(("/resolver", "a resolver goes with the strategy `custom`")),
+        _ => None,
+    }
+}
+
+/// Decides the declarations of a mutation: what changes (TAB-SAME, TAB-OTHERWISE, TAB-LIMITS).
+pub(crate) fn decide(
+    tables: &Tables,
+    config: &Config,
+    at_ms: u64,
+    ops: &[Op],
+) -> Verdict<Vec<Declared>> {
+    let mut changes = Vec::new();
+    let mut declared = tables.len() as u64;
+    for (index, op) in ops.iter().enumerate() {
+        let Op::Declare(op) = op else { continue };
+        let known = tables.get(op.table.as_str());
+        let at = |member: &str| Some(format!("/ops/{index}{member}"));
+        if let Some(resolver) = &op.resolver
+            && !config.resolvers.has(resolver)
+        {
+            let message = "this server has no such resolver";
+            return reject(&errors::SETTING_REFUSED, at("/resolver"), message);
+        }
+        let settings = match known {
+            Some(known) => merged(known, op).map_err(|member| otherwise(at(member)))?,
+            None => {
+                declared += 1;
+                if declared > most(&config.limits) {
+                    let message = format!("limits.declaredTablesMax is {}", most(&config.limits));
+                    return reject(&errors::LIMIT_EXCEEDED, at(""), &message);
+                }
+                Settings {
+                    strategy: op.strategy,
+                    granularity: op.granularity,
+                    resolver: op.resolver.as_deref().map(Arc::from),
+                    at_ms,
+                }
+            }
+        };
+        if known.is_none_or(|known| **known != settings) {
+            let table = op.table.as_str().into();
+            changes.push(Declared { table, settings });
+        }
+    }
+    Ok(changes)
+}
+
+fn most(limits: &Limits) -> u64 {
+    limits.declared_tables_max.unwrap_or(0)
+}
+
+fn otherwise(at: Option<String>) -> Box<crate::record::Rejection> {
+    let refused = reject::<()>(
+        &errors::DECLARED_OTHERWISE,
+        at,
+        "this was declared otherwise before",
+    );
+    refused.expect_err("a rejection")
+}
+
+/// The settings with what a declaration says; the member that was declared otherwise, if there is one.
+fn merged(known: &Settings, declare: &Declare) -> Result<Settings, &'static str> {
+    fn set<T: PartialEq + Clone>(
+        known: &Option<T>,
+        said: Option<T>,
+        member: &'static str,
+    ) -> Result<Option<T>, &'static str> {
+        match (known, said) {
+            (Some(known), Some(said)) if *known != said => Err(member),
+            (None, said) => Ok(said),
+            (known, _) => Ok(known.clone()),
+        }
+    }
+    let resolver = declare.resolver.as_deref().map(Arc::from);
+    Ok(Settings {
+        strategy: set(&known.strategy, declare.strategy, "/strategy")?,
+        granularity: set(&known.granularity, declare.granularity, "/granularity")?,
+        resolver: set(&known.resolver, resolver, "/resolver")?,
+        at_ms: known.at_ms,
+    })
+}
