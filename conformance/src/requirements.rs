@@ -63,6 +63,8 @@ pub const CHAPTERS: &[&str] = &[
     "client",
     "digests",
     "fields",
+    "tables",
+    "conflicts",
     "sequences",
     "errors",
     "versioning",

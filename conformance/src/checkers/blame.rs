@@ -1,5 +1,6 @@
 //! Which promise a wrong row breaks: worked out from who wrote it, when, and what was told of that write.
 
+use super::shape::same;
 use crate::facts::{
     Answer, Effect, Facts, Known, Log, Mutation, Patched, Replica, Row, RowKey, Sub,
 };
@@ -51,6 +52,11 @@ pub(super) struct Difference<'a> {
 /// The requirement that a difference breaks.
 pub(super) fn blame(difference: &Difference<'_>) -> &'static str {
     match (difference.known, difference.held) {
+        (Known::Row(row), Some(held))
+            if row.version == held.version && !same(&row.siblings, &held.siblings) =>
+        {
+            "CFL-SIBLINGS"
+        }
         (Known::Row(row), Some(held)) if equal(&row.value, &held.value) => {
             difference.other_version(row, held)
         }
@@ -265,5 +271,29 @@ mod tests {
         let odd = "a > hello alice\na < welcome 0 0\na > push 1 x t/k=1 | 2 y t/k~{\"b\":2}\na < ack 2 1 x applied 1, 2 y applied 2\n\
                    c > hello\nc < welcome 2 0\nc > subscribe i t\nc < subscribed i s t\nc < update s 0..2 replace t/k=7@2";
         table(&CHECKER, &[("", odd)], &[]);
+    }
+
+    #[test]
+    fn rows_with_several_values() {
+        let log = "a > hello alice\na < welcome 0 0\nb > hello bob\nb < welcome 0 0\n\
+                   a > push 1 x t!keep_both t/k=1\na < ack 2 1 x applied 1\nb > push 1 y t/k=2 | 2 z t/n=1\nb < ack 2 1 y applied 2, 2 z applied 3\n\
+                   c > hello\nc < welcome 3 0\nc > subscribe i t\nc < subscribed i s t\n";
+        let read = |rows: &str| format!("{log}c < update s 0..3 replace {rows} t/n=1@3");
+        let good = read("t/k=2@2&1=1");
+        let bad = ["t/k=2@2", "t/k=2@2&1=7", "t/k=2@2&2=1", "t/k=2@2&1=1&2=2"].map(read);
+        table(
+            &CHECKER,
+            &[("CFL-SIBLINGS", good.as_str())],
+            &bad.each_ref().map(|text| ("CFL-SIBLINGS", text.as_str())),
+        );
+        // Who has seen both leaves one, and what one's own write replaced does not stay.
+        let resolved = log.replace("c > hello\n", "a > push 2 v t/k=3$2\na < ack 3 2 v applied 4\nb > push 3 w t/n=2\nb < ack 3 3 w applied 5\nc > hello\n");
+        let good = format!("{resolved}c < update s 0..5 replace t/k=3@4 t/n=2@5");
+        let bad = good.replace("t/n=2@5", "t/n=2@5&3=1");
+        table(
+            &CHECKER,
+            &[("CFL-SIBLINGS", &good)],
+            &[("CFL-SIBLINGS", &bad)],
+        );
     }
 }

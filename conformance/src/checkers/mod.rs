@@ -8,6 +8,7 @@ mod author;
 mod blame;
 mod closing;
 mod codes;
+mod conflicts;
 mod digests;
 mod ends;
 mod epochs;
@@ -149,6 +150,7 @@ pub const ALL: &[Checker] = &[
     digests::CHECKER,
     locks::CHECKER,
     rows::CHECKER,
+    conflicts::CHECKER,
     sequences::CHECKER,
 ];
 

@@ -7,10 +7,11 @@
 //! welcome 5 2 [1 x applied 4, 2 y rejected 5 no_ops]       version 5, lastSeq 2, results
 //! push 1 x t/k=1 t/j- | 2 y t/k=2?1 t/j~{"a":1}            mutations: seq, opId, ops (with ifVersion 1; a patch)
 //! push 1 x s+10 s^41                                       ops of a sequence: allocate, observe
+//! push 1 x age=500 t!server_wins t/k=1$7                   ageMs; a declaration; base 7
 //! ack 2 1 x applied 4, 2 y refused seq_gap                 re (or `-`), results
 //! ack 2 1 x applied 4 0:1+10;2:5+1                         what ops were given: index, first, count
 //! subscribe i t,u @4       tables, cursor (epoch e)        subscribed i s t,u
-//! update s 0..5 replace t/k=1@5 t/j-@5                     from..to; `0..` is a part
+//! update s 0..5 replace t/k=1@5 t/j-@5 t/i=1@5&3=2         from..to; `0..` is a part; beside the last value that of version 3
 //! ping 7                   pong 7                          error invalid_json 3         goaway idle
 //! ```
 //!
@@ -237,9 +238,12 @@ fn results_of(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// `0:11+5`: the first op was given five ids, 11 the first of them.
+/// `0:11+5`: the first op was given five ids, 11 the first of them. `superseded:2`: so was the third.
 fn told(text: &str) -> Value {
     let (at, ids) = text.split_once(':').expect("at:ids");
+    if at.parse::<u64>().is_err() {
+        return json!({ "result": at, "at": number(ids) });
+    }
     let (first, count) = ids.split_once('+').expect("first+count");
     json!({ "result": "allocated", "at": number(at), "first": number(first), "count": number(count) })
 }
@@ -249,11 +253,27 @@ fn mutation(text: &str) -> Value {
     let [seq, op_id, ops @ ..] = words.as_slice() else {
         panic!("no mutation: {text}")
     };
-    json!({ "seq": number(seq), "opId": op_id, "ops": ops.iter().map(|op| op_of(op)).collect::<Vec<_>>() })
+    let mut ages = ops.iter().filter_map(|word| word.strip_prefix("age="));
+    let ops = ops.iter().filter(|word| !word.starts_with("age="));
+    let ops: Vec<Value> = ops.map(|op| op_of(op)).collect();
+    let mut mutation = json!({ "seq": number(seq), "opId": op_id, "ops": ops });
+    if let Some(age) = ages.next_back() {
+        mutation["ageMs"] = number(age).into();
+    }
+    mutation
 }
 
-/// `t/k=1`, `t/k={"a":1}` or `t/k-`, with a lock `t/k=1?5`; a patch `t/k~{"a":1}`, or `t/k~-a` of a field to remove; `s+10` or `s^41` of a sequence.
+/// `t/k=1`, `t/k={"a":1}` or `t/k-`, with a lock `t/k=1?5`; a patch `t/k~{"a":1}`, or `t/k~-a` of a field to remove; `s+10` or `s^41` of a sequence; `t!keep_both` declares a table,
+/// and `t/k=1$5` names the base 5.
 fn op_of(text: &str) -> Value {
+    if let Some((table, strategy)) = text.split_once('!') {
+        return json!({ "op": "declare", "table": table, "strategy": strategy });
+    }
+    if let Some((op, base)) = text.split_once('$') {
+        let mut op = op_of(op);
+        op["base"] = number(base).into();
+        return op;
+    }
     if let Some((sequence, count)) = text.split_once('+') {
         return json!({ "op": "allocate", "sequence": sequence, "count": number(count) });
     }
@@ -292,8 +312,17 @@ fn update(shape: &str, span: &str, words: &[&str]) -> Value {
     let flags = words.iter().filter(|word| !word.contains('/'));
     let change = |word: &&&str| {
         let (op, version) = word.split_once('@').expect("a change has a version");
+        let mut beside = version.split('&');
         let mut change = op_of(op);
-        change["version"] = number(version).into();
+        change["version"] = number(beside.next().unwrap_or_default()).into();
+        let sibling = |text: &str| {
+            let (version, text) = text.split_once('=').expect("version=value");
+            json!({ "version": number(version), "value": value(text) })
+        };
+        let siblings: Vec<Value> = beside.map(sibling).collect();
+        if !siblings.is_empty() {
+            change["siblings"] = siblings.into();
+        }
         change
     };
     let changes: Vec<Value> = words

@@ -34,6 +34,7 @@ pub(super) const CHECKER: Checker = Checker {
         "JSON-VALUE-KEPT",
         "FLD-PATCH",
         "FLD-ABSENT",
+        "CFL-SIBLINGS",
     ],
     check,
 };
@@ -280,6 +281,9 @@ impl Walk<'_> {
         if self.shape.has_rows(to) {
             findings.judged("UPD-ROW-VERSION");
             findings.judged("JSON-VALUE-KEPT");
+        }
+        if self.shape.has_siblings(to) {
+            findings.judged("CFL-SIBLINGS");
         }
         if self.shape.has_again(to) {
             findings.judged("PUSH-ONCE");

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::blame::{of_patch, of_refusal};
-use crate::facts::{Answer, Effect, Facts, Known, Log, Row, RowKey, RowName};
+use crate::facts::{Answer, Effect, Facts, Known, Log, Row, RowKey, RowName, Sibling};
 use crate::matcher::equal;
 use serde_json::Value;
 
@@ -29,12 +29,14 @@ pub(super) struct Shape<'a> {
     deletes: Vec<u64>,
     /// The first versions that patched, by what was patched.
     patched: BTreeMap<&'static str, u64>,
+    /// The first version at which a row had several values.
+    siblings: Option<u64>,
     /// What must not show: the requirement, and from which entry on there is occasion to judge it.
     refused: BTreeMap<&'static str, usize>,
 }
 
 /// A version, and the value that a row has from it on; none where it was deleted.
-type Became<'a> = (u64, Option<Cow<'a, Value>>);
+type Became<'a> = (u64, Option<Cow<'a, Value>>, Vec<Sibling>);
 
 impl<'a> Shape<'a> {
     /// What the log of this workspace and epoch says of these tables.
@@ -67,6 +69,9 @@ impl<'a> Shape<'a> {
                     let first = self.patched.entry(of_patch(patched));
                     first.or_insert(step.version);
                 }
+                if !effect.siblings.is_empty() {
+                    self.siblings.get_or_insert(step.version);
+                }
                 self.effect(step.version, effect, &mut present);
             }
             if count == 0 {
@@ -95,14 +100,14 @@ impl<'a> Shape<'a> {
         let Some(row) = self.rows.entry(key).or_insert_with(|| Some(Vec::new())) else {
             return;
         };
-        let was = row.last().is_some_and(|(_, value)| value.is_some());
+        let was = row.last().is_some_and(|(_, value, _)| value.is_some());
         match (was, value.is_some()) {
             (false, true) => *present += 1,
             (true, false) => *present -= 1,
             _ => {}
         }
         if was || value.is_some() {
-            row.push((version, value));
+            row.push((version, value, effect.siblings.clone()));
         }
     }
 
@@ -160,21 +165,26 @@ impl<'a> Shape<'a> {
             Some(Some(row)) => row.as_slice(),
             None => &[],
         };
-        let until = row.partition_point(|(at, _)| *at <= version);
+        let until = row.partition_point(|(at, _, _)| *at <= version);
         let last = until.checked_sub(1).map(|index| &row[index]);
-        match (last, held) {
-            (None | Some((_, None)), None) => Ok(()),
-            (Some((version, Some(value))), Some(held))
-                if *version == held.version && equal(value, &held.value) =>
+        let Some((version, value, siblings)) = last else {
+            return held.map_or(Ok(()), |_| Err(Known::Absent(None)));
+        };
+        match (value, held) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => Err(Known::Absent(Some(*version))),
+            (Some(value), Some(held))
+                if *version == held.version
+                    && equal(value, &held.value)
+                    && same(siblings, &held.siblings) =>
             {
                 Ok(())
             }
-            (Some((version, Some(value))), _) => Err(Known::Row(Row {
+            (Some(value), _) => Err(Known::Row(Row {
                 value: value.clone().into_owned(),
                 version: *version,
+                siblings: siblings.clone(),
             })),
-            (Some((version, None)), _) => Err(Known::Absent(Some(*version))),
-            (None, _) => Err(Known::Absent(None)),
         }
     }
 
@@ -182,10 +192,14 @@ impl<'a> Shape<'a> {
     pub(super) fn rows_at(&self, version: u64) -> BTreeMap<RowKey, Row> {
         let rows = self.rows.iter().filter_map(|((table, key), row)| {
             let row = row.as_ref()?;
-            let until = row.partition_point(|(at, _)| *at <= version);
-            let (version, value) = row[until.checked_sub(1)?].clone();
-            let value = value?.into_owned();
-            Some(((table.to_string(), key.to_string()), Row { value, version }))
+            let until = row.partition_point(|(at, _, _)| *at <= version);
+            let (version, value, siblings) = row[until.checked_sub(1)?].clone();
+            let row = Row {
+                value: value?.into_owned(),
+                version,
+                siblings,
+            };
+            Some(((table.to_string(), key.to_string()), row))
         });
         rows.collect()
     }
@@ -215,6 +229,11 @@ impl<'a> Shape<'a> {
         is_within(&self.deletes, from, to)
     }
 
+    /// Whether a row had several values at some version up to this one.
+    pub(super) fn has_siblings(&self, version: u64) -> bool {
+        self.siblings.is_some_and(|first| first <= version)
+    }
+
     /// The requirements of patches up to a version.
     pub(super) fn patched(&self, version: u64) -> impl Iterator<Item = &'static str> {
         let patched = self.patched.iter();
@@ -230,6 +249,14 @@ impl<'a> Shape<'a> {
             .filter(move |(_, at)| **at < before)
             .map(|(requirement, _)| *requirement)
     }
+}
+
+/// Whether the values beside are the same, one by one.
+pub(super) fn same(known: &[Sibling], held: &[Sibling]) -> bool {
+    let alike = |(one, other): (&Sibling, &Sibling)| {
+        one.version == other.version && equal(&one.value, &other.value)
+    };
+    known.len() == held.len() && known.iter().zip(held).all(alike)
 }
 
 /// What stands at the last version up to this one.
@@ -253,6 +280,7 @@ mod tests {
         let held = Row {
             value: "none".into(),
             version: u64::MAX,
+            siblings: Vec::new(),
         };
         match shape.compare(("t", "k"), version, Some(&held)) {
             Err(Known::Row(row)) => format!("{} at {}", row.value, row.version),

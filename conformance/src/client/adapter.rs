@@ -30,6 +30,8 @@ pub enum Ability {
     Digests,
     /// Fields can be patched.
     Fields,
+    /// The client has the capability of this name, and tells of writes that met others'.
+    Conflicts,
 }
 
 impl Ability {
@@ -45,6 +47,7 @@ impl Ability {
             Ability::SkipTime => "skip_time",
             Ability::Digests => "digests",
             Ability::Fields => "fields",
+            Ability::Conflicts => "conflicts",
         }
     }
 }

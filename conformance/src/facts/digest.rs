@@ -1,10 +1,10 @@
 //! The digest of rows, as the specification's chapter on digests has it: made here anew, so that few faults are shared with those who are judged: the
 //! library that writes the canonical form, and for that there are vectors which another program made.
 
-use serde_json::Value;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::replica::Replica;
+use super::replica::{Replica, Row, Sibling};
 
 /// How many rows there are, and the sum of their numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,9 +22,7 @@ impl Digest {
         let mut digest = Digest::default();
         for ((table, key), row) in &replica.rows {
             digest.count += 1;
-            digest.sum = digest
-                .sum
-                .wrapping_add(number(table, key, row.version, &row.value));
+            digest.sum = digest.sum.wrapping_add(number(table, key, row));
         }
         digest
     }
@@ -37,9 +35,15 @@ impl Digest {
 }
 
 /// The number of a row.
-fn number(table: &str, key: &str, version: u64, value: &Value) -> u128 {
-    let canonical = serde_json_canonicalizer::to_vec(&(table, key, version, value))
-        .expect("every JSON value has a canonical form");
+fn number(table: &str, key: &str, row: &Row) -> u128 {
+    let mut parts = json!([table, key, row.version, row.value]);
+    if let (false, Some(parts)) = (row.siblings.is_empty(), parts.as_array_mut()) {
+        let sibling =
+            |sibling: &Sibling| json!({ "version": sibling.version, "value": sibling.value });
+        parts.push(row.siblings.iter().map(sibling).collect());
+    }
+    let canonical =
+        serde_json_canonicalizer::to_vec(&parts).expect("every JSON value has a canonical form");
     let hash = Sha256::digest(&canonical);
     hash[..16]
         .iter()
@@ -48,6 +52,8 @@ fn number(table: &str, key: &str, version: u64, value: &Value) -> u128 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::history::whole;
 
@@ -61,7 +67,13 @@ mod tests {
             let text = |name: &str| row[name].as_str().expect("a string").to_owned();
             let version = whole(&row["version"]).expect("a version");
             let value = serde_json::from_str(&text("value")).expect("JSON");
-            let number = number(&text("table"), &text("key"), version, &value);
+            let siblings = Vec::new();
+            let held = Row {
+                value,
+                version,
+                siblings,
+            };
+            let number = number(&text("table"), &text("key"), &held);
             assert_eq!(format!("{number:032x}"), text("number"), "{}", row["what"]);
         }
     }

@@ -5,11 +5,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::mutation::{Answer, Mutation, row_named};
-use super::replica::{Row, RowKey, RowName};
-use super::sequence::ask_of;
+use super::mutation::{Answer, Mutation};
+use super::replay::{Fate, Replay};
+use super::replica::{Row, RowKey, RowName, Sibling};
 use super::{Facts, Outcome};
 use crate::scenario::Hook;
 
@@ -32,6 +32,8 @@ pub struct Step<'a> {
     pub mutation: usize,
     /// What it did to each row. Empty if it was rejected.
     pub effects: Vec<Effect<'a>>,
+    /// What had to become of its ops in tables whose strategy asks.
+    pub fates: Vec<Fate<'a>>,
 }
 
 /// What a row became by a mutation.
@@ -43,6 +45,8 @@ pub struct Effect<'a> {
     pub value: Option<Cow<'a, Value>>,
     /// Whether fields of it were patched, and if so, whether it was there.
     pub patched: Option<Patched>,
+    /// The values that it has beside, in the order of their versions.
+    pub siblings: Vec<Sibling>,
 }
 
 /// What was patched.
@@ -81,32 +85,31 @@ impl<'a> Log<'a> {
             epochs: epochs.collect(),
             ..Log::default()
         };
+        let mut unsure = BTreeSet::new();
         for index in facts.ledger.of_workspace(workspace) {
-            log.add(facts, *index, epoch);
+            if !log.add(facts, *index, epoch) {
+                unsure.extend(facts.ledger.mutations[*index].declared());
+            }
         }
         log.steps.sort_by_key(|step| step.version);
-        log.replay(facts);
+        log.replay(facts, unsure);
         log
     }
 
     /// Works out what each step did, in order.
-    fn replay(&mut self, facts: &'a Facts) {
+    fn replay(&mut self, facts: &'a Facts, unsure: BTreeSet<&'a str>) {
         let mutations = { self.steps.iter() }.map(|step| &facts.ledger.mutations[step.mutation]);
-        let mut rows = Rows {
-            // What rows hold matters to patches alone.
-            kept: mutations.filter_map(Mutation::ops).any(has_patch),
-            ..Rows::default()
-        };
+        let mut replay = Replay::new(facts, mutations, unsure);
         let mut unknown = BTreeSet::new();
         for step in &mut self.steps {
             let mutation = &facts.ledger.mutations[step.mutation];
-            let outcome = mutation.outcomes.iter();
-            let applied =
-                { outcome }.any(|told| told.version == step.version && told.status == "applied");
-            if !applied {
+            let mut outcomes = mutation.outcomes.iter();
+            let Some(outcome) =
+                outcomes.find(|told| told.version == step.version && told.status == "applied")
+            else {
                 continue;
-            }
-            match mutation.ops().and_then(|ops| rows.effects(ops)) {
+            };
+            match replay.step(mutation, outcome, &mut step.fates) {
                 Some(effects) => step.effects = effects,
                 None => unknown.extend(mutation.row_names()),
             }
@@ -114,15 +117,21 @@ impl<'a> Log<'a> {
         self.indefinite.extend(unknown);
     }
 
-    fn add(&mut self, facts: &'a Facts, index: usize, epoch: &str) {
+    /// Adds what is known of a mutation; says whether that is enough.
+    fn add(&mut self, facts: &'a Facts, index: usize, epoch: &str) -> bool {
         let mutation = &facts.ledger.mutations[index];
         if let Some(outcome) = mutation.outcome(epoch) {
-            return self.decided(index, outcome);
+            self.decided(index, outcome);
+            return true;
         }
+        let mut sure = true;
         if let Some(earlier) = mutation.outcomes.first() {
             match inherited(facts, mutation, earlier) {
-                Inherited::Yes => return self.decided(index, earlier),
-                Inherited::Maybe => self.indefinite.extend(mutation.row_names()),
+                Inherited::Yes => {
+                    self.decided(index, earlier);
+                    return true;
+                }
+                Inherited::Maybe => sure = false,
                 Inherited::No => {}
             }
         }
@@ -135,9 +144,11 @@ impl<'a> Log<'a> {
             let named = || self.epochs.contains(send.epoch.as_str());
             send.answer == Answer::Pending && send.epoch != epoch && named()
         });
-        if open || elsewhere {
+        sure &= !(open || elsewhere);
+        if !sure {
             self.indefinite.extend(mutation.row_names());
         }
+        sure
     }
 
     fn decided(&mut self, index: usize, outcome: &Outcome) {
@@ -145,6 +156,7 @@ impl<'a> Log<'a> {
             version: outcome.version,
             mutation: index,
             effects: Vec::new(),
+            fates: Vec::new(),
         });
     }
 
@@ -158,7 +170,7 @@ impl<'a> Log<'a> {
                     .entry(owned(effect.row))
                     .or_insert(Known::Absent(None));
                 if step.version <= version {
-                    *was = replayed(was, effect.value.as_deref(), step.version);
+                    *was = replayed(was, effect, step.version);
                 }
             }
         }
@@ -206,11 +218,12 @@ impl<'a> Log<'a> {
 }
 
 /// A row after an effect: a delete of what is not there changes nothing.
-fn replayed(was: &Known, value: Option<&Value>, version: u64) -> Known {
-    match (was, value) {
+fn replayed(was: &Known, effect: &Effect<'_>, version: u64) -> Known {
+    match (was, effect.value.as_deref()) {
         (_, Some(value)) => Known::Row(Row {
             value: value.clone(),
             version,
+            siblings: effect.siblings.clone(),
         }),
         (Known::Row(_), None) => Known::Absent(Some(version)),
         (was, None) => was.clone(),
@@ -224,81 +237,6 @@ impl<'a> Step<'a> {
             .iter()
             .filter(|effect| tables.contains(effect.row.0))
     }
-}
-
-/// The values of all rows that are there, as far as a replay has come.
-#[derive(Debug, Default)]
-struct Rows<'a> {
-    kept: bool,
-    held: BTreeMap<RowName<'a>, Cow<'a, Value>>,
-}
-
-impl<'a> Rows<'a> {
-    /// What ops do; nothing if of one of them it is not known.
-    fn effects(&mut self, ops: &'a Value) -> Option<Vec<Effect<'a>>> {
-        let rows = ops.as_array()?.iter().filter(|op| ask_of(op).is_none());
-        let effects = rows.map(|op| self.effect(op));
-        let effects: Vec<Effect<'a>> = effects.collect::<Option<_>>()?;
-        for effect in effects.iter().filter(|_| self.kept) {
-            match effect.value.clone() {
-                Some(value) => self.held.insert(effect.row, value),
-                None => self.held.remove(&effect.row),
-            };
-        }
-        Some(effects)
-    }
-
-    fn effect(&self, op: &'a Value) -> Option<Effect<'a>> {
-        let row = row_named(op)?;
-        let (value, patched) = match op.get("op")?.as_str()? {
-            "set" => (Some(Cow::Borrowed(op.get("value")?)), None),
-            "delete" => (None, None),
-            "patch" => {
-                let held = self.held.get(&row);
-                let by = held.map_or(Patched::Absent, |_| Patched::Row);
-                (
-                    Some(Cow::Owned(patched(held.map(Cow::as_ref), op)?)),
-                    Some(by),
-                )
-            }
-            _ => return None,
-        };
-        Some(Effect {
-            row,
-            value,
-            patched,
-        })
-    }
-}
-
-fn has_patch(ops: &Value) -> bool {
-    let mut ops = ops.as_array().into_iter().flatten();
-    ops.any(|op| op["op"] == "patch")
-}
-
-/// What a patch makes of a row's value; nothing, if that is no object.
-fn patched(held: Option<&Value>, patch: &Value) -> Option<Value> {
-    let mut fields = match held {
-        Some(value) => value.as_object()?.clone(),
-        None => Map::new(),
-    };
-    for name in patch
-        .get("remove")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        fields.remove(name.as_str()?);
-    }
-    for (name, value) in patch
-        .get("fields")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
-        fields.insert(name.clone(), value.clone());
-    }
-    Some(fields.into())
 }
 
 fn owned((table, key): RowName<'_>) -> RowKey {

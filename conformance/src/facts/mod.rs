@@ -8,6 +8,7 @@ mod digest;
 mod log;
 mod mutation;
 mod names;
+mod replay;
 mod replica;
 mod sequence;
 mod sub;
@@ -20,7 +21,8 @@ pub use conn::{Conn, End, Hello, How, Sent};
 pub use digest::Digest;
 pub use log::{Effect, Known, Log, Patched, Step as LogStep};
 pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_named, row_of};
-pub use replica::{Replica, Row, RowKey, RowName};
+pub use replay::Fate;
+pub use replica::{Replica, Row, RowKey, RowName, Sibling};
 pub use sequence::{Ask, Given, ask_of, given};
 pub use sub::{Complete, Part, Sub};
 

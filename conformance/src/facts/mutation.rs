@@ -54,6 +54,8 @@ pub struct Send {
     pub epoch: String,
     /// The ops.
     pub ops: Value,
+    /// How old the client said that it is, in milliseconds.
+    pub age_ms: u64,
     /// What the server said of this time.
     pub answer: Answer,
 }
@@ -141,6 +143,13 @@ impl Mutation {
     pub fn row_names(&self) -> impl Iterator<Item = RowName<'_>> {
         let ops = self.sends.iter().filter_map(|send| send.ops.as_array());
         ops.flatten().filter_map(row_named)
+    }
+
+    /// The tables that it declares, in whatever ops it was sent with.
+    pub fn declared(&self) -> impl Iterator<Item = &str> {
+        let ops = self.sends.iter().filter_map(|send| send.ops.as_array());
+        let declares = ops.flatten().filter(|op| op["op"] == "declare");
+        declares.filter_map(|op| op["table"].as_str())
     }
 
     /// How people are told of it.
@@ -297,6 +306,7 @@ impl Ledger {
                     ordinal,
                     epoch,
                     ops,
+                    age_ms: mutation.get("ageMs").and_then(whole).unwrap_or(0),
                     answer: Answer::Pending,
                 });
             }

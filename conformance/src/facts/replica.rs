@@ -19,6 +19,17 @@ pub struct Row {
     pub value: Value,
     /// The version that last changed it.
     pub version: u64,
+    /// The values that it has beside, in the order of their versions.
+    pub siblings: Vec<Sibling>,
+}
+
+/// A value that a row has beside its last one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sibling {
+    /// The version of its write.
+    pub version: u64,
+    /// The value.
+    pub value: Value,
 }
 
 /// What a subscriber holds.
@@ -34,7 +45,7 @@ pub struct Replica {
 #[derive(Clone, Debug, Default)]
 struct Staged {
     replace: bool,
-    changes: BTreeMap<RowKey, (u64, Option<Value>)>,
+    changes: BTreeMap<RowKey, (u64, Option<Row>)>,
 }
 
 /// What an update did to a replica.
@@ -111,9 +122,9 @@ impl Replica {
         let news = changes
             .into_iter()
             .filter(|(_, (version, _))| replace || *version > cursor);
-        for (key, (version, value)) in news {
-            match value {
-                Some(value) => self.rows.insert(key, Row { value, version }),
+        for (key, (_, row)) in news {
+            match row {
+                Some(row) => self.rows.insert(key, row),
                 None => self.rows.remove(&key),
             };
         }
@@ -137,15 +148,29 @@ impl Staged {
                 .to_owned()
         };
         let version = change.get("version").and_then(whole).unwrap_or(0);
-        let value = (text("op") == "set").then(|| change.get("value").cloned().unwrap_or_default());
+        let row = (text("op") == "set").then(|| Row {
+            value: change.get("value").cloned().unwrap_or_default(),
+            version,
+            siblings: siblings(change),
+        });
         let held = self
             .changes
             .entry((text("table"), text("key")))
-            .or_insert((version, value.clone()));
+            .or_insert((version, row.clone()));
         if version >= held.0 {
-            *held = (version, value);
+            *held = (version, row);
         }
     }
+}
+
+/// The values that a change tells of beside its value.
+fn siblings(change: &Value) -> Vec<Sibling> {
+    let siblings = change.get("siblings").and_then(Value::as_array);
+    let sibling = |sibling: &Value| Sibling {
+        version: sibling.get("version").and_then(whole).unwrap_or(0),
+        value: sibling.get("value").cloned().unwrap_or_default(),
+    };
+    siblings.into_iter().flatten().map(sibling).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_client::{
     Client, Clock, Conflict, Decision, Error, Fields, Mutation, Notice, Origin, Status, Store,
+    Strategy, TableSettings,
 };
 use tokio::sync::mpsc;
 
@@ -73,12 +74,15 @@ enum Command {
 #[serde(rename_all = "camelCase")]
 struct Op {
     table: String,
+    #[serde(default)]
     key: String,
     #[serde(default)]
     value: Value,
     if_version: Option<u64>,
     fields: Option<serde_json::Map<String, Value>>,
     remove: Option<Vec<String>>,
+    strategy: Option<Strategy>,
+    resolver: Option<String>,
 }
 
 /// Lines to write.
@@ -280,6 +284,16 @@ impl Op {
         mutation.patch_with(&self.table, &self.key, fields);
     }
 
+    fn declare(&self, mutation: &mut Mutation) {
+        let settings = TableSettings::default();
+        let settings = match (self.strategy, &self.resolver) {
+            (_, Some(resolver)) => settings.resolver(resolver),
+            (Some(strategy), None) => settings.strategy(strategy),
+            (None, None) => settings,
+        };
+        mutation.declare(&self.table, settings);
+    }
+
     fn delete(&self, mutation: &mut Mutation) {
         match self.if_version {
             Some(version) => mutation.delete_if(&self.table, &self.key, version),
@@ -300,6 +314,7 @@ async fn mutate(client: &Client, ops: &[Value]) -> Result<Value, Refused> {
             match name.as_str() {
                 Some("set") => op.set(mutation),
                 Some("patch") => op.patch(mutation),
+                Some("declare") => op.declare(mutation),
                 _ => op.delete(mutation),
             }
         }

@@ -1,0 +1,390 @@
+//! The replay of a log: what each mutation did to each row, as its ops, its results and the table's settings have it.
+//!
+//! What a server says that it has superseded changes nothing here; whether it should have is foretold beside, as a [`Fate`], for a checker to compare.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::Facts;
+use super::log::{Effect, Patched};
+use super::mutation::{Mutation, Outcome, row_named};
+use super::replica::{RowName, Sibling};
+use super::sequence::ask_of;
+use crate::history::whole;
+
+/// What must become of an op in a table whose strategy asks, and what the server said.
+#[derive(Clone, Debug)]
+pub struct Fate<'a> {
+    /// Which op of the mutation.
+    pub at: u64,
+    /// The row.
+    pub row: RowName<'a>,
+    /// The table's strategy.
+    pub strategy: &'a str,
+    /// Whether others had changed the row since the writer saw it; none if nobody can say.
+    pub concurrent: Option<bool>,
+    /// Whether only its writer's own changes came since.
+    pub own: bool,
+    /// Whether it must be superseded; none if nobody can say.
+    pub loses: Option<bool>,
+    /// Whether the server said that it was.
+    pub superseded: bool,
+    /// How many values the row would have.
+    pub values: usize,
+}
+
+/// A replay, as far as it has come.
+#[derive(Debug)]
+pub(super) struct Replay<'a> {
+    facts: &'a Facts,
+    /// Whether any op asks what rows hold.
+    kept: bool,
+    tables: BTreeMap<&'a str, Settings<'a>>,
+    /// Tables of whose settings too little is known.
+    unsure: BTreeSet<&'a str>,
+    held: BTreeMap<RowName<'a>, Held<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Settings<'a> {
+    strategy: Option<&'a str>,
+    /// When it was declared.
+    moment: Moment,
+}
+
+/// When something was written, by the server's clock as seen from here: not before, and not after, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Moment(f64, f64);
+
+impl Moment {
+    fn later(self, other: Moment) -> Moment {
+        Moment(self.0.max(other.0), self.1.max(other.1))
+    }
+}
+
+/// Clocks count in whole milliseconds, and need not run quite alike.
+const SLACK_MS: f64 = 20.0;
+
+/// A server need not tell of more ops of a mutation (CFL-SUPERSEDED).
+const TOLD_MAX: usize = 16;
+
+/// What a replay knows of a row, or of its delete.
+#[derive(Clone, Debug)]
+struct Held<'a> {
+    value: Option<Cow<'a, Value>>,
+    version: u64,
+    writer: &'a str,
+    /// The last version at which anybody but the writer changed it.
+    others: u64,
+    life: u64,
+    /// None: it was written before the table was declared.
+    moment: Option<Moment>,
+    siblings: Vec<(u64, &'a str, Value)>,
+}
+
+/// An op with what matters of its mutation.
+struct Write<'a> {
+    op: &'a Value,
+    at: u64,
+    row: RowName<'a>,
+    client: &'a str,
+    moment: Moment,
+    told: Option<&'a Value>,
+}
+
+impl<'a> Replay<'a> {
+    pub(super) fn new(
+        facts: &'a Facts,
+        mutations: impl Iterator<Item = &'a Mutation>,
+        unsure: BTreeSet<&'a str>,
+    ) -> Replay<'a> {
+        let asks = |ops: &Value| {
+            let mut ops = ops.as_array().into_iter().flatten();
+            ops.any(|op| op["op"] == "patch" || op["op"] == "declare")
+        };
+        let kept = { mutations }.filter_map(Mutation::ops).any(asks);
+        let (tables, held) = Default::default();
+        Replay {
+            facts,
+            kept,
+            tables,
+            unsure,
+            held,
+        }
+    }
+
+    /// What a mutation did that was applied at this version; nothing, if of one of its ops it is not known.
+    pub(super) fn step(
+        &mut self,
+        mutation: &'a Mutation,
+        outcome: &'a Outcome,
+        fates: &mut Vec<Fate<'a>>,
+    ) -> Option<Vec<Effect<'a>>> {
+        let ops = mutation.ops()?.as_array()?;
+        let moment = self.moment(mutation, outcome);
+        let declares = ops.iter().filter(|op| op["op"] == "declare");
+        declares.for_each(|op| self.declare(op, moment));
+        let told = told_of(mutation);
+        if told.len() >= TOLD_MAX {
+            // There may be more than were told.
+            return None;
+        }
+        let mut effects = Vec::new();
+        for (at, op) in (0..).zip(ops) {
+            if ask_of(op).is_some() || op["op"] == "declare" {
+                continue;
+            }
+            let write = Write {
+                op,
+                at,
+                row: row_named(op)?,
+                client: &mutation.client,
+                moment,
+                told: told.get(&at).copied(),
+            };
+            effects.extend(self.write(&write, fates)?);
+        }
+        if self.kept {
+            let keep = |effect| self.keep(effect, &mutation.client, outcome.version, moment);
+            effects.iter().for_each(keep);
+        }
+        Some(effects)
+    }
+
+    fn declare(&mut self, op: &'a Value, moment: Moment) {
+        let Some(table) = op["table"].as_str() else {
+            return;
+        };
+        let settings = self.tables.entry(table).or_insert(Settings {
+            strategy: None,
+            moment,
+        });
+        settings.strategy = settings.strategy.or(op["strategy"].as_str());
+    }
+
+    /// When a mutation was made: between its first send and its answer, less the age that it was sent with.
+    fn moment(&self, mutation: &Mutation, outcome: &Outcome) -> Moment {
+        let ms = |at: usize| self.facts.entries[at].at_us as f64 / 1000.0;
+        let sends = mutation.sends.iter().filter(|send| send.at < outcome.at);
+        let mut moment = Moment(f64::INFINITY, f64::NEG_INFINITY);
+        for send in sends {
+            let age = send.age_ms as f64;
+            moment = Moment(
+                moment.0.min(ms(send.at) - age),
+                moment.1.max(ms(outcome.at) - age),
+            );
+        }
+        Moment(moment.0 - SLACK_MS, moment.1 + SLACK_MS)
+    }
+
+    /// What an op did: nothing, or one thing; none, if it is not known.
+    fn write(&self, write: &Write<'a>, fates: &mut Vec<Fate<'a>>) -> Option<Option<Effect<'a>>> {
+        if self.unsure.contains(write.row.0) {
+            return None;
+        }
+        let held = self.held.get(&write.row);
+        let live = held.filter(|held| held.value.is_some());
+        if write.op["op"] == "delete" && live.is_none() {
+            return Some(Some(Effect::plain(write.row, None)));
+        }
+        let strategy = { self.tables.get(write.row.0) }.and_then(|settings| settings.strategy);
+        let strategy = strategy.filter(|strategy| *strategy != "client_wins");
+        let said = write
+            .told
+            .map(|told| told["result"].as_str().unwrap_or_default());
+        let mut siblings = Vec::new();
+        if let Some(strategy) = strategy {
+            let fate = self.fate(write, held, strategy);
+            if strategy == "keep_both" {
+                siblings = beside(write, live);
+            }
+            let superseded = fate.superseded;
+            fates.push(fate);
+            if superseded {
+                return Some(None);
+            }
+        }
+        if said == Some("resolved") {
+            // Without a value it was deleted, or the value was left out.
+            let value = write.told?.get("value")?;
+            return Some(Some(Effect::plain(write.row, Some(Cow::Borrowed(value)))));
+        }
+        let current = live.and_then(|held| held.value.as_deref());
+        let (value, patched) = match write.op["op"].as_str()? {
+            "set" => (Some(Cow::Borrowed(write.op.get("value")?)), None),
+            "delete" => (None, None),
+            "patch" => {
+                let by = current.map_or(Patched::Absent, |_| Patched::Row);
+                (Some(Cow::Owned(patched(current, write.op)?)), Some(by))
+            }
+            _ => return None,
+        };
+        Some(Some(Effect {
+            row: write.row,
+            value,
+            patched,
+            siblings,
+        }))
+    }
+
+    /// What must become of it (CFL-BASE, CFL-SERVER-WINS, CFL-LAST-WRITE, CFL-SIBLINGS-DELETE).
+    fn fate(&self, write: &Write<'a>, held: Option<&Held<'a>>, strategy: &'a str) -> Fate<'a> {
+        let base = write.op.get("base").and_then(whole);
+        let locked = write.op.get("ifVersion").is_some();
+        let others = held.map_or(0, |held| match held.writer == write.client {
+            true => held.others,
+            false => held.version,
+        });
+        let concurrent = match (held, base.unwrap_or(0)) {
+            (None, _) => Some(false),
+            _ if locked => Some(false),
+            (Some(held), 0) if held.value.is_none() => Some(base.is_none() && others > 0),
+            // Of what was there before the declaration a server need not know when its life began.
+            (Some(held), 0) if held.moment.is_none() && (1..held.life).contains(&others) => None,
+            (Some(held), 0) => Some(others >= held.life),
+            (Some(_), base) => Some(others > base),
+        };
+        let live = held.filter(|held| held.value.is_some());
+        let gone = write.op["op"] == "patch" && live.is_none() && base.is_some_and(|base| base > 0);
+        let stood = held.map_or(write.moment, |held| self.stood(write.row.0, held));
+        let values = 1 + beside(write, live).len();
+        let loses = match (strategy, concurrent) {
+            _ if gone => Some(true),
+            ("keep_both", _) => Some(write.op["op"] == "delete" && values > 1),
+            (_, Some(false)) => Some(false),
+            ("server_wins", concurrent) => concurrent,
+            ("last_write_wins", _) if write.moment.0 >= stood.1 => Some(false),
+            ("last_write_wins", Some(true)) if write.moment.1 < stood.0 => Some(true),
+            _ => None,
+        };
+        Fate {
+            at: write.at,
+            row: write.row,
+            strategy,
+            concurrent,
+            own: held.is_some_and(|held| held.writer == write.client) && concurrent == Some(false),
+            loses,
+            superseded: write
+                .told
+                .is_some_and(|told| told["result"] == "superseded"),
+            values,
+        }
+    }
+
+    fn keep(&mut self, effect: &Effect<'a>, client: &'a str, version: u64, moment: Moment) {
+        let before = self.held.get(&effect.row);
+        let live = before.filter(|held| held.value.is_some());
+        if effect.value.is_none() && live.is_none() {
+            return;
+        }
+        let others = before.map_or(0, |held| match held.writer == client {
+            true => held.others,
+            false => held.version,
+        });
+        let stood = before.map(|held| self.stood(effect.row.0, held));
+        let declared = self.tables.contains_key(effect.row.0);
+        let siblings = effect.siblings.iter().map(|kept| {
+            let writer = self.writer_of(live, kept.version);
+            (kept.version, writer, kept.value.clone())
+        });
+        let held = Held {
+            value: effect.value.clone(),
+            version,
+            writer: client,
+            others,
+            life: live.map_or(version, |held| held.life),
+            moment: declared.then(|| stood.map_or(moment, |stood| stood.later(moment))),
+            siblings: siblings.collect(),
+        };
+        self.held.insert(effect.row, held);
+    }
+
+    /// When a row was written: what was there before the table was declared counts as written then (CFL-MOMENT-KEPT).
+    fn stood(&self, table: &str, held: &Held<'_>) -> Moment {
+        let declared = self.tables.get(table).map(|settings| settings.moment);
+        held.moment.or(declared).unwrap_or_default()
+    }
+
+    fn writer_of(&self, live: Option<&Held<'a>>, version: u64) -> &'a str {
+        let Some(held) = live else { return "" };
+        let kept = held.siblings.iter().find(|(kept, _, _)| *kept == version);
+        kept.map_or(held.writer, |(_, writer, _)| writer)
+    }
+}
+
+impl<'a> Effect<'a> {
+    fn plain(row: RowName<'a>, value: Option<Cow<'a, Value>>) -> Effect<'a> {
+        Effect {
+            row,
+            value,
+            patched: None,
+            siblings: Vec::new(),
+        }
+    }
+}
+
+/// The values that a write leaves beside its own (CFL-SIBLINGS).
+fn beside(write: &Write<'_>, live: Option<&Held<'_>>) -> Vec<Sibling> {
+    let base = write.op.get("base").and_then(whole).unwrap_or(0);
+    let seen = if write.op.get("ifVersion").is_some() {
+        u64::MAX
+    } else {
+        base
+    };
+    let stays = |version: u64, writer: &str| version > seen && writer != write.client;
+    let Some(held) = live else { return Vec::new() };
+    let mut kept: Vec<Sibling> = { held.siblings.iter() }
+        .filter(|(version, writer, _)| stays(*version, writer))
+        .map(|(version, _, value)| Sibling {
+            version: *version,
+            value: value.clone(),
+        })
+        .collect();
+    if stays(held.version, held.writer)
+        && let Some(value) = held.value.clone()
+    {
+        let version = held.version;
+        let value = value.into_owned();
+        kept.push(Sibling { version, value });
+    }
+    kept
+}
+
+/// What was told of single ops, by their index: where several answers tell, the one that says more.
+fn told_of(mutation: &Mutation) -> BTreeMap<u64, &Value> {
+    let mut all: BTreeMap<u64, &Value> = BTreeMap::new();
+    for outcome in &mutation.outcomes {
+        let told = outcome.told.as_ref().and_then(Value::as_array);
+        for told in told.into_iter().flatten() {
+            let Some(at) = told.get("at").and_then(whole) else {
+                continue;
+            };
+            if all
+                .get(&at)
+                .is_none_or(|known| known.get("value").is_none())
+            {
+                all.insert(at, told);
+            }
+        }
+    }
+    all
+}
+
+/// What a patch makes of a row's value; nothing, if that is no object.
+fn patched(held: Option<&Value>, patch: &Value) -> Option<Value> {
+    let mut fields = match held {
+        Some(value) => value.as_object()?.clone(),
+        None => Map::new(),
+    };
+    let removed = patch.get("remove").and_then(Value::as_array);
+    for name in removed.into_iter().flatten() {
+        fields.remove(name.as_str()?);
+    }
+    let set = patch.get("fields").and_then(Value::as_object);
+    for (name, value) in set.into_iter().flatten() {
+        fields.insert(name.clone(), value.clone());
+    }
+    Some(fields.into())
+}
