@@ -30,6 +30,8 @@ pub enum Ability {
     Digests,
     /// Fields can be patched.
     Fields,
+    /// The client has the capability of this name: it can be present, and says who else is.
+    Presence,
 }
 
 impl Ability {
@@ -45,6 +47,7 @@ impl Ability {
             Ability::SkipTime => "skip_time",
             Ability::Digests => "digests",
             Ability::Fields => "fields",
+            Ability::Presence => "presence",
         }
     }
 }
@@ -107,6 +110,7 @@ fn answer_to(command: &str) -> &'static str {
         "read" => "row",
         "read_all" => "rows",
         "status" => "status",
+        "others" => "others",
         _ => "done",
     }
 }
