@@ -1,7 +1,7 @@
 //! The audit: what every scenario ends with, so that its history can be judged.
 //!
 //! Clients that have mutations whose outcome they do not know say `hello` again; a fresh reader reads every table that was used; another resumes from cursors all over the
-//! log, and must come to the same from each; all live replicas come to the same, and to the digests that the server tells, if it does; and each connection is asked once more, so that what was sent twice has time to show.
+//! log, and must come to the same from each; all live replicas come to the same, and to the digests that the server tells, if it does; who watches knows who is present; and each connection is asked once more, so that what was sent twice has time to show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +24,7 @@ pub(crate) async fn audit(cx: &Cx) -> Result<(), Stop> {
     }
     cx.converge(None).await?;
     cx.digest_all().await?;
+    cx.presence_settles().await?;
     fences(cx).await
 }
 

@@ -99,6 +99,9 @@ impl Default for Timeouts {
     }
 }
 
+/// Bytes of a `presence` beside its state, and more.
+const WORD_REST: u64 = 1024;
+
 impl Config {
     /// Checks what must hold between values, whoever set them.
     ///
@@ -124,6 +127,7 @@ impl Config {
                 self.outbox_bytes_max, limits.frame_bytes_max
             ));
         }
+        self.check_presence()?;
         if !is_path(&self.path) || self.path == "/health" {
             return Err(format!(
                 "path ({:?}) must begin with /, be of A-Z a-z 0-9 . _ ~ - and /, and differ from /health",
@@ -131,6 +135,38 @@ impl Config {
             ));
         }
         Ok(())
+    }
+
+    /// A word of presence must find room while an outbox is half empty, behind it the part of an update.
+    fn check_presence(&self) -> Result<(), String> {
+        let state = self.limits.presence_bytes_max.unwrap_or(0);
+        let needs = state
+            .saturating_add(self.part_bytes as u64)
+            .saturating_add(WORD_REST);
+        if self.offers_presence() && needs > self.outbox_bytes_max as u64 / 2 {
+            return Err(format!(
+                "outbox_bytes_max ({}) must be at least twice limits.presenceBytesMax ({state}) and part_bytes ({}) together, and {} more",
+                self.outbox_bytes_max,
+                self.part_bytes,
+                2 * WORD_REST
+            ));
+        }
+        Ok(())
+    }
+
+    fn offers_presence(&self) -> bool {
+        self.capabilities.iter().any(|name| name == "presence")
+    }
+
+    /// How long a connection may take no byte before it is found slow, within twice this. With presence no longer than silence
+    /// is borne, for then the others must learn that it is gone (`PRES-SILENT`).
+    pub(crate) fn write_patience(&self) -> Duration {
+        let silence = Duration::from_millis(self.limits.idle_timeout_ms);
+        if self.offers_presence() {
+            self.timeouts.write.min(silence / 2)
+        } else {
+            self.timeouts.write
+        }
     }
 
     /// What each workspace's engine is told.
@@ -170,6 +206,17 @@ mod tests {
         Config::default().check().expect("defaults are right");
     }
 
+    /// PRES-SILENT: who takes nothing is given up no later than who says nothing.
+    #[test]
+    fn presence_bears_no_more_silence_in_one_direction_than_in_the_other() {
+        let mut config = Config::default();
+        assert_eq!(config.write_patience(), config.timeouts.write);
+        config.limits.idle_timeout_ms = 3000;
+        assert_eq!(config.write_patience(), Duration::from_millis(1500));
+        config.capabilities.clear();
+        assert_eq!(config.write_patience(), config.timeouts.write);
+    }
+
     #[test]
     fn relations_are_checked() {
         assert!(
@@ -181,6 +228,7 @@ mod tests {
         );
         assert!(refused(|c| c.limits.in_flight_max = 1_000_000).contains("inFlightMax"));
         assert!(refused(|c| c.outbox_bytes_max = 1000).contains("outbox_bytes_max"));
+        assert!(refused(|c| c.part_bytes = 520_000).contains("presenceBytesMax"));
         assert!(refused(|c| c.path = "sync".to_owned()).contains("path"));
         assert!(refused(|c| c.path = "/health".to_owned()).contains("path"));
         assert!(refused(|c| c.path = "/{".to_owned()).contains("path"));

@@ -14,6 +14,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod author;
 mod decode;
 mod digest;
 pub mod errors;
@@ -28,6 +29,7 @@ mod tagged;
 pub mod validate;
 mod violation;
 
+pub use author::author;
 pub use decode::{DecodeError, DecodeErrorKind};
 pub use digest::{RowNumber, RowsDigest};
 pub use forms::Pattern;

@@ -17,6 +17,7 @@ mod locks;
 #[cfg(test)]
 pub(crate) mod notation;
 mod outcomes;
+mod presence;
 mod rows;
 mod sequences;
 mod sessions;
@@ -148,6 +149,7 @@ pub const ALL: &[Checker] = &[
     updates::CHECKER,
     author::CHECKER,
     digests::CHECKER,
+    presence::CHECKER,
     locks::CHECKER,
     rows::CHECKER,
     conflicts::CHECKER,

@@ -32,6 +32,8 @@ pub enum Ability {
     Fields,
     /// The client has the capability of this name, and tells of writes that met others'.
     Conflicts,
+    /// The client has the capability of this name: it can be present, and says who else is.
+    Presence,
 }
 
 impl Ability {
@@ -48,6 +50,7 @@ impl Ability {
             Ability::Digests => "digests",
             Ability::Fields => "fields",
             Ability::Conflicts => "conflicts",
+            Ability::Presence => "presence",
         }
     }
 }
@@ -110,6 +113,7 @@ fn answer_to(command: &str) -> &'static str {
         "read" => "row",
         "read_all" => "rows",
         "status" => "status",
+        "others" => "others",
         _ => "done",
     }
 }

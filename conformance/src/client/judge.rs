@@ -114,8 +114,11 @@ pub async fn judge(scenario: Arc<Scenario>, settings: Settings) -> Judgement {
     }
     let (stop, entries) = run(&scenario, &settings).await;
     let facts = Facts::of(&entries);
-    if scenario.needs.contains(&Ability::Digests) && !names_digests(&facts) {
-        let why = "needs a client that names `digests` in `hello`".to_owned();
+    let unnamed = [Ability::Digests, Ability::Presence]
+        .into_iter()
+        .find(|ability| scenario.needs.contains(ability) && !names(&facts, ability.name()));
+    if let Some(ability) = unnamed {
+        let why = format!("needs a client that names `{}` in `hello`", ability.name());
         return Judgement::without(scenario, Verdict::NotJudged(why));
     }
     let findings = checkers::check(&facts);
@@ -133,12 +136,12 @@ pub async fn judge(scenario: Arc<Scenario>, settings: Settings) -> Judgement {
     }
 }
 
-/// Whether the client wants to hear digests, which binds it to what the chapter on them says; true of one that has not said `hello`.
-fn names_digests(facts: &Facts<'_>) -> bool {
+/// Whether the client names a capability, which binds it to what its chapter says; true of one that has not said `hello`.
+fn names(facts: &Facts<'_>, capability: &str) -> bool {
     let mut hellos = facts.conns.iter().filter_map(|conn| conn.hello);
     hellos.all(|hello| {
         let mut named = hello["capabilities"].as_array().into_iter().flatten();
-        named.any(|name| name == "digests")
+        named.any(|name| name == capability)
     })
 }
 
@@ -200,11 +203,11 @@ mod tests {
         };
         let events = hellos.iter().enumerate().flat_map(session);
         let entries: Vec<_> = events.map(|event| Entry { at_us: 0, event }).collect();
-        assert_eq!(names_digests(&Facts::of(&entries)), named, "{hellos:?}");
+        assert_eq!(names(&Facts::of(&entries), "digests"), named, "{hellos:?}");
     }
 
     #[test]
-    fn who_does_not_name_digests_is_not_judged_by_them() {
+    fn who_does_not_name_a_capability_is_not_judged_by_it() {
         let (with, without) = (
             r#"{"type": "hello", "capabilities": ["x", "digests"]}"#,
             r#"{"type": "hello", "capabilities": ["x"]}"#,

@@ -6,6 +6,7 @@ pub(crate) mod excuse;
 mod journal;
 mod link;
 pub(crate) mod outbox;
+mod presence;
 pub(crate) mod pushing;
 pub(crate) mod replicas;
 mod sessions;

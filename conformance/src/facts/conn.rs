@@ -36,6 +36,8 @@ pub struct Conn {
     pub live: Vec<(String, usize)>,
     /// The entry of the last part of an update that was not its last.
     pub staged_at: Option<usize>,
+    /// The last word on each other session's presence.
+    pub others: BTreeMap<String, usize>,
     /// Updates of shapes that are not live.
     pub stray_updates: Vec<usize>,
     /// The entry from which on its end is no surprise.
@@ -130,6 +132,7 @@ impl Conn {
             asked: Vec::new(),
             live: Vec::new(),
             staged_at: None,
+            others: BTreeMap::new(),
             stray_updates: Vec::new(),
             may_end_at: None,
             ended: None,

@@ -8,6 +8,7 @@ mod digest;
 mod log;
 mod mutation;
 mod names;
+mod presence;
 mod replay;
 mod replica;
 mod sequence;
@@ -21,6 +22,7 @@ pub use conn::{Conn, End, Hello, How, Sent};
 pub use digest::Digest;
 pub use log::{Effect, Known, Log, Patched, Step as LogStep};
 pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_named, row_of};
+pub use presence::{Presented, author};
 pub use replay::Fate;
 pub use replica::{Replica, Row, RowKey, RowName, Sibling};
 pub use sequence::{Ask, Given, ask_of, given};
@@ -179,6 +181,10 @@ impl Facts {
                 }
             }
             "pong" => session.ponged(at, frame.number("t")),
+            "presence" => {
+                let of = frame.string("session").unwrap_or_default();
+                session.others.insert(of.to_owned(), at);
+            }
             _ => {}
         }
     }

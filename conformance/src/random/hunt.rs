@@ -187,7 +187,7 @@ mod tests {
     fn every_program_is_a_scenario_and_its_seed_makes_it() {
         let all = Offer {
             hooks: Hook::ALL.into(),
-            capabilities: ["fields".to_owned()].into(),
+            capabilities: ["fields", "presence"].map(ToOwned::to_owned).into(),
         };
         for seed in 0..500 {
             let offer = if seed % 2 == 0 {

@@ -27,6 +27,8 @@ pub fn program(seed: u64, id: &str, offer: &Offer) -> Value {
     let mut maker = Maker::new(seed);
     let hook = maker.server_mishap(&offer.hooks);
     maker.offered.clone_from(&offer.capabilities);
+    let presence = offer.capabilities.contains("presence");
+    maker.presence = presence.then(|| Dice::new(!seed));
     maker.server_ends = hook.is_some_and(Hook::ends_connections);
     let mut steps = Vec::new();
     for phase in 0..maker.dice.between(1, 4) {
@@ -64,6 +66,8 @@ pub(super) struct Maker {
     pub(super) server_ends: bool,
     /// The clients through to whom nothing gets.
     pub(super) blocked: BTreeSet<u64>,
+    /// Decides who is present, if anyone can be.
+    presence: Option<Dice>,
     made: u64,
     /// The server's capabilities.
     offered: BTreeSet<String>,
@@ -88,6 +92,7 @@ impl Maker {
             mishaps,
             server_ends: false,
             blocked: BTreeSet::new(),
+            presence: None,
             made: 0,
             offered: BTreeSet::new(),
             used: BTreeSet::new(),
@@ -197,7 +202,7 @@ impl Maker {
         let (name, replica) = (format!("r{reader}"), format!("q{reader}"));
         let tables = self.all_tables();
         let online = json!({ "do": "online", "conn": name, "tables": tables, "as": replica, "afresh": self.dice.chance(40) });
-        steps.push(online.clone());
+        steps.push(self.present(online.clone()));
         match self.dice.below(4) {
             0 => steps.push(json!({ "do": "cut", "conn": name })),
             1 => {
@@ -211,8 +216,19 @@ impl Maker {
 
     /// The client comes online, with its replica.
     pub(super) fn online(&mut self, client: u64, afresh: bool) -> Value {
-        json!({ "do": "online", "conn": format!("c{client}"), "client": format!("${{client{client}}}"), "tables": self.all_tables(),
-                "as": format!("s{client}"), "afresh": afresh })
+        let online = json!({ "do": "online", "conn": format!("c{client}"), "client": format!("${{client{client}}}"), "tables": self.all_tables(),
+                "as": format!("s{client}"), "afresh": afresh });
+        self.present(online)
+    }
+
+    /// Whoever comes online is present now and then, and watches others from then on.
+    fn present(&mut self, mut online: Value) -> Value {
+        if let Some(dice) = &mut self.presence
+            && dice.chance(40)
+        {
+            online["present"] = json!({ "number": dice.below(1 << 40) });
+        }
+        online
     }
 
     /// The client writes.

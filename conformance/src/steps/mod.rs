@@ -23,7 +23,9 @@ pub mod hook;
 pub mod mark;
 pub mod online;
 pub mod open;
+pub mod others;
 pub mod parallel;
+pub mod present;
 pub mod push;
 pub mod push_many;
 pub mod reach;
@@ -116,6 +118,8 @@ verbs! {
     rows: Rows,
     snapshot: Snapshot,
     digest: Digest,
+    present: Present,
+    others: Others,
     write: Write,
     online: Online,
     replay: Replay,
@@ -174,6 +178,7 @@ impl Step {
             Verb::Rows(_)
             | Verb::Snapshot(_)
             | Verb::Digest(_)
+            | Verb::Others(_)
             | Verb::Hear(_)
             | Verb::Reach(_)
             | Verb::Converge(_) => true,
@@ -182,6 +187,7 @@ impl Step {
             Verb::Connect(connect) => connect.expect.is_some(),
             Verb::Hello(hello) => hello.expect.is_some(),
             Verb::Push(push) => push.results.is_some(),
+            Verb::Present(present) => present.refused.is_some(),
             Verb::AwaitAcks(acks) => acks.results.is_some(),
             Verb::Subscribe(subscribe) => subscribe.refused.is_some() || subscribe.expect.is_some(),
             _ => self.inner().any(Step::asserts),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::present::{Present, given};
 use super::subscribe::{Subscribe, SubscribeAwait};
 use crate::drive::outbox::Manner;
 use crate::drive::{Cx, Session, Stop};
@@ -34,6 +35,13 @@ pub struct Online {
     /// true: subscribes anew, from nothing, also if it is subscribed.
     #[serde(default)]
     pub afresh: bool,
+    /// A state to be present with, once there is a session, if the server offers that. A session that it opens is told of others, too.
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub present: Option<Template>,
     /// Mutations in a push at most. Without it: as many as the limits allow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_push: Option<Number>,
@@ -70,6 +78,16 @@ impl Online {
             copies: 1,
             wait,
         };
+        if let Some(state) = &self.present
+            && cx.with(|state| state.facts.conns[conn].offers("presence"))
+        {
+            let present = Present {
+                conn: self.conn.clone(),
+                state: Some(state.clone()),
+                refused: None,
+            };
+            present.run(cx).await?;
+        }
         let asked = self.subscribe(cx, conn).await?;
         // At once, so that what is written meets what is caught up with.
         cx.send_outbox(conn, manner(false)).await?;
@@ -108,10 +126,12 @@ impl Online {
         if let Some(client) = &client {
             cx.with(|state| state.may_replace(&workspace, client));
         }
+        let watches = self.present.is_some().then_some("presence");
+        let capabilities = ["digests"].into_iter().chain(watches);
         let session = Session {
             workspace,
             client,
-            capabilities: Some(vec!["digests".to_owned()]),
+            capabilities: Some(capabilities.map(ToOwned::to_owned).collect()),
             ..Session::default()
         };
         cx.connect(&name, &session).await.map(|(conn, _)| conn)

@@ -6,6 +6,7 @@ use crate::conflicts::CONFLICTS;
 use crate::digests::DIGESTS;
 use crate::env::Env;
 use crate::events::{Origin, Trouble};
+use crate::presence::{PRESENCE, Told};
 use crate::replica::{Replica, Wish};
 use crate::session::{Link, Stage};
 
@@ -48,11 +49,14 @@ impl Replica {
             return;
         }
         let meta = self.durable.meta();
+        // Who names presence is told of everyone: only where someone wants to know.
+        let watched = self.presence.watches.then_some(PRESENCE);
+        let capabilities = [CONFLICTS, DIGESTS].into_iter().chain(watched);
         let hello = Hello {
             workspace: meta.workspace.clone(),
             client_id: Some(meta.client_id.clone()),
             acked_seq: Some(meta.acked_seq),
-            capabilities: Some(vec![CONFLICTS.to_owned(), DIGESTS.to_owned()]),
+            capabilities: Some(capabilities.map(ToOwned::to_owned).collect()),
         };
         self.frames.push_back(ClientMessage::Hello(hello).encode());
         self.link = Link::Greeting {
@@ -126,8 +130,10 @@ impl Replica {
                     .front()
                     .map(|push| push.sent_ms + ANSWER_MS);
                 let alive = [session.ping_due_ms(), session.silence_ends_ms()];
+                let presence = session.presence.as_ref().and_then(Told::due_ms);
                 alive
                     .into_iter()
+                    .chain(presence)
                     .chain(held)
                     .chain(answer)
                     .chain(postponed)

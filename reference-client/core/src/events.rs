@@ -1,9 +1,11 @@
 //! What the replica tells the app.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use syncline_schemas::{Cursor, Json, Op};
 
+use crate::presence::Other;
 use crate::stored::{DoubtEntry, RejectedEntry, Tables};
 
 /// Something that the app may want to know, told once.
@@ -43,6 +45,13 @@ pub enum Event {
     Diverged {
         /// The shape.
         tables: Tables,
+    },
+    /// Another session is present with this state, or is not any more (`PRES-BY-SESSION`, `PRES-LOST`).
+    Presence {
+        /// The session's name, which no other ever has.
+        session: String,
+        /// What is known of it; none: it is gone.
+        other: Option<Arc<Other>>,
     },
 }
 

@@ -41,6 +41,7 @@ mod identity;
 mod limits;
 mod outbox;
 mod overlay;
+mod presence;
 mod replica;
 mod sending;
 mod session;
@@ -55,6 +56,7 @@ pub use env::Env;
 pub use events::{Conflict, Event, Origin, RowChange, Status, Trouble};
 pub use identity::derive;
 pub use limits::{Refusal, least_limits};
+pub use presence::{Other, Others};
 pub use replica::{Decision, OtherWorkspace, Replica, ResolveError, Wish};
 pub use stored::{
     DoubtEntry, Entry, Meta, RejectedEntry, Row, StoreChange, StoredState, Tables, Transaction,

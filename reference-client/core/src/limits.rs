@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 use syncline_schemas::errors::{self, ErrorDef};
-use syncline_schemas::{Limits, Op, Patch, files};
+use syncline_schemas::{Json, Limits, Op, Patch, files};
 
 /// The most bytes of a push beside its mutations: names of 64 characters, numbers of 16 digits.
 pub(crate) const PUSH_ENVELOPE_BYTES: u64 = 192;
@@ -175,6 +175,24 @@ fn check_patch(patch: &Patch, limits: &Limits, index: usize) -> Result<(), Refus
         limits.value_bytes_max,
         format!("/ops/{index}"),
     )
+}
+
+/// Whether a server with these limits may be presented this state, in an object of its own.
+pub(crate) fn check_state(state: &Json, limits: &Limits) -> Result<(), Refusal> {
+    let least = || least_limits().presence_bytes_max;
+    let bytes_max = limits.presence_bytes_max.or_else(least).unwrap_or(0);
+    let refuse = |reason| Err(Refusal::new(&errors::INVALID_MESSAGE, "/state", reason));
+    let (bytes, depth) = (state.get().len() as u64, depth_of(state.get()) + 1);
+    if bytes > bytes_max {
+        return refuse(format!(
+            "{bytes} bytes of a state; the limit is {bytes_max}"
+        ));
+    }
+    if depth > limits.depth_max {
+        let most = limits.depth_max;
+        return refuse(format!("{depth} levels of nesting; the limit is {most}"));
+    }
+    Ok(())
 }
 
 /// Whether a table may be named so (`MODEL-TABLE-NAME`).

@@ -11,6 +11,7 @@ use crate::durable::Durable;
 use crate::env::Env;
 use crate::events::{Event, Origin, Status, Trouble};
 use crate::limits::{self, Refusal};
+use crate::presence::Presence;
 use crate::session::{Link, Session};
 use crate::stored::{Entry, Meta, Row, StoreChange, StoredState, Transaction};
 
@@ -40,6 +41,7 @@ pub struct Replica {
     pub(crate) events: VecDeque<Event>,
     pub(crate) last_error: Option<Trouble>,
     pub(crate) subscribes: u64,
+    pub(crate) presence: Presence,
 }
 
 /// What the replica wants of the connection.
@@ -90,6 +92,7 @@ impl Replica {
             events: VecDeque::new(),
             last_error: None,
             subscribes: 0,
+            presence: Presence::default(),
         };
         if stored_workspace.is_none() {
             let meta = Meta::new(workspace.to_owned(), env.ident("clientId"));
@@ -234,6 +237,7 @@ impl Replica {
             (ServerMessage::Ack(ack), Link::Ready(_)) => self.on_ack(ack),
             (ServerMessage::Update(update), Link::Ready(_)) => self.on_update(update),
             (ServerMessage::Digested(digested), Link::Ready(_)) => self.on_digested(&digested),
+            (ServerMessage::Presence(presence), Link::Ready(_)) => self.on_presence(presence),
             // A pong says no more than that it came; the rest belongs to no session of ours.
             _ => {}
         }
@@ -244,6 +248,8 @@ impl Replica {
     pub(crate) fn finish(&mut self, origin: Origin) {
         self.leave_shared_identity();
         self.subscribe_wanted();
+        self.present_if_due();
+        self.lose_others();
         let changes = self.durable.take_view_changes();
         if !changes.is_empty() {
             self.events.push_back(Event::Rows { origin, changes });

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use syncline_schemas::{Limits, Welcome};
 
 use crate::digests::DIGESTS;
+use crate::presence::Told;
 use crate::staging::Staging;
 use crate::stored::Tables;
 
@@ -62,6 +63,8 @@ pub(crate) struct Session {
     pub(crate) digests: BTreeSet<u64>,
     /// The shapes that were found to differ here, and will not be asked for anew once more (`DIG-REPAIR`).
     pub(crate) repaired: BTreeSet<Tables>,
+    /// What the server has been told of us, if it offers presence.
+    pub(crate) presence: Option<Told>,
 }
 
 /// A push that was sent.
@@ -132,6 +135,7 @@ impl Session {
             offers_digests: welcome.capabilities.iter().any(|name| name == DIGESTS),
             digests: BTreeSet::new(),
             repaired: BTreeSet::new(),
+            presence: None,
         }
     }
 

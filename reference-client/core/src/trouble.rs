@@ -18,6 +18,9 @@ impl Replica {
             return;
         }
         self.fail(Some(&error.code), &error.message);
+        if error.scope == Scope::Request && self.on_present_refused(&error) {
+            return;
+        }
         match error.scope {
             Scope::Connection => self.on_connection_error(&error),
             Scope::Subscription => self.on_subscription_error(error),

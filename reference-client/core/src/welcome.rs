@@ -7,6 +7,7 @@ use syncline_schemas::{Outcome, Welcome, errors};
 
 use crate::acks::Verdict;
 use crate::events::Event;
+use crate::presence::PRESENCE;
 use crate::replica::Replica;
 use crate::session::{Link, Session};
 use crate::stored::{DoubtEntry, Entry, StoreChange};
@@ -28,7 +29,9 @@ impl Replica {
         }
         self.give_up_what_cannot_pass();
         self.last_error = None;
-        let session = Session::new(welcome, self.durable.acked_seq(), self.env.steady_ms);
+        let offers_presence = welcome.capabilities.iter().any(|name| name == PRESENCE);
+        let mut session = Session::new(welcome, self.durable.acked_seq(), self.env.steady_ms);
+        self.introduce(&mut session, offers_presence);
         self.link = Link::Ready(Box::new(session));
     }
 

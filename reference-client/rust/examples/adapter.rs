@@ -60,6 +60,11 @@ enum Command {
     Watch {
         table: String,
     },
+    Present {
+        #[serde(default, deserialize_with = "given")]
+        state: Option<Value>,
+    },
+    Others,
     SetClock {
         now: u64,
     },
@@ -85,6 +90,11 @@ struct Op {
     resolver: Option<String>,
 }
 
+/// What is there is given, `null` too.
+fn given<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(source).map(Some)
+}
+
 /// Lines to write.
 type Out = mpsc::UnboundedSender<Value>;
 
@@ -107,6 +117,7 @@ async fn main() {
         "digests",
         "fields",
         "conflicts",
+        "presence",
     ];
     let name = format!("syncline-client {}", env!("CARGO_PKG_VERSION"));
     let _ = out.send(json!({ "ready": { "client": name, "can": can } }));
@@ -243,6 +254,9 @@ impl App {
                 return Ok(again.map_or_else(|| json!({}), |op_id| json!({ "opId": op_id })));
             }
             Command::Watch { table } => watch(client, &table, self.out.clone()).await?,
+            Command::Present { state: Some(state) } => client.present(state).await?,
+            Command::Present { state: None } => client.withdraw().await?,
+            Command::Others => return Ok(others(client)),
             Command::SetClock { now } => self.clock.set_wall(now),
             Command::SkipTime { ms } => self.clock.skip(Duration::from_millis(ms)),
             Command::Close => {
@@ -256,7 +270,7 @@ impl App {
 
     async fn open(&mut self, url: &str, workspace: &str, store: &str) -> Result<Value, Refused> {
         let store = Store::sqlite(Path::new(store).join("client.db"))?;
-        let builder = Client::builder(url, workspace).store(store);
+        let builder = Client::builder(url, workspace).store(store).watch_others();
         let client = builder.clock(self.clock.clone()).offline().open().await?;
         tell_notices(client.notices().await?, self.out.clone());
         tell_status(&client, self.out.clone());
@@ -353,6 +367,19 @@ async fn status(client: &Client) -> Result<Value, Refused> {
     Ok(
         json!({ "online": online, "synced": synced, "pending": pending, "shapes": shapes, "rejected": rejected, "inDoubt": in_doubt }),
     )
+}
+
+fn others(client: &Client) -> Value {
+    let others = client.others().borrow().clone().into_iter();
+    let shown = others.map(|(session, other)| {
+        let state: Value = serde_json::from_str(other.state.get()).expect("what came is JSON");
+        let mut shown = json!({ "state": state });
+        if let Some(author) = &other.author {
+            shown["author"] = author.as_str().into();
+        }
+        (session, shown)
+    });
+    json!({ "others": shown.collect::<serde_json::Map<_, _>>() })
 }
 
 async fn watch(client: &Client, table: &str, out: Out) -> Result<(), Refused> {

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use syncline_client_core::{Env, Event, Replica, Status, Transaction, Wish};
+use syncline_client_core::{Env, Event, Others, Replica, Status, Transaction, Wish};
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::handshake::client::Request as Handshake;
 
@@ -47,6 +47,7 @@ pub(crate) struct Actor {
     pub(crate) link: Option<Link>,
     pub(crate) requests: mpsc::UnboundedReceiver<Request>,
     pub(crate) status: watch::Sender<Status>,
+    pub(crate) others: watch::Sender<Others>,
     /// Why the client stopped, if the store failed.
     pub(crate) failure: Arc<OnceLock<Error>>,
 }
@@ -148,8 +149,13 @@ impl Actor {
                 link.send(frame);
             }
         }
+        let mut others_changed = false;
         while let Some(event) = self.core.replica.poll_event() {
+            others_changed |= matches!(event, Event::Presence { .. });
             self.core.tell(&event);
+        }
+        if others_changed {
+            self.others.send_replace(self.core.replica.others().clone());
         }
         let status = self.core.replica.status();
         self.status
@@ -209,6 +215,8 @@ impl Core {
                 let (table, key) = (table.clone(), key.clone());
                 self.notify(&Notice::Siblings { table, key });
             }
+            // The app finds them together, as they are now.
+            Event::Presence { .. } => {}
             Event::Diverged { tables } => {
                 tracing::error!(
                     ?tables,

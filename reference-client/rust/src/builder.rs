@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use syncline_client_core::Replica;
+use syncline_client_core::{Others, Replica};
 use syncline_schemas::{Pattern, patterns};
 use tokio::sync::{mpsc, watch};
 
@@ -18,6 +18,7 @@ pub struct Builder {
     store: Store,
     clock: Clock,
     offline: bool,
+    watches_others: bool,
 }
 
 impl Builder {
@@ -28,6 +29,7 @@ impl Builder {
             store: Store::memory(),
             clock: Clock::default(),
             offline: false,
+            watches_others: false,
         }
     }
 
@@ -49,6 +51,13 @@ impl Builder {
         self
     }
 
+    /// Learns who else is present, for [`Client::others`]. Without this the server does not tell: with many others that is much. To be
+    /// [present](Client::present) oneself needs nothing.
+    pub fn watch_others(mut self) -> Builder {
+        self.watches_others = true;
+        self
+    }
+
     /// Opens the client. It can be used at once; whether and when there is a server does not matter.
     ///
     /// # Errors
@@ -64,11 +73,15 @@ impl Builder {
         let (storage, stored) = loaded.await.map_err(Error::store)??;
         let clock = self.clock;
         let mut replica = Replica::load(&self.workspace, stored, clock.env())?;
+        if self.watches_others {
+            replica.watch_presence();
+        }
         if !self.offline {
             replica.go_online(clock.env());
         }
         let (to_actor, requests) = mpsc::unbounded_channel();
         let (status, own_status) = watch::channel(replica.status());
+        let (others, own_others) = watch::channel(Others::new());
         let failure = Arc::new(OnceLock::new());
         let core = Core {
             replica,
@@ -84,12 +97,14 @@ impl Builder {
             link: None,
             requests,
             status,
+            others,
             failure: failure.clone(),
         };
         let task = Arc::new(tokio::sync::Mutex::new(Some(tokio::spawn(actor.run()))));
         Ok(Client {
             requests: to_actor,
             status: own_status,
+            others: own_others,
             failure,
             task,
         })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline_client_core::{
-    Conflict, Decision, DoubtEntry, Env, RejectedEntry, ResolveError, Row, Status, Tables,
+    Conflict, Decision, DoubtEntry, Env, Others, RejectedEntry, ResolveError, Row, Status, Tables,
 };
 use syncline_schemas::Json;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::actor::{Core, Request};
 use crate::watch::{Feed, Watch};
-use crate::{Builder, Error, Mutation, TableSettings};
+use crate::{Builder, Error, Mutation, TableSettings, mutation};
 
 /// A replica of a workspace, in an app. It works offline at once, and is brought in sync in the background.
 ///
@@ -24,6 +24,7 @@ use crate::{Builder, Error, Mutation, TableSettings};
 pub struct Client {
     pub(crate) requests: mpsc::UnboundedSender<Request>,
     pub(crate) status: watch::Receiver<Status>,
+    pub(crate) others: watch::Receiver<Others>,
     pub(crate) failure: Arc<OnceLock<Error>>,
     pub(crate) task: Arc<tokio::sync::Mutex<Option<JoinHandle<()>>>>,
 }
@@ -345,6 +346,62 @@ impl Client {
     /// The client is closed.
     pub async fn go_online(&self) -> Result<(), Error> {
         self.ask(|core, env| core.replica.go_online(env)).await
+    }
+}
+
+/// Who is here: nothing of it is stored, and nothing waits for a connection but the last state.
+impl Client {
+    /// Is seen by the other sessions of the workspace with this state, from now on and on every connection, if the server offers presence. Of
+    /// states that follow each other faster than `limits.presenceIntervalMs` the last is sent. The state does not outlive the client: after a restart the app says it again.
+    ///
+    /// ```
+    /// # use serde_json::json;
+    /// # use syncline_client::Client;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/sync", listener.local_addr()?);
+    /// # let (log, config) = (syncline_server::log::MemoryLog::new(), syncline_server::Config::default());
+    /// # tokio::spawn(syncline_server::run(listener, log, config, std::future::pending()));
+    /// let bob = Client::builder(&url, "home").open().await?;
+    /// bob.present(json!({ "name": "Bob", "cursor": 17 })).await?;
+    ///
+    /// let ann = Client::builder(&url, "home").watch_others().open().await?;
+    /// let mut others = ann.others();
+    /// let there = others.wait_for(|others| !others.is_empty()).await?;
+    /// for (session, other) in &*there {
+    ///     println!("{session} of {:?}: {}", other.author, other.state.get());
+    ///     assert_eq!(other.state.get(), r#"{"cursor":17,"name":"Bob"}"#);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The state is no JSON, or larger than `limits.presenceBytesMax`.
+    pub async fn present(&self, state: impl Serialize) -> Result<(), Error> {
+        let state = mutation::json(&state)?;
+        self.say_present(Some(state)).await
+    }
+
+    /// Is not seen by others any more.
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub async fn withdraw(&self) -> Result<(), Error> {
+        self.say_present(None).await
+    }
+
+    /// The other sessions that are present, by name, now and whenever that changes. Empty without a connection, on a server that does not offer
+    /// presence, and without [`Builder::watch_others`]. One client may have several, an old session for a while beside its new one: they have one `author`.
+    #[must_use]
+    pub fn others(&self) -> watch::Receiver<Others> {
+        self.others.clone()
+    }
+
+    async fn say_present(&self, state: Option<Json>) -> Result<(), Error> {
+        let said = self.ask(move |core, env| core.replica.present(state, env));
+        Ok(said.await??)
     }
 }
 

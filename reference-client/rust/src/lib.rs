@@ -42,8 +42,8 @@ pub use error::Error;
 pub use mutation::{Fields, Mutation, TableSettings};
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
-    Conflict, Decision, DoubtEntry, Origin, OtherWorkspace, Refusal, RejectedEntry, Status,
-    StoreChange, StoredState, Tables, Transaction, Trouble,
+    Conflict, Decision, DoubtEntry, Origin, Other, OtherWorkspace, Others, Refusal, RejectedEntry,
+    Status, StoreChange, StoredState, Tables, Transaction, Trouble,
 };
 pub use syncline_schemas::Strategy;
 pub use watch::{Change, Watch};

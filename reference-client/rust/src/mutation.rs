@@ -188,7 +188,8 @@ impl Fields {
 }
 
 /// A value as JSON text by the rules for frames: no member twice, whatever its type's `Serialize` does.
-fn json(value: &impl Serialize) -> Result<Json, Error> {
+/// A value as JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<Json, Error> {
     let text = serde_json::to_string(value)?;
     Json::parse(&text)
         .map_err(serde::ser::Error::custom)

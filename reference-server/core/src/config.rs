@@ -23,7 +23,7 @@ pub struct Config {
 }
 
 /// What this engine can offer beyond the core.
-pub const CAPABILITIES: &[&str] = &[CONFLICTS, DIGESTS, FIELDS, SEQUENCES, TABLES];
+pub const CAPABILITIES: &[&str] = &[CONFLICTS, DIGESTS, FIELDS, PRESENCE, SEQUENCES, TABLES];
 
 /// The capability of the chapter on conflicts.
 pub(crate) const CONFLICTS: &str = "conflicts";
@@ -39,6 +39,9 @@ pub(crate) const SEQUENCES: &str = "sequences";
 
 /// The capability of the chapter on tables.
 pub(crate) const TABLES: &str = "tables";
+
+/// The capability of the chapter on presence.
+pub(crate) const PRESENCE: &str = "presence";
 
 impl Config {
     /// Whether a capability is offered.
@@ -129,6 +132,7 @@ impl Config {
                 limits.shape_tables_max.saturating_mul(tables),
             ),
             ("the size of a part", self.part_bytes as u64),
+            ("presenceBytesMax", limits.presence_bytes_max.unwrap_or(0)),
         ];
         for (name, bytes) in needs {
             if bytes.saturating_add(FRAME_REST) > limits.frame_bytes_max {
@@ -145,6 +149,14 @@ impl Config {
             return Err(
                 "inFlightMax, mutationsPerSecond and mutationBurst must be 1 at least".to_owned(),
             );
+        }
+        let presence = [
+            limits.presence_bytes_max,
+            limits.presence_sessions_max,
+            limits.presence_interval_ms,
+        ];
+        if self.offers(PRESENCE) && presence.contains(&None) {
+            return Err("presence is offered without its limits".to_owned());
         }
         Ok(())
     }
@@ -164,6 +176,11 @@ impl Config {
         }
         if !self.offers(CONFLICTS) {
             limits.siblings_max = None;
+        }
+        if !self.offers(PRESENCE) {
+            limits.presence_bytes_max = None;
+            limits.presence_sessions_max = None;
+            limits.presence_interval_ms = None;
         }
         limits
     }
@@ -220,6 +237,17 @@ mod tests {
             Some("shapeTablesMax"),
         );
         check(|config| config.part_bytes = 1 << 20, Some("part"));
+        let presence =
+            |bytes| move |config: &mut Config| config.limits.presence_bytes_max = Some(bytes);
+        check(presence((1 << 20) - FRAME_REST), None);
+        check(
+            |config| config.limits.presence_interval_ms = None,
+            Some("without its limits"),
+        );
+        check(
+            presence((1 << 20) - FRAME_REST + 1),
+            Some("presenceBytesMax"),
+        );
         check(
             |config| config.limits.mutation_burst = 0,
             Some("mutationBurst"),

@@ -11,13 +11,14 @@ use syncline_schemas::{
     Welcome,
 };
 
-use crate::config::DIGESTS;
+use crate::config::{DIGESTS, PRESENCE};
 use crate::engine::Engine;
 use crate::io::SessionKey;
 use crate::names;
+use crate::presence;
 use crate::request::Request;
 
-/// Reads a frame behind the first; what is of another capability than these is of no known type (DIG-NOT-OFFERED).
+/// Reads a frame behind the first; what is of another capability than these is of no known type (DIG-NOT-OFFERED, PRES-NOT-OFFERED).
 ///
 /// # Errors
 /// The `error` that answers it, still without `re`: `invalid_json`, `invalid_message` or `unknown_type`
@@ -50,17 +51,26 @@ pub fn read_frame(
                 ..error(&errors::INVALID_MESSAGE, message)
             })
         }
+        ClientMessage::Present(present) => {
+            presence::check(present, limits).map(|()| Request::of(message, limits, capabilities))
+        }
         _ => Ok(Request::of(message, limits, capabilities)),
     }
 }
 
+/// The types that only a capability brings.
+const TYPES: [(&str, &str); 2] = [(DIGESTS, "digest"), (PRESENCE, "present")];
+
 /// The frame's type, if it is of a capability that is not offered: then it is unknown here, whatever else is wrong with it.
 fn not_offered(text: &str, capabilities: &[String]) -> Option<&'static str> {
-    if capabilities.iter().any(|name| name == DIGESTS) {
+    let lacks = |(name, _): &&(&str, _)| !capabilities.iter().any(|offered| offered == name);
+    if !TYPES.iter().any(|kind| lacks(&kind)) {
         return None;
     }
     let frame = Json::parse(text).ok()?.to_value().ok()?;
-    (frame["type"] == "digest").then_some("digest")
+    let mut lacking = TYPES.iter().filter(lacks);
+    let (_, kind) = lacking.find(|(_, kind)| frame["type"] == *kind)?;
+    Some(kind)
 }
 
 /// Reads the first frame of a connection.
@@ -149,6 +159,7 @@ impl Engine {
     pub(crate) fn open_session(
         &mut self,
         session: SessionKey,
+        name: String,
         client: Option<Arc<str>>,
         hello: &Hello,
         welcome: String,
@@ -171,15 +182,15 @@ impl Engine {
             );
             self.outbox.close(older, CLOSE_GOING_AWAY);
         }
-        self.sessions.insert(session, client);
-        let named = hello
-            .capabilities
-            .iter()
-            .flatten()
-            .any(|name| name == DIGESTS);
+        self.sessions.insert(session, name, client);
+        let names = |capability| {
+            let mut named = hello.capabilities.iter().flatten();
+            named.any(|name| name == capability)
+        };
         if let Some(known) = self.sessions.find_mut(session) {
-            known.digests.after_replacements = named && self.config.offers(DIGESTS);
+            known.digests.after_replacements = names(DIGESTS) && self.config.offers(DIGESTS);
         }
+        self.watch_presence(session, names(PRESENCE));
         self.outbox.text(vec![session], welcome);
     }
 
@@ -205,6 +216,7 @@ impl Engine {
         let Some(closed) = self.sessions.remove(session) else {
             return;
         };
+        self.presence.end(session);
         for shape in closed.shapes.into_keys() {
             self.shapes.leave(shape, session);
         }

@@ -6,6 +6,7 @@ use std::fmt;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::io::{Input, Outbox, Output};
+use crate::presence::Words;
 use crate::record::Record;
 use crate::sessions::Sessions;
 use crate::shapes::Shapes;
@@ -24,6 +25,8 @@ use crate::updates::Level;
 ///    appended to [`conflicted`](Engine::conflicted) and decide again. Without records there is nothing to append, nor to say.
 /// 3. [`pump`](Engine::pump) makes the updates that follow, also whenever a connection that was [`Output::Starved`] has room again.
 /// 4. [`poll_output`](Engine::poll_output) until it gives nothing.
+///
+/// Whether anything has come or not, the next step is due within [`due_in_ms`](Engine::due_in_ms).
 ///
 /// Nothing that depends on a record comes out before the record is said to be committed (MODEL-DURABLE).
 ///
@@ -46,6 +49,9 @@ pub struct Engine {
     /// The head at the last pump: whatever was not sent of the versions up to it is in a staging.
     pub(crate) pumped_to: u64,
     pub(crate) outbox: Outbox,
+    pub(crate) presence: Words,
+    /// The time of the last step.
+    pub(crate) now_ms: u64,
 }
 
 /// Why an engine cannot be opened.
@@ -96,6 +102,8 @@ impl Engine {
             levels: Vec::new(),
             pumped_to: 0,
             outbox: Outbox::default(),
+            presence: Words::default(),
+            now_ms: 0,
         };
         engine.replay(records);
         engine.pumped_to = engine.state.head;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{
-    ClientMessage, Declare, Digest, Hello, Json, Limits, OpError, Patch, Ping, Subscribe,
+    ClientMessage, Declare, Digest, Hello, Json, Limits, OpError, Patch, Ping, Present, Subscribe,
     Unsubscribe,
 };
 
@@ -33,6 +33,8 @@ pub enum Request {
     Ping(Ping),
     /// To sum up a shape.
     Digest(Digest),
+    /// To be present, or no more.
+    Present(Present),
 }
 
 impl Request {
@@ -44,6 +46,7 @@ impl Request {
             ClientMessage::Push(push) => Request::Push(Push::of(push, limits, capabilities)),
             ClientMessage::Ping(ping) => Request::Ping(ping),
             ClientMessage::Digest(digest) => Request::Digest(digest),
+            ClientMessage::Present(present) => Request::Present(present),
         }
     }
 }

@@ -75,6 +75,8 @@ impl Staging {
 /// An open connection.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
+    /// Its name in `welcome`.
+    pub(crate) name: String,
     /// `None`: it only reads.
     pub(crate) client: Option<Arc<str>>,
     pub(crate) shapes: BTreeMap<ShapeId, Subscription>,
@@ -133,13 +135,14 @@ impl Sessions {
         self.by_client.get(client).copied()
     }
 
-    pub(crate) fn insert(&mut self, key: SessionKey, client: Option<Arc<str>>) {
+    pub(crate) fn insert(&mut self, key: SessionKey, name: String, client: Option<Arc<str>>) {
         if let Some(client) = &client {
             self.by_client.insert(client.clone(), key);
         }
         self.open.insert(
             key,
             Session {
+                name,
                 client,
                 ..Session::default()
             },

@@ -52,6 +52,7 @@ impl Engine {
     /// Decides all that waits in the queue, and what the time demands. Gives what must be appended; again the same, if it is called again
     /// before [`committed`](Engine::committed).
     pub fn decide(&mut self, now_ms: u64) -> &[Record] {
+        self.now_ms = now_ms;
         if !self.is_deciding() {
             while let Some(input) = self.queue.pop_front() {
                 let head = self.state.head;
@@ -181,12 +182,19 @@ impl Engine {
 
     fn release(&mut self, held: Held, records: &[Record]) {
         match (held.input, held.answer) {
-            (Input::Open { session, hello, .. }, Answer::Text(welcome)) => {
+            (
+                Input::Open {
+                    session,
+                    name,
+                    hello,
+                },
+                Answer::Text(welcome),
+            ) => {
                 let client = hello
                     .client_id
                     .as_deref()
                     .map(|client| self.state.clients.id(client));
-                self.open_session(session, client, &hello, welcome);
+                self.open_session(session, name, client, &hello, welcome);
             }
             (Input::Frame { session, .. }, Answer::Ack(text, news)) => {
                 if self.sessions.find(session).is_some() {
@@ -226,6 +234,7 @@ impl Engine {
             (Request::Subscribe(subscribe), _) => self.subscribe(session, re, subscribe, head),
             (Request::Unsubscribe(unsubscribe), _) => self.unsubscribe(session, re, unsubscribe),
             (Request::Digest(digest), _) => self.ask_digest(session, re, digest),
+            (Request::Present(present), _) => self.present(session, re, present),
             (Request::Hello(_), _) => {
                 let refused: ErrorMessage =
                     error(&errors::UNEXPECTED_HELLO, "the session is open already");

@@ -89,6 +89,11 @@ fn sequences() {
 }
 
 #[test]
+fn presence() {
+    check("presence.txt");
+}
+
+#[test]
 fn truncation() {
     check("truncation.txt");
 }

@@ -70,6 +70,8 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (session.clone(), 0..4usize).prop_map(|(session, shape)| Action::Unsubscribe { session, shape }),
         1 => session.clone().prop_map(|session| Action::Ping { session }),
         3 => (session.clone(), 0..4usize).prop_map(|(session, shape)| Action::Digest { session, shape }),
+        5 => (session.clone(), prop::bool::weighted(0.2))
+            .prop_map(|(session, withdraw)| Action::Present { session, withdraw }),
         1 => session.clone().prop_map(|session| Action::Close { session }),
         6 => (session, prop_oneof![room(), Just(9999)])
             .prop_map(|(session, bytes)| Action::Room { session, bytes }),
@@ -79,6 +81,22 @@ fn action() -> impl Strategy<Value = Action> {
         3 => (0..3usize, ops(), any::<bool>())
             .prop_map(|(client, ops, retry)| Action::Elsewhere { client, ops, retry }),
         1 => any::<bool>().prop_map(|checkpoint| Action::Reopen { checkpoint }),
+    ]
+}
+
+/// Four sessions, of whom each presents, watches, reads too little, ends.
+fn present_action() -> impl Strategy<Value = Action> {
+    let session = 0..5usize;
+    prop_oneof![
+        2 => (prop::option::of(0..3usize), prop::option::of(room()))
+            .prop_map(|(client, room)| Action::Connect { client, room }),
+        12 => (session.clone(), prop::bool::weighted(0.25))
+            .prop_map(|(session, withdraw)| Action::Present { session, withdraw }),
+        2 => session.clone().prop_map(|session| Action::Close { session }),
+        6 => (session, prop_oneof![room(), Just(9999)])
+            .prop_map(|(session, bytes)| Action::Room { session, bytes }),
+        6 => (0..30u64).prop_map(|ms| Action::Wait { ms }),
+        8 => Just(Action::Step),
     ]
 }
 
@@ -109,6 +127,7 @@ fn config() -> impl Strategy<Value = Config> {
                 mutations_per_second: 100,
                 allocate_max: Some(1000),
                 mutation_sequences_max: Some(4),
+                presence_interval_ms: Some(20),
                 ..Limits::default()
             };
             let retention = Retention {
@@ -137,6 +156,21 @@ proptest! {
         let mut world = World::new(config);
         if filled {
             world.fill();
+        }
+        for action in &actions {
+            world.act(action);
+        }
+        world.finish();
+    }
+
+    #[test]
+    fn who_is_present_is_known_to_all_who_watch(
+        config in config(),
+        actions in prop::collection::vec(present_action(), 1..120),
+    ) {
+        let mut world = World::new(Config { part_bytes: config.part_bytes.min(200), ..config });
+        for _ in 0..3 {
+            world.act(&Action::Connect { client: None, room: None });
         }
         for action in &actions {
             world.act(action);

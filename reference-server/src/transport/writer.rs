@@ -48,7 +48,7 @@ pub(super) async fn write(
         tokio::select! {
             written = carry_out(sink, session, work) => written.map_err(|_| reader::GONE)?,
             () = link.aborted() => {}
-            () = stalled(&session.watch, config.timeouts.write) => return Ok(slow(session)),
+            () = stalled(&session.watch, config.write_patience()) => return Ok(slow(session)),
         }
     }
 }

@@ -33,7 +33,7 @@ use super::{Command, Refusal, Registry};
 /// Commands that one step takes at most, so that the first of them is not answered too late.
 const STEP_COMMANDS_MAX: usize = 4096;
 
-/// How often the engine may look at the clock when nothing comes: truncation by age.
+/// How often the engine may look at the clock at least when nothing comes: truncation by age.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
 /// Serves a workspace until it has been idle for long enough, or nobody can reach it any more.
@@ -130,7 +130,7 @@ impl<L: Log> Workspace<L> {
         let patience = if idle {
             self.config.timeouts.workspace_idle
         } else {
-            HOUSEKEEPING
+            self.due().map_or(HOUSEKEEPING, |due| due.min(HOUSEKEEPING))
         };
         tokio::select! {
             count = inbox.recv_many(commands, STEP_COMMANDS_MAX) => {
@@ -140,6 +140,12 @@ impl<L: Log> Workspace<L> {
             () = std::future::ready(()), if self.pump_again || !self.closed.is_empty() => Woken::Work,
             () = sleep(patience) => if idle { Woken::Idle } else { Woken::Work },
         }
+    }
+
+    /// How long until the engine has something to do by itself: presence that was held back.
+    fn due(&self) -> Option<Duration> {
+        let engine = &self.history.as_ref()?.engine;
+        engine.due_in_ms(now_ms()).map(Duration::from_millis)
     }
 
     async fn changed(&self) {

@@ -8,5 +8,6 @@ mod handshake;
 mod harness;
 mod nodes;
 mod operations;
+mod presence;
 mod sessions;
 mod slowness;

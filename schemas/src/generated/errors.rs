@@ -160,6 +160,18 @@ pub const DIGEST_PENDING: ErrorDef = ErrorDef {
     summary: "A digest of this shape is unanswered yet.",
 };
 
+/// limits.presenceSessionsMax sessions of the workspace are present.
+pub const PRESENCE_FULL: ErrorDef = ErrorDef {
+    code: "presence_full",
+    carrier: Carrier::Error,
+    scope: Scope::Request,
+    retryable: true,
+    definite: true,
+    fault: Fault::Nobody,
+    members: &["re"],
+    summary: "limits.presenceSessionsMax sessions of the workspace are present.",
+};
+
 /// A table's name is not allowed, or there are more tables than limits.shapeTablesMax.
 pub const INVALID_SHAPE: ErrorDef = ErrorDef {
     code: "invalid_shape",
@@ -571,6 +583,7 @@ pub const ALL: &[&ErrorDef] = &[
     &UNEXPECTED_HELLO,
     &UNKNOWN_SHAPE,
     &DIGEST_PENDING,
+    &PRESENCE_FULL,
     &INVALID_SHAPE,
     &UNSUPPORTED_SETTING,
     &SHAPE_OVERLAP,

@@ -74,6 +74,14 @@ pub const SCHEMAS: &[SchemaFile] = &[
         path: "messages/digested.json",
         text: include_str!("../../v1/messages/digested.json"),
     },
+    SchemaFile {
+        path: "messages/present.json",
+        text: include_str!("../../v1/messages/present.json"),
+    },
+    SchemaFile {
+        path: "messages/presence.json",
+        text: include_str!("../../v1/messages/presence.json"),
+    },
 ];
 
 /// The message table.

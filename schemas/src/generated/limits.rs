@@ -91,6 +91,18 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<2, 9007199254740991>, _>")]
     pub siblings_max: Option<u64>,
+    /// Bytes of a session's presence as JSON text. Announced where presence is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<1024, 9007199254740991>, _>")]
+    pub presence_bytes_max: Option<u64>,
+    /// Sessions of a workspace that are present at once. Announced where presence is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<16, 9007199254740991>, _>")]
+    pub presence_sessions_max: Option<u64>,
+    /// How long at least between two words of one session's presence. Announced where presence is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<1, 60000>, _>")]
+    pub presence_interval_ms: Option<u64>,
 }
 
 /// The reference server's limits: each member's `default`.
@@ -122,6 +134,9 @@ impl Default for Limits {
             declared_tables_max: Some(1000),
             schema_bytes_max: Some(65536),
             siblings_max: Some(16),
+            presence_bytes_max: Some(4096),
+            presence_sessions_max: Some(1000),
+            presence_interval_ms: Some(50),
         }
     }
 }

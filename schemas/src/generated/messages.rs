@@ -34,6 +34,8 @@ pub enum ClientMessage {
     Ping(Ping),
     /// Asks for the digest of a shape. Capability: digests.
     Digest(Digest),
+    /// Makes the session present with this state, or withdraws it. Capability: presence.
+    Present(Present),
 }
 
 impl ClientMessage {
@@ -45,6 +47,7 @@ impl ClientMessage {
         "push",
         "ping",
         "digest",
+        "present",
     ];
 }
 
@@ -60,6 +63,7 @@ impl<'de> Tagged<'de> for ClientMessage {
             "push" => Push::deserialize(members).map(Self::Push),
             "ping" => Ping::deserialize(members).map(Self::Ping),
             "digest" => Digest::deserialize(members).map(Self::Digest),
+            "present" => Present::deserialize(members).map(Self::Present),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
     }
@@ -107,6 +111,12 @@ impl From<Digest> for ClientMessage {
     }
 }
 
+impl From<Present> for ClientMessage {
+    fn from(arm: Present) -> Self {
+        Self::Present(arm)
+    }
+}
+
 impl ClientMessage {
     /// The message's `type`.
     #[must_use]
@@ -118,6 +128,7 @@ impl ClientMessage {
             Self::Push(_) => "push",
             Self::Ping(_) => "ping",
             Self::Digest(_) => "digest",
+            Self::Present(_) => "present",
         }
     }
 
@@ -160,6 +171,8 @@ pub enum ServerMessage {
     Goaway(Goaway),
     /// The digest of a shape: asked for, or at the end of a replacement. Capability: digests.
     Digested(Digested),
+    /// The state of another session, or that it is not present any more. Capability: presence.
+    Presence(Presence),
 }
 
 impl ServerMessage {
@@ -173,6 +186,7 @@ impl ServerMessage {
         "error",
         "goaway",
         "digested",
+        "presence",
     ];
 }
 
@@ -190,6 +204,7 @@ impl<'de> Tagged<'de> for ServerMessage {
             "error" => ErrorMessage::deserialize(members).map(Self::Error),
             "goaway" => Goaway::deserialize(members).map(Self::Goaway),
             "digested" => Digested::deserialize(members).map(Self::Digested),
+            "presence" => Presence::deserialize(members).map(Self::Presence),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
     }
@@ -249,6 +264,12 @@ impl From<Digested> for ServerMessage {
     }
 }
 
+impl From<Presence> for ServerMessage {
+    fn from(arm: Presence) -> Self {
+        Self::Presence(arm)
+    }
+}
+
 impl ServerMessage {
     /// The message's `type`.
     #[must_use]
@@ -262,6 +283,7 @@ impl ServerMessage {
             Self::Error(_) => "error",
             Self::Goaway(_) => "goaway",
             Self::Digested(_) => "digested",
+            Self::Presence(_) => "presence",
         }
     }
 
@@ -580,4 +602,31 @@ pub struct Digested {
     /// The sum of the rows' numbers, modulo 2^128.
     #[serde(deserialize_with = "required::<Matching<patterns::Sum>, _>")]
     pub sum: String,
+}
+
+/// Makes the session present with this state, or withdraws it. Capability: presence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Present {
+    /// What the others are told: any JSON value, null included, of limits.presenceBytesMax bytes at most. Absent: the session is not present any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Any, _>")]
+    pub state: Option<Json>,
+}
+
+/// The state of another session, or that it is not present any more. Capability: presence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Presence {
+    /// The other session's name, as in its own welcome.
+    #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
+    pub session: String,
+    /// Whose session it is: a hash of epoch and clientId. Absent: it has no clientId.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Matching<patterns::Author>, _>")]
+    pub author: Option<String>,
+    /// Its state: any JSON value, null included. Absent: it is not present any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Any, _>")]
+    pub state: Option<Json>,
 }

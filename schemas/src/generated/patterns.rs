@@ -59,3 +59,17 @@ impl Pattern for Sum {
         matches!(byte, b'0'..=b'9' | b'a'..=b'f')
     }
 }
+
+/// A client as others see it: 128 bits of a hash, as 32 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug)]
+pub enum Author {}
+
+impl Pattern for Author {
+    const PATTERN: &'static str = "^[0-9a-f]{32,32}$";
+    const BYTES_MIN: usize = 32;
+    const BYTES_MAX: usize = 32;
+
+    fn allows(byte: u8) -> bool {
+        matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+    }
+}

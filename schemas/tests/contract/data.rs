@@ -97,10 +97,13 @@ fn every_schema_is_a_schema_and_its_references_resolve() {
 }
 
 /// The limits that are announced where a capability is offered.
-const OF_CAPABILITIES: [&str; 7] = [
+const OF_CAPABILITIES: [&str; 10] = [
     "allocateMax",
     "declaredTablesMax",
     "mutationSequencesMax",
+    "presenceBytesMax",
+    "presenceIntervalMs",
+    "presenceSessionsMax",
     "restoreMargin",
     "schemaBytesMax",
     "sequencesMax",
@@ -142,6 +145,8 @@ fn the_default_limits_agree_with_each_other() {
         change < limits.frame_bytes_max,
         "a change of the largest row must fit into a frame"
     );
+    let state = limits.presence_bytes_max.unwrap();
+    assert!(state + 1024 < limits.frame_bytes_max);
 }
 
 #[test]

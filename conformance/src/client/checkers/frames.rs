@@ -121,6 +121,18 @@ fn limits(conn: &Conn<'_>, said: &Said<'_>, findings: &mut Findings) {
             mutations(said.frame).count(),
         );
     }
+    if let Some(state) = said
+        .frame
+        .member("state")
+        .filter(|_| said.frame.kind() == "present")
+    {
+        // As the server would write it, here too.
+        at_most(
+            "presenceBytesMax",
+            "bytes of a state",
+            state.to_string().len(),
+        );
+    }
     for (_, mutation) in mutations(said.frame) {
         let ops = mutation["ops"].as_array().map_or(&[][..], Vec::as_slice);
         at_most("mutationOpsMax", "ops of a mutation", ops.len());
@@ -151,7 +163,7 @@ mod tests {
     #[test]
     fn forms_and_limits() {
         let limits = serde_json::json!({
-            "frameBytesMax": 300, "pushMutationsMax": 1, "mutationOpsMax": 1, "keyBytesMax": 2, "valueBytesMax": 4, "tableBytesMax": 3, "depthMax": 6, "shapeTablesMax": 1,
+            "frameBytesMax": 300, "pushMutationsMax": 1, "mutationOpsMax": 1, "keyBytesMax": 2, "valueBytesMax": 4, "tableBytesMax": 3, "depthMax": 6, "shapeTablesMax": 1, "presenceBytesMax": 4,
         });
         let push = |ops: &str| {
             format!(
@@ -171,6 +183,12 @@ mod tests {
                 "",
             ),
             (r#"{"type":"ping","t":1,"more":1}"#.to_owned(), ""),
+            (r#"{"type":"present","state":1234}"#.to_owned(), ""),
+            (r#"{"type":"present"}"#.to_owned(), ""),
+            (
+                r#"{"type":"present","state":"123"}"#.to_owned(),
+                "LIMIT-KEPT",
+            ),
             ("[]".to_owned(), "FRAME-SCHEMA-CLIENT"),
             (
                 r#"{"type":"ping","t":1,"t":1}"#.to_owned(),

@@ -10,6 +10,7 @@ mod identity;
 #[cfg(test)]
 mod notation;
 mod opening;
+mod presence;
 mod refused;
 mod standing;
 mod waiting;
@@ -37,6 +38,7 @@ pub const ALL: &[Checker] = &[
     refused::CHECKER,
     standing::CHECKER,
     waiting::CHECKER,
+    presence::CHECKER,
 ];
 
 /// What all checkers say of a history.

@@ -24,6 +24,10 @@ impl World {
             outcomes_are_true(client, &self.server);
             nothing_is_lost_nor_flickers(client, &self.server);
             numbered_without_holes(&client.stored);
+            assert!(
+                client.replica.status().online || client.replica.others().is_empty(),
+                "PRES-LOST"
+            );
             if !self.copied {
                 outcomes_precede_cursors(client, &self.server);
             }

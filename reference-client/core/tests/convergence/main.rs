@@ -5,6 +5,7 @@
 mod check;
 mod decide;
 mod duties;
+mod presence;
 mod server;
 mod world;
 
@@ -34,6 +35,7 @@ fn ordinary() -> impl Strategy<Value = Step> {
         2 => (0..3_usize).prop_map(Step::Cut),
         1 => (0..3_usize).prop_map(Step::Lose),
         1 => (0..3_usize).prop_map(Step::Crash),
+        3 => (0..3_usize, any::<u8>()).prop_map(|(client, state)| Step::Present(client, state)),
         1 => Just(Step::Defer),
         1 => Just(Step::Truncate),
     ]

@@ -12,6 +12,7 @@ use syncline_schemas::{
 };
 
 use crate::decide::replay;
+use crate::presence::{Seen, name};
 
 pub(crate) type RowKey = (String, String);
 
@@ -55,6 +56,7 @@ pub(crate) struct Conn {
     /// The entries sent on this connection and neither deferred nor refused with `seq_gap`.
     pub(crate) sent: Vec<u64>,
     pub(crate) to_client: VecDeque<ServerMessage>,
+    pub(crate) seen: Seen,
 }
 
 pub(crate) struct Server {
@@ -155,6 +157,7 @@ impl Server {
                 drop(self.conn(id).shapes.remove(&unsubscribe.shape))
             }
             ClientMessage::Push(push) => self.push(id, frame_no, &push),
+            ClientMessage::Present(present) => self.present(id, present),
             ClientMessage::Digest(digest) => self.digest(id, frame_no, &digest.shape),
             ClientMessage::Ping(ping) => {
                 let server_time = self.now;
@@ -193,6 +196,7 @@ impl Server {
                 }),
             );
             self.conn(older).shapes.clear();
+            self.conn(older).seen.replaced = true;
         }
         let client = self
             .history
@@ -201,6 +205,8 @@ impl Server {
             .cloned()
             .unwrap_or_default();
         let acked = hello.acked_seq.unwrap_or(0);
+        let named = hello.capabilities.unwrap_or_default();
+        self.conn(id).seen.watches = named.iter().any(|name| name == "presence");
         self.conn(id).client_id = Some(client_id);
         let welcome = Welcome {
             epoch: self.epoch.clone(),
@@ -211,8 +217,8 @@ impl Server {
                 .into_iter()
                 .filter(|outcome| outcome.seq() > acked)
                 .collect(),
-            session: format!("session-{id}"),
-            capabilities: vec!["digests".into()],
+            session: name(id),
+            capabilities: vec!["digests".into(), "presence".into()],
             limits: self.limits.clone(),
             server_time: self.now,
             server: ServerInfo {
@@ -263,6 +269,7 @@ impl Server {
             self.bring(id, &shape, &tables, at);
             self.conn(id).shapes.insert(shape, (tables, head));
         }
+        self.tell_presence(id);
     }
 
     fn bring(&mut self, id: usize, shape: &str, tables: &[String], from: u64) {

@@ -18,6 +18,8 @@ pub(crate) enum Step {
     ServerReads(usize),
     /// A replica reads a frame.
     ClientReads(usize),
+    /// An app says what others see of it, or nothing any more.
+    Present(usize, u8),
     /// The server sends a replica what it has missed.
     Flush(usize),
     /// Time passes; replicas look at the clock.
@@ -63,6 +65,8 @@ pub(crate) struct Client {
     pub(crate) replica: Replica,
     pub(crate) stored: StoredState,
     pub(crate) conn: Option<usize>,
+    /// What the app wants others to see.
+    pub(crate) wanted: Option<Json>,
     /// What the app was told to be written: `opId` and ops.
     pub(crate) written: Vec<(String, Vec<Op>)>,
     /// The mutations whose end the app was told, or that it dropped.
@@ -99,6 +103,7 @@ impl World {
         let limits = Limits {
             in_flight_max: 3,
             push_mutations_max: 2,
+            presence_interval_ms: Some(100),
             ..least_limits().clone()
         };
         let server = Server::new(limits);
@@ -119,6 +124,7 @@ impl World {
                 replica,
                 stored: StoredState::default(),
                 conn: None,
+                wanted: None,
                 written: vec![],
                 ended: vec![],
                 given_up: vec![],
@@ -129,7 +135,7 @@ impl World {
         world
     }
 
-    fn env(&mut self) -> Env {
+    pub(crate) fn env(&mut self) -> Env {
         self.random += 1;
         self.server.now = self.now;
         Env {
@@ -144,6 +150,8 @@ impl World {
             let env = self.env();
             self.clients[index].replica.subscribe(shape, env).unwrap();
         }
+        self.clients[index].replica.watch_presence();
+        self.clients[index].wanted = None;
         let env = self.env();
         self.clients[index].replica.go_online(env);
         self.settle(index);
@@ -155,6 +163,7 @@ impl World {
             Step::Write(i, write, key) => self.write(i % count, write, key),
             Step::ServerReads(i) => self.server_reads(i % count),
             Step::ClientReads(i) => self.client_reads(i % count),
+            Step::Present(i, state) => self.present(i % count, state),
             Step::Flush(i) => self.clients[i % count]
                 .conn
                 .into_iter()
@@ -228,7 +237,7 @@ impl World {
     }
 
     /// Does what the shell of a replica does after an input.
-    fn settle(&mut self, index: usize) {
+    pub(crate) fn settle(&mut self, index: usize) {
         let client = &mut self.clients[index];
         while let Some(transaction) = client.replica.poll_store() {
             for change in &transaction.changes {
@@ -269,7 +278,7 @@ impl World {
                 Event::Superseded(_) | Event::Resolved(_) | Event::Siblings { .. } => {
                     panic!("nothing here is decided so")
                 }
-                Event::Rows { .. } | Event::ShapeRefused { .. } => {}
+                Event::Rows { .. } | Event::ShapeRefused { .. } | Event::Presence { .. } => {}
             }
         }
     }
@@ -397,11 +406,9 @@ impl World {
                 (0..30).for_each(|_| self.client_reads(index));
                 self.decide_doubts(index);
             }
-            if self
-                .clients
-                .iter()
-                .all(|client| client.replica.is_synced() && self.is_level(client))
-            {
+            if self.clients.iter().all(|client| {
+                client.replica.is_synced() && self.is_level(client) && self.is_seen(client)
+            }) {
                 return;
             }
         }

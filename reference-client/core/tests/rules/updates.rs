@@ -195,7 +195,7 @@ fn what_is_not_ours_is_ignored() {
     let mut driver = holding();
     let before = driver.stored.clone();
     driver.update("nobodys", 0, 9, &[change("a", "x", 9, "9")]);
-    driver.receive(&json!({"type": "presence", "state": {}}));
+    driver.receive(&json!({"type": "weather", "state": {}}));
     driver.receive(&json!({"type": "pong", "t": 1, "serverTime": 1, "mood": "good"}));
     assert_eq!(driver.stored, before);
     assert!(driver.wishes().is_empty(), "{:?}", driver.replica.status());

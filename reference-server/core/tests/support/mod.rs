@@ -3,6 +3,7 @@
 
 pub(crate) mod log;
 pub(crate) mod plan;
+mod presence;
 mod pushes;
 pub(crate) mod replica;
 pub(crate) mod script;

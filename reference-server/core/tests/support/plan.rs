@@ -42,6 +42,10 @@ pub(crate) enum Action {
         session: usize,
         shape: usize,
     },
+    Present {
+        session: usize,
+        withdraw: bool,
+    },
     Close {
         session: usize,
     },

@@ -7,6 +7,7 @@
 //! A+ {"type":"ping", ...}       connection A sends a frame that waits for the next step
 //! A< {"type":"welcome", ...}    what A gets (written by the run; of welcome, limits and server are left out)
 //! ! wait 100                    milliseconds pass
+//! ! back 100                    the clock is put back by milliseconds
 //! ! room A 0                    A's queue takes this many bytes from now on, and the engine pumps
 //! ! truncate 0                  an operator truncates, keeping so many versions
 //! ! close A                     A is gone
@@ -109,6 +110,7 @@ fn command_line(node: &mut Node, command: &str) -> Vec<Output> {
             return node.pump();
         }
         "step" => return node.step(),
+        "back" => node.now_ms -= rest.parse::<u64>().expect("milliseconds"),
         _ => {
             let settings: Value =
                 serde_json::from_str(command).expect("a command or a configuration");
@@ -163,6 +165,9 @@ fn limit<'a>(limits: &'a mut Limits, name: &str) -> &'a mut u64 {
         "mutationsPerSecond" => &mut limits.mutations_per_second,
         "mutationBurst" => &mut limits.mutation_burst,
         "clientTtlMs" => &mut limits.client_ttl_ms,
+        "presenceBytesMax" => limits.presence_bytes_max.get_or_insert_default(),
+        "presenceSessionsMax" => limits.presence_sessions_max.get_or_insert_default(),
+        "presenceIntervalMs" => limits.presence_interval_ms.get_or_insert_default(),
         other => panic!("no script sets {other} yet"),
     }
 }

@@ -112,7 +112,8 @@ impl Witness {
                 }
             }
             ServerMessage::Digested(digested) => self.take_digest(&digested),
-            ServerMessage::Goaway(_) => {}
+            // What is told of others is judged where all are known.
+            ServerMessage::Goaway(_) | ServerMessage::Presence(_) => {}
         }
     }
 

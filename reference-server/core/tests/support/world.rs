@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use syncline_schemas::{
-    ClientMessage, Cursor, Digest, Hello, JsonObject, Mutation, Ping, Subscribe, Unsubscribe,
+    ClientMessage, Cursor, Digest, Hello, JsonObject, Mutation, Ping, ServerMessage, Subscribe,
+    Unsubscribe,
 };
 use syncline_server_core::{Config, Engine, Input, Output, Record, SessionKey};
 
 use super::log::{self, Pushed};
 use super::plan::{Action, CursorPlan, OpPlan, What};
+use super::presence::Known;
 use super::witness::Witness;
 use super::{EPOCH, Node};
 
@@ -20,6 +22,7 @@ pub(crate) struct World {
     pub(super) node: Node,
     pub(super) witnesses: BTreeMap<SessionKey, Witness>,
     pub(super) pushed: Pushed,
+    pub(super) presence: BTreeMap<SessionKey, Known>,
     /// Each client's chain, as far as it knows.
     pub(super) chains: BTreeMap<usize, Vec<Mutation>>,
     /// Whether anything waits in the engine's queue.
@@ -35,6 +38,7 @@ impl World {
             node,
             witnesses,
             pushed,
+            presence: BTreeMap::new(),
             chains,
             waiting: false,
             made: 0,
@@ -82,6 +86,7 @@ impl World {
                 }
             }
             Action::Digest { session, shape } => self.digest(*session, *shape),
+            Action::Present { session, withdraw } => self.present(*session, *withdraw),
             Action::Close { session } => self.close(*session),
             Action::Room { session, bytes } => self.set_room(*session, *bytes),
             Action::Truncate { keep_versions } => {
@@ -101,6 +106,10 @@ impl World {
     pub(crate) fn finish(&mut self) {
         self.node.room.clear();
         self.step();
+        self.node.now_ms += self.node.limits().presence_interval_ms.expect("offered");
+        self.step();
+        assert_eq!(self.node.engine.due_in_ms(self.node.now_ms), None);
+        self.check_presence();
         for witness in self.witnesses.values().filter(|witness| !witness.closed) {
             witness.check_quiet(&self.node.log, &self.pushed);
         }
@@ -148,6 +157,7 @@ impl World {
             match output {
                 Output::Frame { to, text } => {
                     for session in to {
+                        self.hear(session, &text);
                         let witness = self
                             .witnesses
                             .get_mut(&session)
@@ -165,6 +175,13 @@ impl World {
                     assert!(self.node.room.contains_key(&session), "it has room")
                 }
             }
+        }
+    }
+
+    /// What concerns presence in a frame that came.
+    fn hear(&mut self, session: SessionKey, text: &str) {
+        if let Ok(ServerMessage::Presence(word)) = ServerMessage::decode(text, 64) {
+            self.told(session, &word);
         }
     }
 
@@ -192,7 +209,8 @@ impl World {
             ClientMessage::Subscribe(subscribe) => witness.subscribes(subscribe.clone()),
             ClientMessage::Push(push) => witness.pushes(push),
             ClientMessage::Digest(_) => witness.asks_digest(),
-            message => witness.sends(!matches!(message, ClientMessage::Unsubscribe(_))),
+            ClientMessage::Unsubscribe(_) | ClientMessage::Present(_) => witness.sends(false),
+            _ => witness.sends(true),
         }
         self.node.receive(session, &message.encode());
         self.waiting = true;
@@ -204,12 +222,17 @@ impl World {
         let client_id = client.map(|client| CLIENTS[client % CLIENTS.len()].to_owned());
         self.witnesses
             .insert(session, Witness::new(client_id.clone()));
+        // Every third one does not watch.
+        let watches = !session.0.is_multiple_of(3);
+        let capabilities = ["digests", "presence"].into_iter();
+        let capabilities = capabilities.take(1 + usize::from(watches));
         let hello = Hello {
             workspace: "w".into(),
             client_id,
             acked_seq: None,
-            capabilities: Some(vec!["digests".to_owned()]),
+            capabilities: Some(capabilities.map(ToOwned::to_owned).collect()),
         };
+        self.presence.entry(session).or_default().watches = watches;
         self.send(session, hello.into());
     }
 
