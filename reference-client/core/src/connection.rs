@@ -7,6 +7,7 @@ use crate::digests::DIGESTS;
 use crate::env::Env;
 use crate::events::{Origin, Trouble};
 use crate::replica::{Replica, Wish};
+use crate::sequences::SEQUENCES;
 use crate::session::{Link, Stage};
 
 /// How long `hello` may go unanswered.
@@ -52,7 +53,7 @@ impl Replica {
             workspace: meta.workspace.clone(),
             client_id: Some(meta.client_id.clone()),
             acked_seq: Some(meta.acked_seq),
-            capabilities: Some(vec![CONFLICTS.to_owned(), DIGESTS.to_owned()]),
+            capabilities: Some([CONFLICTS, DIGESTS, SEQUENCES].map(str::to_owned).into()),
         };
         self.frames.push_back(ClientMessage::Hello(hello).encode());
         self.link = Link::Greeting {
@@ -158,6 +159,7 @@ impl Replica {
         self.fail(Some(&goaway.reason), "the server closes the connection");
         if goaway.reason == errors::SESSION_REPLACED.code {
             self.durable.record_meta(|meta| meta.replaced = true);
+            self.drop_ids();
             let wait = REPLACED_MS + self.env.jitter(REPLACED_JITTER_MS);
             self.close();
             self.wait(wait.max(goaway.retry_after_ms));

@@ -43,6 +43,7 @@ mod outbox;
 mod overlay;
 mod replica;
 mod sending;
+mod sequences;
 mod session;
 mod shapes;
 mod staging;
@@ -56,6 +57,8 @@ pub use events::{Conflict, Event, Origin, RowChange, Status, Trouble};
 pub use identity::derive;
 pub use limits::{Refusal, least_limits};
 pub use replica::{Decision, OtherWorkspace, Replica, ResolveError, Wish};
+pub use sequences::NoId;
 pub use stored::{
-    DoubtEntry, Entry, Meta, RejectedEntry, Row, StoreChange, StoredState, Tables, Transaction,
+    Block, DoubtEntry, Entry, Meta, RejectedEntry, Row, Sequence, StoreChange, StoredState, Tables,
+    Transaction,
 };

@@ -32,6 +32,7 @@ mod clock;
 mod error;
 mod link;
 mod mutation;
+mod sequence;
 mod store;
 mod watch;
 
@@ -40,9 +41,10 @@ pub use client::{BaseRow, Client, Notice};
 pub use clock::Clock;
 pub use error::Error;
 pub use mutation::{Fields, Mutation, TableSettings};
+pub use sequence::Sequence;
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
-    Conflict, Decision, DoubtEntry, Origin, OtherWorkspace, Refusal, RejectedEntry, Status,
+    Conflict, Decision, DoubtEntry, NoId, Origin, OtherWorkspace, Refusal, RejectedEntry, Status,
     StoreChange, StoredState, Tables, Transaction, Trouble,
 };
 pub use syncline_schemas::Strategy;

@@ -1,11 +1,11 @@
 //! A world of a few replicas, one server, and a network that cuts: what happens next is one [`Step`] of a program.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use syncline_client_core::{
     Decision, Entry, Env, Event, Replica, StoreChange, StoredState, Tables, Wish, least_limits,
 };
-use syncline_schemas::{DeleteOp, Json, Limits, Op, Patch, SetOp};
+use syncline_schemas::{DeleteOp, Json, Limits, Observe, Op, Patch, SetOp};
 
 use crate::server::{History, Server};
 
@@ -14,6 +14,8 @@ use crate::server::{History, Server};
 pub(crate) enum Step {
     /// A replica writes.
     Write(usize, Write, u8),
+    /// A replica hands out an id.
+    TakeId(usize),
     /// The server reads a frame of a replica's oldest connection that has one.
     ServerReads(usize),
     /// A replica reads a frame.
@@ -56,6 +58,8 @@ pub(crate) enum Write {
     Many,
     /// Something whose push the server refuses as a whole.
     Poison,
+    /// An id that came from elsewhere, beside a row.
+    Observe,
 }
 
 /// A replica with its store and its connection.
@@ -69,6 +73,8 @@ pub(crate) struct Client {
     pub(crate) ended: Vec<String>,
     /// The mutations that were given up: their effect leaves the view, and comes back only with the base.
     pub(crate) given_up: Vec<String>,
+    /// The greatest value that the app has observed.
+    pub(crate) observed: u64,
 }
 
 pub(crate) struct World {
@@ -82,9 +88,15 @@ pub(crate) struct World {
     now: u64,
     random: u128,
     written: u32,
+    /// All ids that were handed out, while no store was copied.
+    ids: BTreeSet<u64>,
 }
 
 pub(crate) const TABLES: [&str; 3] = ["a", "b", "c"];
+
+/// The sequence that all use, in blocks of this size; so small that they are often asked for.
+pub(crate) const SEQUENCE: &str = "n";
+const BLOCK: u64 = 6;
 
 /// Tables a and b are one shape, c is another, and nobody subscribes to d.
 pub(crate) fn shapes() -> Vec<Tables> {
@@ -111,6 +123,7 @@ impl World {
             now: 1_000_000,
             random: 0,
             written: 0,
+            ids: BTreeSet::new(),
         };
         for _ in 0..clients {
             let env = world.env();
@@ -122,6 +135,7 @@ impl World {
                 written: vec![],
                 ended: vec![],
                 given_up: vec![],
+                observed: 0,
             });
             let index = world.clients.len() - 1;
             world.start(index);
@@ -145,6 +159,9 @@ impl World {
             self.clients[index].replica.subscribe(shape, env).unwrap();
         }
         let env = self.env();
+        let replica = &mut self.clients[index].replica;
+        replica.use_sequence(SEQUENCE, BLOCK, env).unwrap();
+        let env = self.env();
         self.clients[index].replica.go_online(env);
         self.settle(index);
     }
@@ -153,6 +170,7 @@ impl World {
         let count = self.clients.len();
         match step {
             Step::Write(i, write, key) => self.write(i % count, write, key),
+            Step::TakeId(i) => self.take_id(i % count),
             Step::ServerReads(i) => self.server_reads(i % count),
             Step::ClientReads(i) => self.client_reads(i % count),
             Step::Flush(i) => self.clients[i % count]
@@ -180,8 +198,30 @@ impl World {
         let env = self.env();
         let client = &mut self.clients[index];
         let op_id = client.replica.mutate(ops.clone(), env).unwrap();
+        for op in &ops {
+            if let Op::Observe(op) = op {
+                client.observed = client.observed.max(op.value);
+            }
+        }
         client.written.push((op_id, ops));
         self.settle(index);
+    }
+
+    /// SEQN-ONCE, SEQN-OBSERVED: where no store is copied, nobody ever hands out what somebody has, in whatever epoch.
+    fn take_id(&mut self, index: usize) {
+        let env = self.env();
+        let client = &mut self.clients[index];
+        let left = client.replica.ids_left(SEQUENCE);
+        let id = client.replica.next_id(SEQUENCE, env);
+        assert_eq!(id.is_ok(), left > 0, "SEQN-OFFLINE: {id:?} of {left}");
+        self.settle(index);
+        let Ok(id) = id else { return };
+        assert!(id > self.clients[index].observed, "SEQN-OBSERVED: {id}");
+        let is_new = self.ids.insert(id);
+        assert!(
+            is_new || self.copied,
+            "SEQN-ONCE: {id} was handed out before"
+        );
     }
 
     fn ops(&self, index: usize, write: Write, key: u8) -> Vec<Op> {
@@ -223,6 +263,18 @@ impl World {
             Write::Many => ["a", "c", "d"]
                 .map(|table| set(table, &key, &value, None))
                 .into(),
+            Write::Observe => {
+                // About where the sequence stands.
+                let value = u64::from(self.written) * 2;
+                let observe = Observe {
+                    sequence: SEQUENCE.to_owned(),
+                    value,
+                };
+                vec![
+                    Op::Observe(observe),
+                    set(table, &key, &value.to_string(), None),
+                ]
+            }
             Write::Poison => vec![set(table, &key, &format!("\"poison {value}\""), None)],
         }
     }
@@ -269,7 +321,7 @@ impl World {
                 Event::Superseded(_) | Event::Resolved(_) | Event::Siblings { .. } => {
                     panic!("nothing here is decided so")
                 }
-                Event::Rows { .. } | Event::ShapeRefused { .. } => {}
+                Event::Rows { .. } | Event::ShapeRefused { .. } | Event::Allocated { .. } => {}
             }
         }
     }
@@ -359,6 +411,7 @@ impl World {
             self.clients[to].written = self.clients[from].written.clone();
             self.clients[to].ended = self.clients[from].ended.clone();
             self.clients[to].given_up = self.clients[from].given_up.clone();
+            self.clients[to].observed = self.clients[from].observed;
             let env = self.env();
             self.clients[to].replica =
                 Replica::load("home", self.clients[to].stored.clone(), env).unwrap();

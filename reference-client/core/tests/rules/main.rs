@@ -6,5 +6,6 @@ mod driver;
 mod identity;
 mod outbox;
 mod overlay;
+mod sequences;
 mod session;
 mod updates;

@@ -7,4 +7,5 @@ mod digests;
 mod fields;
 mod identity;
 mod misuse;
+mod sequences;
 mod support;
