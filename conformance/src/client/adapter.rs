@@ -30,6 +30,8 @@ pub enum Ability {
     Digests,
     /// Fields can be patched.
     Fields,
+    /// The client has the capability of this name: it uses sequences, hands ids out, and observes values in mutations.
+    Sequences,
 }
 
 impl Ability {
@@ -45,6 +47,7 @@ impl Ability {
             Ability::SkipTime => "skip_time",
             Ability::Digests => "digests",
             Ability::Fields => "fields",
+            Ability::Sequences => "sequences",
         }
     }
 }
@@ -104,6 +107,7 @@ fn answer_to(command: &str) -> &'static str {
     match command {
         "write" | "delete" | "mutate" => "written",
         "resolve" => "resolved",
+        "next_id" => "handedOut",
         "read" => "row",
         "read_all" => "rows",
         "status" => "status",

@@ -11,6 +11,7 @@ mod identity;
 mod notation;
 mod opening;
 mod refused;
+mod sequences;
 mod standing;
 mod waiting;
 
@@ -35,6 +36,7 @@ pub const ALL: &[Checker] = &[
     entries::CHECKER,
     identity::CHECKER,
     refused::CHECKER,
+    sequences::CHECKER,
     standing::CHECKER,
     waiting::CHECKER,
 ];
