@@ -89,8 +89,8 @@ const ESCAPED: u64 = 6;
 const RESULT_BYTES: u64 = 320;
 /// Bytes of one result that has neither a code nor anything else to tell of a rejection.
 const APPLIED_BYTES: u64 = 160;
-/// Bytes of what a result tells of one op: names of members, three integers.
-const OP_RESULT_BYTES: u64 = 96;
+/// Bytes of what a result tells of one op beside the op's index: names of members, two integers.
+const OP_RESULT_BYTES: u64 = 80;
 /// Bytes of a sibling beside its value.
 const SIBLING_BYTES: u64 = 48;
 /// Bytes of a frame beside what is counted: names of members, identifiers, integers, the limits in `welcome`.
@@ -123,7 +123,10 @@ impl Config {
                     .saturating_add(names)
                     .saturating_add(SIBLING_BYTES.saturating_mul(limits.siblings_max.unwrap_or(0))),
             ),
-            ("inFlightMax or pushMutationsMax", results),
+            (
+                "inFlightMax or pushMutationsMax, or what mutationSequencesMax adds to each result,",
+                results,
+            ),
             (
                 "shapeTablesMax",
                 limits.shape_tables_max.saturating_mul(tables),
@@ -180,7 +183,9 @@ impl Config {
             0
         };
         let told = sequences.saturating_add(conflicts);
-        let applied = APPLIED_BYTES.saturating_add(told.saturating_mul(OP_RESULT_BYTES));
+        let index_digits = self.limits.mutation_ops_max.max(1_000).ilog10() + 1;
+        let entry = OP_RESULT_BYTES + u64::from(index_digits);
+        let applied = APPLIED_BYTES.saturating_add(told.saturating_mul(entry));
         RESULT_BYTES.max(applied)
     }
 }
@@ -228,7 +233,7 @@ mod tests {
 
     #[test]
     fn what_is_told_of_ops_must_fit_too() {
-        let most = 40 - TOLD_MAX as u64;
+        let most = 46 - TOLD_MAX as u64;
         let many = |config: &mut Config| config.limits.mutation_sequences_max = Some(most + 1);
         check(
             |config| config.limits.mutation_sequences_max = Some(most),

@@ -7,9 +7,11 @@ mod decide;
 mod duties;
 mod server;
 mod world;
+mod writes;
 
 use proptest::prelude::*;
-use world::{Step, World, Write};
+use world::{Step, World};
+use writes::Write;
 
 fn write() -> impl Strategy<Value = Write> {
     prop_oneof![
