@@ -34,6 +34,8 @@ pub enum Ability {
     Conflicts,
     /// The client has the capability of this name: it can be present, and says who else is.
     Presence,
+    /// The client has the capability of this name: it uses sequences, hands ids out, and observes values in mutations.
+    Sequences,
 }
 
 impl Ability {
@@ -51,6 +53,7 @@ impl Ability {
             Ability::Fields => "fields",
             Ability::Conflicts => "conflicts",
             Ability::Presence => "presence",
+            Ability::Sequences => "sequences",
         }
     }
 }
@@ -110,6 +113,7 @@ fn answer_to(command: &str) -> &'static str {
     match command {
         "write" | "delete" | "mutate" => "written",
         "resolve" => "resolved",
+        "next_id" => "handedOut",
         "read" => "row",
         "read_all" => "rows",
         "status" => "status",

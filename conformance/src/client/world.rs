@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::facts::{Ask, ask_of};
 use crate::history::whole;
 
 /// The server's memory.
@@ -16,6 +17,8 @@ pub(crate) struct World {
     /// The head of the log.
     pub(crate) head: u64,
     chains: BTreeMap<String, Chain>,
+    /// The greatest id of each sequence that was allocated or observed.
+    highest: BTreeMap<String, u64>,
     sessions: u64,
 }
 
@@ -33,6 +36,7 @@ impl World {
             epoch: format!("e-{run}"),
             head: 0,
             chains: BTreeMap::new(),
+            highest: BTreeMap::new(),
             sessions: 0,
         }
     }
@@ -106,9 +110,38 @@ impl World {
             if result.get("version").is_none() {
                 result["version"] = (self.head + 1).into();
             }
+            if result["status"] == "applied" {
+                let told = self.allocate(mutation);
+                if result.get("ops").is_none() && !told.is_empty() {
+                    result["ops"] = told.into();
+                }
+            }
             self.decided(client, &result);
         }
         result
+    }
+
+    /// Does what a mutation asks of sequences; gives what it is told of that.
+    fn allocate(&mut self, mutation: &Value) -> Vec<Value> {
+        let mut told = Vec::new();
+        let ops = mutation["ops"].as_array().into_iter().flatten();
+        for (at, op) in ops.enumerate() {
+            let Some((sequence, ask)) = ask_of(op) else {
+                continue;
+            };
+            let highest = self.highest.entry(sequence.to_owned()).or_default();
+            match ask {
+                Ask::Allocate(count) => {
+                    let first = *highest + 1;
+                    *highest += count;
+                    told.push(
+                        json!({ "result": "allocated", "at": at, "first": first, "count": count }),
+                    );
+                }
+                Ask::Observe(value) => *highest = value.max(*highest),
+            }
+        }
+        told
     }
 
     /// Remembers an outcome that was told.

@@ -127,8 +127,13 @@ impl<'a> Replay<'a> {
         let declares = ops.iter().filter(|op| op["op"] == "declare");
         declares.for_each(|op| self.declare(op, moment));
         let told = told_of(mutation);
-        if told.len() >= TOLD_MAX {
-            // There may be more than were told.
+        let strategic = |op: &Value| {
+            op["table"]
+                .as_str()
+                .is_some_and(|table| self.tables.contains_key(table))
+        };
+        if (told.len() >= TOLD_MAX || self.left_out(outcome)) && ops.iter().any(strategic) {
+            // There may be more than was told.
             return None;
         }
         let mut effects = Vec::new();
@@ -151,6 +156,16 @@ impl<'a> Replay<'a> {
             effects.iter().for_each(keep);
         }
         Some(effects)
+    }
+
+    /// Whether the answer was so large that a server may have left out what became of single ops.
+    fn left_out(&self, outcome: &Outcome) -> bool {
+        let bytes = self
+            .facts
+            .frame(outcome.at)
+            .map_or(0, |frame| frame.to_string().len());
+        let most = self.facts.limit(outcome.conn, "frameBytesMax");
+        most.is_some_and(|most| bytes as u64 > most / 2)
     }
 
     fn declare(&mut self, op: &'a Value, moment: Moment) {

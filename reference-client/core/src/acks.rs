@@ -78,6 +78,7 @@ impl Replica {
     fn entry_applied(&mut self, mut entry: Entry, applied: &Applied) {
         self.tell_conflicts(&entry, applied);
         let epoch = self.durable.meta().epoch.clone().unwrap_or_default();
+        self.take_ids(&entry, applied);
         entry.applied_at = Some(Cursor {
             epoch,
             version: applied.version,
@@ -104,6 +105,7 @@ impl Replica {
             message: rejected.message.clone().filter(|_| !given_up),
             at: rejected.at.clone().filter(|_| !given_up),
         };
+        self.ids_refused(&entry.op_id, &entry.code);
         self.durable.record(StoreChange::RejectedPut(entry.clone()));
         self.events.push_back(Event::Rejected(entry));
     }

@@ -8,6 +8,7 @@ use crate::env::Env;
 use crate::events::{Origin, Trouble};
 use crate::presence::{PRESENCE, Told};
 use crate::replica::{Replica, Wish};
+use crate::sequences::SEQUENCES;
 use crate::session::{Link, Stage};
 
 /// How long `hello` may go unanswered.
@@ -51,7 +52,7 @@ impl Replica {
         let meta = self.durable.meta();
         // Who names presence is told of everyone: only where someone wants to know.
         let watched = self.presence.watches.then_some(PRESENCE);
-        let capabilities = [CONFLICTS, DIGESTS].into_iter().chain(watched);
+        let capabilities = [CONFLICTS, DIGESTS, SEQUENCES].into_iter().chain(watched);
         let hello = Hello {
             workspace: meta.workspace.clone(),
             client_id: Some(meta.client_id.clone()),
@@ -164,6 +165,7 @@ impl Replica {
         self.fail(Some(&goaway.reason), "the server closes the connection");
         if goaway.reason == errors::SESSION_REPLACED.code {
             self.durable.record_meta(|meta| meta.replaced = true);
+            self.drop_ids();
             let wait = REPLACED_MS + self.env.jitter(REPLACED_JITTER_MS);
             self.close();
             self.wait(wait.max(goaway.retry_after_ms));

@@ -40,6 +40,11 @@ pub enum Event {
         /// The row's key.
         key: String,
     },
+    /// An own mutation was given ids: the sequence has some to hand out.
+    Allocated {
+        /// The sequence's name.
+        sequence: String,
+    },
     /// What is held of a shape is not what the server has, by its digest: one of the two is at fault. It is asked for anew, once on each
     /// connection; undecided writes stay as they are (`DIG-REPAIR`).
     Diverged {

@@ -27,6 +27,7 @@ impl Replica {
             None => self.env.ident("clientId"),
         };
         let count = moving.len() as u64;
+        self.drop_ids();
         self.durable.record_meta(|meta| {
             meta.client_id = client_id;
             meta.acked_seq = 0;

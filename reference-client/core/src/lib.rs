@@ -44,6 +44,7 @@ mod overlay;
 mod presence;
 mod replica;
 mod sending;
+mod sequences;
 mod session;
 mod shapes;
 mod staging;
@@ -58,6 +59,8 @@ pub use identity::derive;
 pub use limits::{Refusal, least_limits};
 pub use presence::{Other, Others};
 pub use replica::{Decision, OtherWorkspace, Replica, ResolveError, Wish};
+pub use sequences::NoId;
 pub use stored::{
-    DoubtEntry, Entry, Meta, RejectedEntry, Row, StoreChange, StoredState, Tables, Transaction,
+    Block, DoubtEntry, Entry, Meta, RejectedEntry, Row, Sequence, StoreChange, StoredState, Tables,
+    Transaction,
 };

@@ -82,15 +82,23 @@ pub(crate) fn check(ops: &[Op], limits: &Limits) -> Result<(), Refusal> {
     }
     at_most("ops", ops.len(), limits.mutation_ops_max, "/ops".to_owned())?;
     let mut rows = BTreeSet::new();
+    let mut sequences = BTreeSet::new();
     for (index, op) in ops.iter().enumerate() {
         check_op(op, limits, index)?;
-        if let Some((table, key)) = op.row().filter(|row| !rows.insert(*row)) {
+        let at = format!("/ops/{index}");
+        if let Some((table, key)) = op.row()
+            && !rows.insert((table, key))
+        {
             let reason = format!("an earlier op names the row {key:?} of {table:?} too");
-            return Err(Refusal::new(
-                &errors::DUPLICATE_ROW,
-                format!("/ops/{index}"),
-                reason,
-            ));
+            return Err(Refusal::new(&errors::DUPLICATE_ROW, at, reason));
+        }
+        if let Some(name) = op.sequence() {
+            if !sequences.insert(name) {
+                let reason = format!("an earlier op names the sequence {name:?} too");
+                return Err(Refusal::new(&errors::DUPLICATE_SEQUENCE, at, reason));
+            }
+            let most = limits.mutation_sequences_max.unwrap_or(u64::MAX);
+            at_most("ops that name a sequence", sequences.len(), most, at)?;
         }
     }
     let bytes = PUSH_ENVELOPE_BYTES + mutation_bytes(ops.iter().map(|op| encode_op(op).len()));
@@ -103,31 +111,40 @@ pub(crate) fn check(ops: &[Op], limits: &Limits) -> Result<(), Refusal> {
 }
 
 fn check_op(op: &Op, limits: &Limits, index: usize) -> Result<(), Refusal> {
-    let Some((table, key)) = op.row() else {
-        return Ok(());
-    };
-    check_table(table, limits, &format!("/ops/{index}/table"))?;
-    if key.contains('\0') {
-        return Err(Refusal::new(
-            &errors::INVALID_OP,
-            format!("/ops/{index}/key"),
-            "a key has no U+0000",
-        ));
-    }
-    at_most(
-        "bytes of a key",
-        key.len(),
-        limits.key_bytes_max,
-        format!("/ops/{index}/key"),
-    )?;
     match op {
         Op::Set(op) => {
+            check_row(&op.table, &op.key, limits, index)?;
             let at = format!("/ops/{index}/value");
             check_value(op.value.get(), VALUE_DEPTH, limits, &at)
         }
-        Op::Patch(patch) => check_patch(patch, limits, index),
-        Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => Ok(()),
+        Op::Patch(patch) => {
+            check_row(&patch.table, &patch.key, limits, index)?;
+            check_patch(patch, limits, index)
+        }
+        Op::Delete(op) => check_row(&op.table, &op.key, limits, index),
+        Op::Allocate(op) => {
+            check_sequence(&op.sequence, limits, &format!("/ops/{index}/sequence"))?;
+            let (most, at) = (
+                limits.allocate_max.unwrap_or(ID_MAX),
+                format!("/ops/{index}/count"),
+            );
+            check_number("ids of a block", op.count, most, at)
+        }
+        Op::Observe(op) => {
+            check_sequence(&op.sequence, limits, &format!("/ops/{index}/sequence"))?;
+            check_number("as an id", op.value, ID_MAX, format!("/ops/{index}/value"))
+        }
+        Op::Declare(_) => Ok(()),
     }
+}
+
+fn check_row(table: &str, key: &str, limits: &Limits, index: usize) -> Result<(), Refusal> {
+    check_table(table, limits, &format!("/ops/{index}/table"))?;
+    let at = format!("/ops/{index}/key");
+    if key.contains('\0') {
+        return Err(Refusal::new(&errors::INVALID_OP, at, "a key has no U+0000"));
+    }
+    at_most("bytes of a key", key.len(), limits.key_bytes_max, at)
 }
 
 /// Whether a value passes, of which the nesting begins below so many levels of its push.
@@ -195,6 +212,29 @@ pub(crate) fn check_state(state: &Json, limits: &Limits) -> Result<(), Refusal> 
     Ok(())
 }
 
+/// The greatest id of a sequence.
+pub(crate) const ID_MAX: u64 = (1 << 53) - 1;
+
+/// Whether a sequence may be named so, and used in blocks of this size. (That a server allows less at once is no fault.)
+pub(crate) fn check_block(name: &str, size: u64, limits: &Limits) -> Result<(), Refusal> {
+    check_sequence(name, limits, "/sequence")?;
+    check_number("ids of a block", size, ID_MAX, "/count".to_owned())
+}
+
+/// Whether a sequence may be named so: as a table may (`SEQN-NAME`).
+fn check_sequence(name: &str, limits: &Limits, at: &str) -> Result<(), Refusal> {
+    check_table(name, limits, at)
+}
+
+/// Whether a number is from 1 to this.
+fn check_number(what: &str, number: u64, most: u64, at: String) -> Result<(), Refusal> {
+    if number == 0 || number > ID_MAX {
+        let reason = format!("{number} {what}: it is from 1 to {ID_MAX}");
+        return Err(Refusal::new(&errors::INVALID_OP, at, reason));
+    }
+    at_most(what, number as usize, most, at)
+}
+
 /// Whether a table may be named so (`MODEL-TABLE-NAME`).
 pub(crate) fn check_table(table: &str, limits: &Limits, at: &str) -> Result<(), Refusal> {
     let forbidden = |c: char| c <= '\u{1f}' || c == '\u{7f}';
@@ -202,11 +242,11 @@ pub(crate) fn check_table(table: &str, limits: &Limits, at: &str) -> Result<(), 
         return Err(Refusal::new(
             &errors::INVALID_OP,
             at,
-            "a table's name is not empty and has no control characters",
+            "a name is not empty and has no control characters",
         ));
     }
     at_most(
-        "bytes of a table's name",
+        "bytes of a name",
         table.len(),
         limits.table_bytes_max,
         at.to_owned(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use syncline_schemas::{Json, Limits, Op, ServerMessage};
 
@@ -42,6 +43,8 @@ pub struct Replica {
     pub(crate) last_error: Option<Trouble>,
     pub(crate) subscribes: u64,
     pub(crate) presence: Presence,
+    /// The ids of each sequence that are taken out durably and not handed out yet: gone in a crash. None is empty.
+    pub(crate) reserved: BTreeMap<String, RangeInclusive<u64>>,
 }
 
 /// What the replica wants of the connection.
@@ -93,6 +96,7 @@ impl Replica {
             last_error: None,
             subscribes: 0,
             presence: Presence::default(),
+            reserved: BTreeMap::new(),
         };
         if stored_workspace.is_none() {
             let meta = Meta::new(workspace.to_owned(), env.ident("clientId"));
@@ -109,6 +113,7 @@ impl Replica {
     pub fn mutate(&mut self, ops: Vec<Op>, env: Env) -> Result<String, Refusal> {
         limits::check(&ops, self.limits())?;
         self.env = env;
+        self.skip_observed(&ops);
         let ops = ops.into_iter().map(|op| self.with_base(op)).collect();
         let op_id = self.append(ops);
         self.finish(Origin::Local);
@@ -118,10 +123,16 @@ impl Replica {
     /// Puts a new mutation at the end of the outbox (`CLIENT-SEQ`, `CLIENT-OP-ID`).
     fn append(&mut self, ops: Vec<Op>) -> String {
         let op_id = self.env.ident("opId");
+        self.append_as(op_id.clone(), ops);
+        op_id
+    }
+
+    /// The same, for a mutation that has its name.
+    pub(crate) fn append_as(&mut self, op_id: String, ops: Vec<Op>) {
         self.durable.record(StoreChange::EntryPut(Entry {
             ordinal: self.durable.next_ordinal(),
             seq: self.durable.last_seq() + 1,
-            op_id: op_id.clone(),
+            op_id,
             ops,
             written_at_ms: self.env.wall_ms,
             clock_correction_ms: self.durable.meta().clock_correction_ms,
@@ -129,7 +140,6 @@ impl Replica {
             given_up: None,
             applied_at: None,
         }));
-        op_id
     }
 
     /// The app has seen a rejection: it leaves the list (`CLIENT-REJECTED-KEPT`). Says whether there was one.
@@ -250,6 +260,7 @@ impl Replica {
         self.subscribe_wanted();
         self.present_if_due();
         self.lose_others();
+        self.refill_sequences();
         let changes = self.durable.take_view_changes();
         if !changes.is_empty() {
             self.events.push_back(Event::Rows { origin, changes });

@@ -14,6 +14,7 @@ use syncline_schemas::{Limits, Welcome};
 
 use crate::digests::DIGESTS;
 use crate::presence::Told;
+use crate::sequences::SEQUENCES;
 use crate::staging::Staging;
 use crate::stored::Tables;
 
@@ -59,6 +60,8 @@ pub(crate) struct Session {
     pub(crate) abandoned: Vec<Abandoned>,
     /// Whether the server tells digests.
     pub(crate) offers_digests: bool,
+    /// Whether the server allocates ids.
+    pub(crate) offers_sequences: bool,
     /// The frames that asked for a digest and were not answered yet.
     pub(crate) digests: BTreeSet<u64>,
     /// The shapes that were found to differ here, and will not be asked for anew once more (`DIG-REPAIR`).
@@ -120,6 +123,8 @@ pub(crate) enum Stage {
 impl Session {
     /// A session that begins now, with this answer to its first frame, `hello`.
     pub(crate) fn new(welcome: Welcome, acked_seq: u64, now_ms: u64) -> Session {
+        let offers = |capability| welcome.capabilities.iter().any(|name| name == capability);
+        let (offers_digests, offers_sequences) = (offers(DIGESTS), offers(SEQUENCES));
         Session {
             limits: welcome.limits,
             since_ms: now_ms,
@@ -132,7 +137,8 @@ impl Session {
             hold_until_ms: 0,
             shapes: BTreeMap::new(),
             abandoned: Vec::new(),
-            offers_digests: welcome.capabilities.iter().any(|name| name == DIGESTS),
+            offers_digests,
+            offers_sequences,
             digests: BTreeSet::new(),
             repaired: BTreeSet::new(),
             presence: None,

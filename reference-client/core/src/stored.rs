@@ -26,6 +26,8 @@ pub struct StoredState {
     pub rejected: BTreeMap<u64, RejectedEntry>,
     /// The entries whose fate the app has to decide, by the order in which it wrote them.
     pub in_doubt: BTreeMap<u64, DoubtEntry>,
+    /// The sequences that the app uses, by name.
+    pub sequences: BTreeMap<String, Sequence>,
 }
 
 /// The identity, and what else is kept once for the whole replica.
@@ -140,6 +142,48 @@ pub struct DoubtEntry {
     pub written_at_ms: u64,
 }
 
+/// A sequence that the app uses: the ids that may be handed out, and what is asked of the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sequence {
+    /// How many ids are asked for at once.
+    pub block_size: u64,
+    /// The ids that were allocated under the replica's epoch and `clientId` and not taken out yet, in the order in which they are to be.
+    pub blocks: Vec<Block>,
+    /// The mutation that asks for the next block, while it is undecided.
+    pub asked: Option<String>,
+    /// Why the server allocates no more, if it said so: a code.
+    pub refused: Option<String>,
+    /// The greatest value that the app has observed: no id up to it is handed out.
+    pub above: u64,
+}
+
+/// Ids of a sequence, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Block {
+    /// The first.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+}
+
+impl Sequence {
+    /// How many ids its blocks have.
+    pub(crate) fn left(&self) -> u64 {
+        let ids = self.blocks.iter();
+        ids.map(|block| block.last + 1 - block.first).sum()
+    }
+
+    /// Takes the ids out of the blocks that are not above what was observed.
+    pub(crate) fn skip_observed(&mut self) {
+        for block in &mut self.blocks {
+            block.first = block.first.max(self.above.saturating_add(1));
+        }
+        self.blocks.retain(|block| block.first <= block.last);
+    }
+}
+
 /// One durable change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(
@@ -181,6 +225,13 @@ pub enum StoreChange {
     DoubtPut(DoubtEntry),
     /// The list of entries in doubt has none of this ordinal.
     DoubtDropped(u64),
+    /// The app uses this sequence, which stands so.
+    SequencePut {
+        /// Its name.
+        name: String,
+        /// How it stands.
+        sequence: Sequence,
+    },
 }
 
 /// Changes that become durable together, or not at all.
@@ -215,6 +266,9 @@ impl StoredState {
             StoreChange::RejectedDropped(ordinal) => drop(self.rejected.remove(&ordinal)),
             StoreChange::DoubtPut(entry) => drop(self.in_doubt.insert(entry.ordinal, entry)),
             StoreChange::DoubtDropped(ordinal) => drop(self.in_doubt.remove(&ordinal)),
+            StoreChange::SequencePut { name, sequence } => {
+                drop(self.sequences.insert(name, sequence))
+            }
         }
     }
 

@@ -40,6 +40,7 @@ impl Replica {
     fn follow_epoch(&mut self, epoch: &str) {
         let own = self.durable.meta().epoch.clone();
         if own.is_some_and(|own| own != epoch) {
+            self.drop_ids();
             let conditional = |entry: &&Entry| entry.ops.iter().any(|op| op.if_version().is_some());
             let undecided = self
                 .durable
@@ -86,6 +87,9 @@ impl Replica {
                 written_at_ms,
                 ..
             } = entry;
+            if self.forget_asking(&op_id) {
+                continue;
+            }
             let entry = DoubtEntry {
                 ordinal,
                 op_id,

@@ -6,15 +6,15 @@
 //!
 //! It adds nothing to the client and leaves nothing out: each command is a call, each event is what the client tells its app.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_client::{
-    Client, Clock, Conflict, Decision, Error, Fields, Mutation, Notice, Origin, Status, Store,
-    Strategy, TableSettings,
+    Client, Clock, Conflict, Decision, Error, Fields, Mutation, NoId, Notice, Origin, Sequence,
+    Status, Store, Strategy, TableSettings,
 };
 use tokio::sync::mpsc;
 
@@ -65,6 +65,14 @@ enum Command {
         state: Option<Value>,
     },
     Others,
+    #[serde(rename_all = "camelCase")]
+    UseSequence {
+        sequence: String,
+        block_size: u64,
+    },
+    NextId {
+        sequence: String,
+    },
     SetClock {
         now: u64,
     },
@@ -118,6 +126,7 @@ async fn main() {
         "fields",
         "conflicts",
         "presence",
+        "sequences",
     ];
     let name = format!("syncline-client {}", env!("CARGO_PKG_VERSION"));
     let _ = out.send(json!({ "ready": { "client": name, "can": can } }));
@@ -138,6 +147,7 @@ async fn serve(out: Out) {
     let mut app = App {
         client: None,
         clock: Clock::default(),
+        sequences: BTreeMap::new(),
         out: out.clone(),
     };
     while let Some(line) = commands.recv().await {
@@ -190,6 +200,8 @@ impl From<Error> for Refused {
     fn from(error: Error) -> Refused {
         let code = match &error {
             Error::Refused(refusal) => Some(refusal.code.to_owned()),
+            Error::NoId(NoId::Refused(code)) => Some(code.clone()),
+            Error::NoId(_) => Some("no_id".to_owned()),
             _ => None,
         };
         Refused {
@@ -203,6 +215,8 @@ impl From<Error> for Refused {
 struct App {
     client: Option<Client>,
     clock: Clock,
+    /// The sequences that the app uses, by name.
+    sequences: BTreeMap<String, Sequence>,
     out: Out,
 }
 
@@ -257,6 +271,18 @@ impl App {
             Command::Present { state: Some(state) } => client.present(state).await?,
             Command::Present { state: None } => client.withdraw().await?,
             Command::Others => return Ok(others(client)),
+            Command::UseSequence {
+                sequence,
+                block_size,
+            } => {
+                let used = client.sequence(&sequence, block_size).await?;
+                self.sequences.insert(sequence, used);
+            }
+            Command::NextId { sequence } => {
+                let used = self.sequences.get(&sequence);
+                let used = used.ok_or_else(|| Refused::of("the sequence is not used"))?;
+                return Ok(json!({ "id": used.next_id().await? }));
+            }
             Command::SetClock { now } => self.clock.set_wall(now),
             Command::SkipTime { ms } => self.clock.skip(Duration::from_millis(ms)),
             Command::Close => {
@@ -321,19 +347,45 @@ async fn written(client: &Client, make: impl FnOnce(&mut Mutation)) -> Result<Va
 }
 
 async fn mutate(client: &Client, ops: &[Value]) -> Result<Value, Refused> {
-    let read = |op: &Value| Ok((op["op"].clone(), Op::deserialize(op).map_err(Refused::of)?));
-    let ops = ops.iter().map(read).collect::<Result<Vec<_>, Refused>>()?;
-    let make = |mutation: &mut Mutation| {
-        for (name, op) in &ops {
-            match name.as_str() {
+    let ops = ops.iter().map(read_op).collect::<Result<Vec<_>, _>>()?;
+    let make = |mutation: &mut Mutation| ops.iter().for_each(|op| op(mutation));
+    written(client, make).await
+}
+
+/// Puts an op into a mutation.
+type Put = Box<dyn Fn(&mut Mutation) + Send + Sync>;
+
+/// An op as in `op.json`.
+fn read_op(op: &Value) -> Result<Put, Refused> {
+    let number = |name: &str| {
+        let number = op[name].as_u64();
+        number.ok_or_else(|| Refused::of(format!("{op} has no whole number {name:?}")))
+    };
+    let sequence = op["sequence"].as_str().unwrap_or_default().to_owned();
+    Ok(match op["op"].as_str() {
+        Some("allocate") => {
+            let count = number("count")?;
+            Box::new(move |mutation| {
+                mutation.allocate(&sequence, count);
+            })
+        }
+        Some("observe") => {
+            let value = number("value")?;
+            Box::new(move |mutation| {
+                mutation.observe(&sequence, value);
+            })
+        }
+        kind => {
+            let kind = kind.map(ToOwned::to_owned);
+            let op = Op::deserialize(op).map_err(Refused::of)?;
+            Box::new(move |mutation| match kind.as_deref() {
                 Some("set") => op.set(mutation),
                 Some("patch") => op.patch(mutation),
                 Some("declare") => op.declare(mutation),
                 _ => op.delete(mutation),
-            }
+            })
         }
-    };
-    written(client, make).await
+    })
 }
 
 async fn read_all(client: &Client, table: &str) -> Result<Value, Refused> {

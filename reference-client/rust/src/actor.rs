@@ -7,7 +7,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use syncline_client_core::{Env, Event, Others, Replica, Status, Transaction, Wish};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::handshake::client::Request as Handshake;
 
 use crate::Error;
@@ -33,6 +33,8 @@ pub(crate) struct Core {
     pub(crate) feeds: Vec<(String, Weak<Feed>)>,
     /// Who wants to hear of writes that were not taken, and of rows that were wrong.
     pub(crate) notified: Vec<mpsc::UnboundedSender<Notice>>,
+    /// Who waits for ids of which sequence.
+    pub(crate) awaiting_ids: Vec<(String, oneshot::Sender<()>)>,
     /// Whether the app wants the client closed.
     pub(crate) closing: bool,
 }
@@ -217,6 +219,13 @@ impl Core {
             }
             // The app finds them together, as they are now.
             Event::Presence { .. } => {}
+            Event::Allocated { sequence } => {
+                let given = |(name, _): &mut (String, _)| name == sequence;
+                for (_, tell) in self.awaiting_ids.extract_if(.., given) {
+                    // Who gave up waiting does not care.
+                    let _ = tell.send(());
+                }
+            }
             Event::Diverged { tables } => {
                 tracing::error!(
                     ?tables,

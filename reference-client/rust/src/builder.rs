@@ -87,6 +87,7 @@ impl Builder {
             replica,
             feeds: Vec::new(),
             notified: Vec::new(),
+            awaiting_ids: Vec::new(),
             closing: false,
         };
         let actor = Actor {

@@ -84,7 +84,7 @@ impl Client {
     }
 
     /// Asks the task, and waits for its answer and for what came of it to be durable.
-    async fn ask<R: Send + 'static>(
+    pub(crate) async fn ask<R: Send + 'static>(
         &self,
         ask: impl FnOnce(&mut Core, Env) -> R + Send + 'static,
     ) -> Result<R, Error> {

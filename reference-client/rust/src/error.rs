@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use syncline_client_core::{OtherWorkspace, Refusal, Status};
+use syncline_client_core::{NoId, OtherWorkspace, Refusal, Status};
 
 /// Why something could not be done.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub enum Error {
     NoSuchMutation(String),
     /// The deadline passed before everything was synced: how it stood then.
     NotSynced(Box<Status>),
+    /// There is no id of the sequence: why, and what to do.
+    NoId(NoId),
     /// The client is closed.
     Closed,
 }
@@ -90,6 +92,7 @@ impl fmt::Display for Error {
                     status.pending
                 )
             }
+            Error::NoId(why) => why.fmt(out),
             Error::Closed => out.write_str("the client is closed"),
         }
     }
@@ -101,6 +104,7 @@ impl std::error::Error for Error {
             Error::Refused(refusal) => Some(refusal.as_ref()),
             Error::Value(error) => Some(error.as_ref()),
             Error::OtherWorkspace(error) => Some(error),
+            Error::NoId(why) => Some(why),
             Error::Store(error) => Some(error.as_ref()),
             _ => None,
         }

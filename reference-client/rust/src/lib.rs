@@ -32,6 +32,7 @@ mod clock;
 mod error;
 mod link;
 mod mutation;
+mod sequence;
 mod store;
 mod watch;
 
@@ -40,10 +41,11 @@ pub use client::{BaseRow, Client, Notice};
 pub use clock::Clock;
 pub use error::Error;
 pub use mutation::{Fields, Mutation, TableSettings};
+pub use sequence::Sequence;
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
-    Conflict, Decision, DoubtEntry, Origin, Other, OtherWorkspace, Others, Refusal, RejectedEntry,
-    Status, StoreChange, StoredState, Tables, Transaction, Trouble,
+    Conflict, Decision, DoubtEntry, NoId, Origin, Other, OtherWorkspace, Others, Refusal,
+    RejectedEntry, Status, StoreChange, StoredState, Tables, Transaction, Trouble,
 };
 pub use syncline_schemas::Strategy;
 pub use watch::{Change, Watch};

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use syncline_schemas::{Declare, DeleteOp, Json, Op, Patch, SetOp, Strategy};
+use syncline_schemas::{Allocate, Declare, DeleteOp, Json, Observe, Op, Patch, SetOp, Strategy};
 
 use crate::Error;
 
-/// A mutation in the making. A row may be named once.
+/// A mutation in the making. A row, and a sequence, may be named once.
 #[derive(Debug, Default)]
 pub struct Mutation {
     ops: Vec<Op>,
@@ -78,6 +78,22 @@ impl Mutation {
             resolver: settings.resolver,
             schema: None,
         }));
+        self
+    }
+
+    /// Ids up to this value are in use, as after an import: what is allocated of the sequence from now on is above it, and this client hands out none up to
+    /// it (`SEQN-OBSERVE`, `SEQN-OBSERVED`). Needs a server that offers sequences.
+    pub fn observe(&mut self, sequence: &str, value: u64) -> &mut Mutation {
+        let sequence = sequence.to_owned();
+        self.ops.push(Op::Observe(Observe { sequence, value }));
+        self
+    }
+
+    /// Takes so many ids of a sequence that the app [uses](crate::Client::sequence), beside those that the client takes by itself:
+    /// [`next_id`](crate::Sequence::next_id) hands them out. Needs a server that offers sequences.
+    pub fn allocate(&mut self, sequence: &str, count: u64) -> &mut Mutation {
+        let sequence = sequence.to_owned();
+        self.ops.push(Op::Allocate(Allocate { sequence, count }));
         self
     }
 

@@ -2,7 +2,6 @@
 
 use syncline_schemas::{Limits, ServerInfo};
 
-use crate::decide::TOLD_MAX;
 use crate::resolver::Resolvers;
 
 /// The settings of one workspace's engine.
@@ -92,8 +91,8 @@ const ESCAPED: u64 = 6;
 const RESULT_BYTES: u64 = 320;
 /// Bytes of one result that has neither a code nor anything else to tell of a rejection.
 const APPLIED_BYTES: u64 = 160;
-/// Bytes of what a result tells of one op: names of members, three integers.
-const OP_RESULT_BYTES: u64 = 96;
+/// Bytes of what a result tells of one op beside the op's index: names of members, two integers.
+const OP_RESULT_BYTES: u64 = 80;
 /// Bytes of a sibling beside its value.
 const SIBLING_BYTES: u64 = 48;
 /// Bytes of a frame beside what is counted: names of members, identifiers, integers, the limits in `welcome`.
@@ -126,7 +125,10 @@ impl Config {
                     .saturating_add(names)
                     .saturating_add(SIBLING_BYTES.saturating_mul(limits.siblings_max.unwrap_or(0))),
             ),
-            ("inFlightMax or pushMutationsMax", results),
+            (
+                "inFlightMax or pushMutationsMax, or what mutationSequencesMax adds to each result,",
+                results,
+            ),
             (
                 "shapeTablesMax",
                 limits.shape_tables_max.saturating_mul(tables),
@@ -187,17 +189,13 @@ impl Config {
 
     /// The most bytes of one result of an `ack`, without its message and pointer.
     fn result_bytes(&self) -> u64 {
-        let sequences = match self.limits.mutation_sequences_max {
+        let told = match self.limits.mutation_sequences_max {
             Some(most) if self.offers(SEQUENCES) => most,
             _ => 0,
         };
-        let conflicts = if self.offers(CONFLICTS) {
-            TOLD_MAX as u64
-        } else {
-            0
-        };
-        let told = sequences.saturating_add(conflicts);
-        let applied = APPLIED_BYTES.saturating_add(told.saturating_mul(OP_RESULT_BYTES));
+        let index_digits = self.limits.mutation_ops_max.max(1_000).ilog10() + 1;
+        let entry = OP_RESULT_BYTES + u64::from(index_digits);
+        let applied = APPLIED_BYTES.saturating_add(told.saturating_mul(entry));
         RESULT_BYTES.max(applied)
     }
 }
@@ -256,18 +254,12 @@ mod tests {
 
     #[test]
     fn what_is_told_of_ops_must_fit_too() {
-        let most = 40 - TOLD_MAX as u64;
-        let many = |config: &mut Config| config.limits.mutation_sequences_max = Some(most + 1);
+        let many = |config: &mut Config| config.limits.mutation_sequences_max = Some(47);
         check(
-            |config| config.limits.mutation_sequences_max = Some(most),
+            |config| config.limits.mutation_sequences_max = Some(46),
             None,
         );
         check(many, Some("inFlightMax"));
-        let without_conflicts = |config: &mut Config| {
-            many(config);
-            config.capabilities = vec![SEQUENCES.to_owned()];
-        };
-        check(without_conflicts, None);
         check(
             |config| config.limits.siblings_max = Some(20_000),
             Some("siblingsMax"),

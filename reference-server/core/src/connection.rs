@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{
-    ClientMessage, DecodeError, ErrorMessage, Goaway, Hello, Json, Limits, Outcome, ServerMessage,
-    Welcome,
+    ClientMessage, DecodeError, ErrorMessage, Goaway, Hello, Json, Limits, ServerMessage, Welcome,
 };
 
 use crate::config::{DIGESTS, PRESENCE};
+use crate::decide;
 use crate::engine::Engine;
 use crate::io::SessionKey;
 use crate::names;
@@ -147,10 +147,7 @@ impl Engine {
             return text;
         }
         for result in &mut welcome.results {
-            if let Outcome::Rejected(rejected) = result {
-                rejected.message = None;
-                rejected.at = None;
-            }
+            decide::lean(result, false);
         }
         ServerMessage::Welcome(welcome).encode()
     }

@@ -21,7 +21,7 @@ use crate::table::Row;
 use crate::tables::{self, Settings};
 
 /// The most ops of one mutation of which a client is told that they were superseded or resolved (CFL-SUPERSEDED).
-pub(crate) const TOLD_MAX: usize = 16;
+const TOLD_MAX: usize = 16;
 
 /// What a mutation is decided by.
 #[derive(Clone, Copy, Debug)]
@@ -303,6 +303,24 @@ impl Sum {
             version: row.map(|row| row.position.version),
             value: row.and_then(|row| row.value.clone()),
         }));
+    }
+}
+
+/// Leaves out of an outcome what makes a frame too large and need not be told: messages for people, rows that stand, and at last which ops were
+/// superseded (FRAME-SIZE-SENT, CFL-SUPERSEDED). Ids that were allocated stay.
+pub(crate) fn lean(outcome: &mut Outcome, leaves_ops: bool) {
+    match outcome {
+        Outcome::Rejected(rejected) => {
+            rejected.message = None;
+            rejected.at = None;
+            rejected.row = None;
+        }
+        Outcome::Applied(applied) => {
+            let told = applied.ops.take().into_iter().flatten().map(remembered);
+            let stays = |told: &OpResult| leaves_ops || matches!(told, OpResult::Allocated(_));
+            let told: Vec<OpResult> = told.filter(stays).collect();
+            applied.ops = (!told.is_empty()).then_some(told);
+        }
     }
 }
 

@@ -123,23 +123,29 @@ impl Engine {
         if text.len() as u64 <= self.config.limits.frame_bytes_max {
             return text;
         }
-        for result in &mut results {
-            match result {
-                MutationResult::Rejected(rejected) => {
-                    rejected.message = None;
-                    rejected.at = None;
-                    rejected.row = None;
-                }
-                MutationResult::Applied(applied) => {
-                    let told = applied.ops.take();
-                    applied.ops =
-                        told.map(|told| told.into_iter().map(decide::remembered).collect());
-                }
-                _ => {}
+        // Messages and values first, then which ops were superseded; ids that were allocated are never left out.
+        for leaves_ops in [true, false] {
+            results = results
+                .into_iter()
+                .map(|result| lean(result, leaves_ops))
+                .collect();
+            let text = encode_ack(re, &results);
+            if text.len() as u64 <= self.config.limits.frame_bytes_max {
+                return text;
             }
         }
         encode_ack(re, &results)
     }
+}
+
+fn lean(result: MutationResult, leaves_ops: bool) -> MutationResult {
+    let mut outcome: Outcome = match result {
+        MutationResult::Applied(applied) => applied.into(),
+        MutationResult::Rejected(rejected) => rejected.into(),
+        other => return other,
+    };
+    decide::lean(&mut outcome, leaves_ops);
+    outcome.into()
 }
 
 fn encode_ack(re: Option<u64>, results: &[MutationResult]) -> String {

@@ -258,15 +258,15 @@ fn results_that_tell_of_ops_fit_too() {
     let mut config = tight();
     config.capabilities = vec!["sequences".to_owned()];
     config.limits.mutation_sequences_max = Some(8);
-    config.limits.in_flight_max = 68;
-    config.limits.push_mutations_max = 68;
+    config.limits.in_flight_max = 76;
+    config.limits.push_mutations_max = 76;
     config.check().expect("it just fits");
     let mut node = node(config);
     let id = (1u64 << 53) - 100;
     let observed = |n: u64| json!({"op": "observe", "sequence": format!("s{n}"), "value": id});
     let allocated = |n: u64| json!({"op": "allocate", "sequence": format!("s{n}"), "count": 1});
     let op_id = |seq: u64| format!("{seq:0>64}");
-    for seq in 1..=68u64 {
+    for seq in 1..=76u64 {
         let ops: Vec<_> = match seq {
             1 => (0..8).map(observed).collect(),
             _ => (0..8).map(allocated).collect(),
@@ -284,7 +284,7 @@ fn results_that_tell_of_ops_fit_too() {
         .into_iter()
         .find(|text| text.contains("welcome"));
     let welcome = welcome.expect("a welcome");
-    assert_eq!(welcome.matches("allocated").count(), 67 * 8);
+    assert_eq!(welcome.matches("allocated").count(), 75 * 8);
     assert!(welcome.len() <= 65536, "FRAME-SIZE-SENT: {}", welcome.len());
 }
 

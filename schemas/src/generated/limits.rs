@@ -128,7 +128,7 @@ impl Default for Limits {
             idle_timeout_ms: 60000,
             client_ttl_ms: 7776000000,
             allocate_max: Some(100000),
-            mutation_sequences_max: Some(6),
+            mutation_sequences_max: Some(4),
             sequences_max: Some(10000),
             restore_margin: Some(1000000),
             declared_tables_max: Some(1000),

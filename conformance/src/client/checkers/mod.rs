@@ -12,6 +12,7 @@ mod notation;
 mod opening;
 mod presence;
 mod refused;
+mod sequences;
 mod standing;
 mod waiting;
 
@@ -36,6 +37,7 @@ pub const ALL: &[Checker] = &[
     entries::CHECKER,
     identity::CHECKER,
     refused::CHECKER,
+    sequences::CHECKER,
     standing::CHECKER,
     waiting::CHECKER,
     presence::CHECKER,

@@ -111,6 +111,8 @@ impl Decide {
         let result = cx.with(|state| state.world.decide(client, mutation, &said));
         let mut known = mutation.clone();
         for (name, value) in result.as_object().into_iter().flatten() {
+            // Its own ops stay what they are.
+            let name = if name == "ops" { "told" } else { name };
             known[name] = value.clone();
         }
         decided.push(known);

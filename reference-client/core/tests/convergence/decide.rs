@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use syncline_schemas::{
-    Applied, Change, Deferred, DeleteChange, Json, Mutation, MutationResult, Op, Outcome, Refused,
-    Rejected, SetChange,
+    Allocated, Applied, Change, Deferred, DeleteChange, Json, Mutation, MutationResult, Op,
+    OpResult, Outcome, Refused, Rejected, SetChange,
 };
 
 use crate::server::{Commit, RowKey, Server};
@@ -90,10 +90,12 @@ impl Server {
         } else {
             None
         };
-        let mut changes = Vec::new();
+        let (mut changes, mut told) = (Vec::new(), Vec::new());
         if fault.is_none() {
             ops.iter()
                 .for_each(|op| changes.extend(self.apply(client_id, op, version)));
+            let ops = (0..).zip(&ops);
+            told.extend(ops.filter_map(|(at, op)| self.allocate(at, op)));
         }
         self.history.log.push(Commit {
             version,
@@ -106,7 +108,7 @@ impl Server {
                 seq,
                 op_id,
                 version,
-                ops: None,
+                ops: (!told.is_empty()).then_some(told),
             }),
             Some(code) => Outcome::Rejected(Rejected {
                 seq,
@@ -121,10 +123,10 @@ impl Server {
     }
 
     fn holds(&self, client_id: &str, op: &Op) -> bool {
-        let Some(expected) = op.if_version() else {
+        let (Some(expected), Some((table, key))) = (op.if_version(), op.row()) else {
             return true;
         };
-        match self.history.rows.get(&row_of(op)) {
+        match self.history.rows.get(&(table.to_owned(), key.to_owned())) {
             Some(row) if row.value.is_some() => {
                 let others = if row.writer == client_id {
                     row.others
@@ -139,17 +141,35 @@ impl Server {
 
     /// Whether what is to be patched can be.
     fn has_fields(&self, op: &Op) -> bool {
-        let row = row_of(op);
-        let value = self
-            .history
-            .rows
-            .get(&row)
-            .and_then(|row| row.value.as_ref());
+        let Some((table, key)) = op.row() else {
+            return true;
+        };
+        let row = self.history.rows.get(&(table.to_owned(), key.to_owned()));
+        let value = row.and_then(|row| row.value.as_ref());
         !matches!(op, Op::Patch(_)) || value.is_none_or(Json::is_object)
     }
 
+    /// What an op asks of a sequence.
+    fn allocate(&mut self, at: u64, op: &Op) -> Option<OpResult> {
+        let highest = self.history.highest.entry(op.sequence()?.to_owned());
+        let highest = highest.or_insert(self.history.left_out);
+        match op {
+            Op::Allocate(op) => {
+                let (first, count) = (*highest + 1, op.count);
+                *highest += count;
+                Some(OpResult::Allocated(Allocated { at, first, count }))
+            }
+            Op::Observe(op) => {
+                *highest = op.value.max(*highest);
+                None
+            }
+            _ => None,
+        }
+    }
+
     fn apply(&mut self, client_id: &str, op: &Op, version: u64) -> Option<Change> {
-        let (table, key) = row_of(op);
+        let (table, key) = op.row()?;
+        let (table, key) = (table.to_owned(), key.to_owned());
         let row = self
             .history
             .rows
@@ -162,11 +182,8 @@ impl Server {
         (row.writer, row.version) = (client_id.to_owned(), version);
         row.value = match op {
             Op::Set(op) => Some(op.value.clone()),
-            Op::Delete(_) => None,
             Op::Patch(patch) => patch.applied_to(row.value.as_ref()),
-            Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => {
-                unreachable!("no client here asks for ids")
-            }
+            Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
         };
         match row.value.clone() {
             Some(value) => Some(Change::Set(SetChange {
@@ -200,10 +217,4 @@ pub(crate) fn replay(log: &[Commit], to: u64, tables: &[String]) -> BTreeMap<Row
         }
     }
     rows
-}
-
-/// The row that an op names.
-pub(crate) fn row_of(op: &Op) -> RowKey {
-    let (table, key) = op.row().expect("clients here write rows");
-    (table.to_owned(), key.to_owned())
 }

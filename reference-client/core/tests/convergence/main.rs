@@ -8,9 +8,11 @@ mod duties;
 mod presence;
 mod server;
 mod world;
+mod writes;
 
 use proptest::prelude::*;
-use world::{Step, World, Write};
+use world::{Step, World};
+use writes::Write;
 
 fn write() -> impl Strategy<Value = Write> {
     prop_oneof![
@@ -21,6 +23,7 @@ fn write() -> impl Strategy<Value = Write> {
         2 => Just(Write::SetIf),
         2 => Just(Write::Many),
         1 => Just(Write::Poison),
+        1 => Just(Write::Observe),
     ]
 }
 
@@ -30,6 +33,7 @@ fn ordinary() -> impl Strategy<Value = Step> {
         6 => (0..3_usize, write(), any::<u8>()).prop_map(|(client, write, key)| Step::Write(client, write, key)),
         12 => (0..3_usize).prop_map(Step::ServerReads),
         12 => (0..3_usize).prop_map(Step::ClientReads),
+        6 => (0..3_usize).prop_map(Step::TakeId),
         4 => (0..3_usize).prop_map(Step::Flush),
         4 => (0..400_u16).prop_map(Step::Tick),
         2 => (0..3_usize).prop_map(Step::Cut),

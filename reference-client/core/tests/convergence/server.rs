@@ -46,6 +46,10 @@ pub(crate) struct History {
     pub(crate) log: Vec<Commit>,
     pub(crate) rows: BTreeMap<RowKey, ServerRow>,
     pub(crate) clients: BTreeMap<String, Client>,
+    /// The greatest id of each sequence that was allocated, observed or left out.
+    pub(crate) highest: BTreeMap<String, u64>,
+    /// The ids that every sequence has left out.
+    pub(crate) left_out: u64,
 }
 
 #[derive(Debug, Default)]
@@ -119,6 +123,9 @@ impl Server {
     /// Goes back to a backup, under a new epoch. Every connection is closed.
     pub(crate) fn restore(&mut self, backup: History) {
         let old = std::mem::replace(&mut self.history, backup);
+        let margin = self.limits.restore_margin.unwrap();
+        self.history.left_out += margin;
+        { self.history.highest.values_mut() }.for_each(|highest| *highest += margin);
         self.past.insert(self.epoch.clone(), old.log);
         self.epoch = format!("e{}", self.past.len() + 1);
         self.truncated = self.head();
@@ -218,7 +225,7 @@ impl Server {
                 .filter(|outcome| outcome.seq() > acked)
                 .collect(),
             session: name(id),
-            capabilities: vec!["digests".into(), "presence".into()],
+            capabilities: vec!["digests".into(), "presence".into(), "sequences".into()],
             limits: self.limits.clone(),
             server_time: self.now,
             server: ServerInfo {

@@ -1,19 +1,22 @@
 //! A world of a few replicas, one server, and a network that cuts: what happens next is one [`Step`] of a program.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use syncline_client_core::{
     Decision, Entry, Env, Event, Replica, StoreChange, StoredState, Tables, Wish, least_limits,
 };
-use syncline_schemas::{DeleteOp, Json, Limits, Op, Patch, SetOp};
+use syncline_schemas::{Json, Limits, Op};
 
 use crate::server::{History, Server};
+use crate::writes::Write;
 
 /// What can happen. Numbers are taken modulo what there is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     /// A replica writes.
     Write(usize, Write, u8),
+    /// A replica hands out an id.
+    TakeId(usize),
     /// The server reads a frame of a replica's oldest connection that has one.
     ServerReads(usize),
     /// A replica reads a frame.
@@ -44,22 +47,6 @@ pub(crate) enum Step {
     Restore,
 }
 
-/// What a replica writes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Write {
-    Set,
-    /// An object.
-    SetFields,
-    Patch,
-    Delete,
-    /// If the row is as the replica knows it.
-    SetIf,
-    /// Rows of both shapes and of a table that nobody subscribes to.
-    Many,
-    /// Something whose push the server refuses as a whole.
-    Poison,
-}
-
 /// A replica with its store and its connection.
 pub(crate) struct Client {
     pub(crate) replica: Replica,
@@ -73,6 +60,8 @@ pub(crate) struct Client {
     pub(crate) ended: Vec<String>,
     /// The mutations that were given up: their effect leaves the view, and comes back only with the base.
     pub(crate) given_up: Vec<String>,
+    /// The greatest value that the app has observed.
+    pub(crate) observed: u64,
 }
 
 pub(crate) struct World {
@@ -85,10 +74,16 @@ pub(crate) struct World {
     pub(crate) copied: bool,
     now: u64,
     random: u128,
-    written: u32,
+    pub(crate) written: u32,
+    /// All ids that were handed out, while no store was copied.
+    pub(crate) ids: BTreeSet<u64>,
 }
 
 pub(crate) const TABLES: [&str; 3] = ["a", "b", "c"];
+
+/// The sequence that all use, in blocks of this size; so small that they are often asked for.
+pub(crate) const SEQUENCE: &str = "n";
+const BLOCK: u64 = 6;
 
 /// Tables a and b are one shape, c is another, and nobody subscribes to d.
 pub(crate) fn shapes() -> Vec<Tables> {
@@ -116,6 +111,7 @@ impl World {
             now: 1_000_000,
             random: 0,
             written: 0,
+            ids: BTreeSet::new(),
         };
         for _ in 0..clients {
             let env = world.env();
@@ -128,6 +124,7 @@ impl World {
                 written: vec![],
                 ended: vec![],
                 given_up: vec![],
+                observed: 0,
             });
             let index = world.clients.len() - 1;
             world.start(index);
@@ -153,6 +150,9 @@ impl World {
         self.clients[index].replica.watch_presence();
         self.clients[index].wanted = None;
         let env = self.env();
+        let replica = &mut self.clients[index].replica;
+        replica.use_sequence(SEQUENCE, BLOCK, env).unwrap();
+        let env = self.env();
         self.clients[index].replica.go_online(env);
         self.settle(index);
     }
@@ -161,6 +161,7 @@ impl World {
         let count = self.clients.len();
         match step {
             Step::Write(i, write, key) => self.write(i % count, write, key),
+            Step::TakeId(i) => self.take_id(i % count),
             Step::ServerReads(i) => self.server_reads(i % count),
             Step::ClientReads(i) => self.client_reads(i % count),
             Step::Present(i, state) => self.present(i % count, state),
@@ -180,59 +181,6 @@ impl World {
             Step::LongSleep => self.long_sleep(),
             Step::Backup => self.backup = Some(self.server.history.clone()),
             Step::Restore => self.restore(),
-        }
-    }
-
-    fn write(&mut self, index: usize, write: Write, key: u8) {
-        self.written += 1;
-        let ops = self.ops(index, write, key);
-        let env = self.env();
-        let client = &mut self.clients[index];
-        let op_id = client.replica.mutate(ops.clone(), env).unwrap();
-        client.written.push((op_id, ops));
-        self.settle(index);
-    }
-
-    fn ops(&self, index: usize, write: Write, key: u8) -> Vec<Op> {
-        let (table, key) = (TABLES[usize::from(key) % 3], format!("k{}", key % 4));
-        let set = |table: &str, key: &str, text: &str, if_version| {
-            Op::Set(SetOp {
-                if_version,
-                ..SetOp::new(table, key, Json::parse(text).unwrap())
-            })
-        };
-        let value = self.written.to_string();
-        match write {
-            Write::Set => vec![set(table, &key, &value, None)],
-            Write::SetFields => {
-                vec![set(table, &key, &format!(r#"{{"a":{value},"b":0}}"#), None)]
-            }
-            Write::Patch => {
-                let names = ["a", "b", "c"];
-                let (name, gone) = (
-                    names[self.written as usize % 3],
-                    names[self.written as usize % 2],
-                );
-                let fields = [(name.to_owned(), Json::parse(&value).unwrap())];
-                let remove = (gone != name).then(|| vec![gone.to_owned()]);
-                vec![Op::Patch(Patch {
-                    fields: Some(fields.into()),
-                    remove,
-                    ..Patch::new(table, key)
-                })]
-            }
-            Write::Delete => vec![Op::Delete(DeleteOp::new(table, key))],
-            Write::SetIf => {
-                let version = self.clients[index]
-                    .replica
-                    .base_row(table, &key)
-                    .map_or(0, |row| row.version);
-                vec![set(table, &key, &value, Some(version))]
-            }
-            Write::Many => ["a", "c", "d"]
-                .map(|table| set(table, &key, &value, None))
-                .into(),
-            Write::Poison => vec![set(table, &key, &format!("\"poison {value}\""), None)],
         }
     }
 
@@ -278,7 +226,10 @@ impl World {
                 Event::Superseded(_) | Event::Resolved(_) | Event::Siblings { .. } => {
                     panic!("nothing here is decided so")
                 }
-                Event::Rows { .. } | Event::ShapeRefused { .. } | Event::Presence { .. } => {}
+                Event::Rows { .. }
+                | Event::ShapeRefused { .. }
+                | Event::Presence { .. }
+                | Event::Allocated { .. } => {}
             }
         }
     }
@@ -368,6 +319,7 @@ impl World {
             self.clients[to].written = self.clients[from].written.clone();
             self.clients[to].ended = self.clients[from].ended.clone();
             self.clients[to].given_up = self.clients[from].given_up.clone();
+            self.clients[to].observed = self.clients[from].observed;
             let env = self.env();
             self.clients[to].replica =
                 Replica::load("home", self.clients[to].stored.clone(), env).unwrap();

@@ -197,7 +197,8 @@ fn it_asks_once_where_digests_are_offered() {
         );
         driver.cut();
         let hello = driver.connect();
-        assert_eq!(hello["capabilities"], json!(["conflicts", "digests"]));
+        let named = json!(["conflicts", "digests", "sequences"]);
+        assert_eq!(hello["capabilities"], named);
         let server_time = driver.now + driver.wall;
         driver.welcome(&crate::driver::Knows {
             epoch: "e1",

@@ -75,7 +75,7 @@ impl Driver {
         }
     }
 
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         while let Some(transaction) = self.replica.poll_store() {
             self.stored.apply(transaction);
         }

@@ -7,5 +7,6 @@ mod identity;
 mod outbox;
 mod overlay;
 mod presence;
+mod sequences;
 mod session;
 mod updates;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use syncline_client_core::{Row, StoreChange, StoredState, Tables, Transaction};
+use syncline_client_core::{Row, Sequence, StoreChange, StoredState, Tables, Transaction};
 use syncline_schemas::{Cursor, Json, Sibling};
 
 use crate::{Error, Storage};
@@ -30,10 +30,14 @@ const CREATE: &str = "
         tbl TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL, value TEXT NOT NULL, siblings TEXT,
         PRIMARY KEY (tbl, key)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
 ";
 
 /// What brings a store of an older layout to this one: from 1 to 2.
-const UPGRADE: &str = "ALTER TABLE base ADD COLUMN siblings TEXT;";
+const UPGRADE: &str = "
+    ALTER TABLE base ADD COLUMN siblings TEXT;
+    CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+";
 
 /// A store in an SQLite file.
 #[derive(Debug)]
@@ -132,6 +136,7 @@ impl Storage for SqliteStore {
         state.rejected = self.entries("rejected")?.into_iter().collect();
         state.in_doubt = self.entries("in_doubt")?.into_iter().collect();
         state.shapes = self.shapes()?.into_iter().collect();
+        state.sequences = self.sequences()?.into_iter().collect();
         for (table, key, row) in self.base()? {
             state.base.entry(table).or_default().insert(key, row);
         }
@@ -168,6 +173,15 @@ impl SqliteStore {
         };
         rows.into_iter()
             .map(|(tables, at)| Ok((decode(&tables)?, at.map(cursor))))
+            .collect()
+    }
+
+    fn sequences(&self) -> Result<Vec<(String, Sequence)>, Error> {
+        let rows = self.rows("SELECT name, record FROM sequences", |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?))
+        })?;
+        rows.into_iter()
+            .map(|(name, record)| Ok((name, decode(&record)?)))
             .collect()
     }
 
@@ -215,6 +229,11 @@ fn apply_change(target: &Connection, change: &StoreChange) -> Result<(), Error> 
         StoreChange::RejectedDropped(ordinal) => remove(target, "rejected", *ordinal),
         StoreChange::DoubtPut(entry) => put(target, "in_doubt", entry.ordinal, entry),
         StoreChange::DoubtDropped(ordinal) => remove(target, "in_doubt", *ordinal),
+        StoreChange::SequencePut { name, sequence } => run(
+            target,
+            "INSERT OR REPLACE INTO sequences VALUES (?, ?)",
+            params![name, encode(sequence)?],
+        ),
         StoreChange::RowPut { table, key, row } => {
             let (version, value) = (row.version.cast_signed(), row.value.get());
             let siblings = match row.siblings.as_slice() {

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use syncline_client_core::{
-    DoubtEntry, Entry, Meta, RejectedEntry, Row, StoreChange, StoredState, Transaction,
+    Block, DoubtEntry, Entry, Meta, RejectedEntry, Row, Sequence, StoreChange, StoredState,
+    Transaction,
 };
-use syncline_schemas::{Cursor, DeleteOp, Json, Limits, Op, SetOp, Sibling};
+use syncline_schemas::{Allocate, Cursor, DeleteOp, Json, Limits, Op, SetOp, Sibling};
 
 use super::{MemoryStore, SqliteStore};
 use crate::{Error, Storage};
@@ -54,6 +55,10 @@ fn ops() -> Vec<Op> {
             ..SetOp::new("t", "\u{2028}__proto__", value)
         }),
         Op::Delete(DeleteOp::new("t", "")),
+        Op::Allocate(Allocate {
+            sequence: "orders".into(),
+            count: 7,
+        }),
     ]
 }
 
@@ -112,6 +117,26 @@ fn doubt(ordinal: u64) -> StoreChange {
     })
 }
 
+fn sequence(first: u64, last: u64) -> StoreChange {
+    let sequence = Sequence {
+        block_size: 100,
+        blocks: vec![
+            Block { first, last },
+            Block {
+                first: 201,
+                last: 300,
+            },
+        ],
+        asked: Some("op7".into()),
+        refused: Some("sequence_exhausted".into()),
+        above: 5,
+    };
+    StoreChange::SequencePut {
+        name: "orders \u{e9}".into(),
+        sequence,
+    }
+}
+
 /// Every kind of change.
 fn everything() -> Vec<Transaction> {
     let at = Cursor {
@@ -129,6 +154,7 @@ fn everything() -> Vec<Transaction> {
             rejected(4),
             doubt(5),
             doubt(6),
+            sequence(1, 100),
         ],
         vec![
             meta(1),
@@ -136,6 +162,7 @@ fn everything() -> Vec<Transaction> {
             entry(1, Some(at)),
             put("k", 4, "null"),
             put("", 3, text),
+            sequence(8, 100),
         ],
         vec![
             StoreChange::EntryDropped(2),
@@ -235,13 +262,18 @@ fn a_store_of_an_older_layout_is_brought_up() {
     let path = sqlite_file(&folder);
     drop(SqliteStore::open(&path).unwrap());
     let connection = rusqlite::Connection::open(&path).unwrap();
-    let as_before = "ALTER TABLE base DROP COLUMN siblings; PRAGMA user_version = 1;
+    let as_before =
+        "ALTER TABLE base DROP COLUMN siblings; DROP TABLE sequences; PRAGMA user_version = 1;
         INSERT INTO base VALUES ('t', 'k', 5, '1');";
     connection.execute_batch(as_before).unwrap();
     drop(connection);
     for _ in 0..2 {
-        let state = SqliteStore::open(&path).unwrap().load().unwrap();
+        let mut store = SqliteStore::open(&path).unwrap();
+        let changes = vec![sequence(7, 9)];
+        store.apply(Transaction { changes }).unwrap();
+        let state = store.load().unwrap();
         assert_eq!(state.base_row("t", "k").map(|row| row.version), Some(5));
+        assert_eq!(state.sequences.len(), 1);
     }
 }
 

@@ -8,4 +8,5 @@ mod fields;
 mod identity;
 mod misuse;
 mod presence;
+mod sequences;
 mod support;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use syncline_schemas::{
-    Digested, ErrorMessage, MutationResult, Outcome, Push, RowNumber, RowsDigest, ServerMessage,
-    Subscribe,
+    Digested, ErrorMessage, MutationResult, OpResult, Outcome, Push, RowNumber, RowsDigest,
+    ServerMessage, Subscribe,
 };
 use syncline_server_core::Record;
 
@@ -222,12 +222,12 @@ impl Witness {
             });
             match (result, found) {
                 (MutationResult::Applied(applied), Some((version, decided))) => {
-                    assert_eq!(Outcome::Applied(applied), decided.outcome(version));
+                    assert_eq!(remembered(applied.into()), decided.outcome(version));
                     self.told.insert(version);
                     self.version = self.version.max(version);
                 }
                 (MutationResult::Rejected(rejected), Some((version, decided))) => {
-                    assert_eq!(Outcome::Rejected(rejected), decided.outcome(version));
+                    assert_eq!(remembered(rejected.into()), decided.outcome(version));
                     self.told.insert(version);
                     self.version = self.version.max(version);
                 }
@@ -304,4 +304,19 @@ impl Witness {
             }
         }
     }
+}
+
+/// An outcome as it is remembered: the rows that stand are told at first alone.
+fn remembered(mut outcome: Outcome) -> Outcome {
+    match &mut outcome {
+        Outcome::Rejected(rejected) => rejected.row = None,
+        Outcome::Applied(applied) => {
+            for told in applied.ops.iter_mut().flatten() {
+                if let OpResult::Superseded(told) = told {
+                    (told.version, told.value) = (None, None);
+                }
+            }
+        }
+    }
+    outcome
 }
