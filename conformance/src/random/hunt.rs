@@ -187,7 +187,9 @@ mod tests {
     fn every_program_is_a_scenario_and_its_seed_makes_it() {
         let all = Offer {
             hooks: Hook::ALL.into(),
-            capabilities: ["fields", "presence"].map(ToOwned::to_owned).into(),
+            capabilities: ["fields", "presence", "tables", "conflicts"]
+                .map(ToOwned::to_owned)
+                .into(),
         };
         for seed in 0..500 {
             let offer = if seed % 2 == 0 {
@@ -197,8 +199,11 @@ mod tests {
             };
             let file = program(seed, &format!("random-{seed}"), &offer);
             assert_eq!(file, program(seed, &format!("random-{seed}"), &offer));
-            let patches = file["steps"].to_string().contains("\"patch\"");
-            assert_eq!(patches, !file["needs"]["capabilities"].is_null());
+            let (steps, needs) = (file["steps"].to_string(), file["needs"].to_string());
+            for (op, capability) in [("patch", "fields"), ("declare", "conflicts")] {
+                let used = steps.contains(&format!("{op:?}"));
+                assert_eq!(used, needs.contains(capability), "{seed}: {op}");
+            }
             if let Err(errors) = parse(&file) {
                 panic!("{errors:?}\n{file:#}");
             }

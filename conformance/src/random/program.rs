@@ -27,6 +27,7 @@ pub fn program(seed: u64, id: &str, offer: &Offer) -> Value {
     let mut maker = Maker::new(seed);
     let hook = maker.server_mishap(&offer.hooks);
     maker.offered.clone_from(&offer.capabilities);
+    maker.choose_strategies();
     let presence = offer.capabilities.contains("presence");
     maker.presence = presence.then(|| Dice::new(!seed));
     maker.server_ends = hook.is_some_and(Hook::ends_connections);
@@ -69,6 +70,8 @@ pub(super) struct Maker {
     /// Decides who is present, if anyone can be.
     presence: Option<Dice>,
     made: u64,
+    /// The strategy that each table may come to have.
+    strategies: Vec<Option<&'static str>>,
     /// The server's capabilities.
     offered: BTreeSet<String>,
     /// Those that the program uses.
@@ -94,6 +97,7 @@ impl Maker {
             blocked: BTreeSet::new(),
             presence: None,
             made: 0,
+            strategies: Vec::new(),
             offered: BTreeSet::new(),
             used: BTreeSet::new(),
         }
@@ -258,6 +262,9 @@ impl Maker {
                 ops.push(self.op(client, table, key));
             }
         }
+        if self.dice.chance(6) {
+            ops.splice(0..0, self.declaration());
+        }
         // Where sequences are not offered, this is an op that nobody knows.
         if self.dice.chance(8) {
             let at = self.dice.below(ops.len() as u64 + 1) as usize;
@@ -280,6 +287,7 @@ impl Maker {
     }
 
     fn op(&mut self, client: Option<u64>, table: u64, key: u64) -> Value {
+        let has_strategy = matches!(self.strategies.get(table as usize), Some(Some(_)));
         let (table, key) = (format!("${{t{table}}}"), format!("k{key}"));
         let mut op = json!({ "op": "set", "table": table, "key": key });
         if self.dice.chance(20) {
@@ -302,8 +310,33 @@ impl Maker {
                     json!({ "$held": { "sub": format!("s{client}"), "table": table, "key": key } })
                 }
             };
+        } else if let (Some(client), true) = (client, has_strategy && self.dice.chance(60)) {
+            let sub = format!("s{client}");
+            op["base"] = json!({ "$held": { "sub": sub, "table": table, "key": key } });
         }
         op
+    }
+
+    /// In every fourth program some tables may be declared, each in its own way.
+    fn choose_strategies(&mut self) {
+        let offers = |capability: &str| self.offered.contains(capability);
+        if !(offers("tables") && offers("conflicts") && self.dice.chance(25)) {
+            return;
+        }
+        for _ in 0..self.tables {
+            let strategies = ["client_wins", "server_wins", "last_write_wins", "keep_both"];
+            let strategy = *self.dice.pick(&strategies);
+            let declared = self.dice.chance(70);
+            self.strategies.push(declared.then_some(strategy));
+        }
+    }
+
+    /// Declares a table that may be declared: sooner or later, again and again.
+    fn declaration(&mut self) -> Option<Value> {
+        let table = self.dice.below(self.tables.max(1));
+        let strategy = self.strategies.get(table as usize).copied().flatten()?;
+        self.used.extend(["tables", "conflicts"]);
+        Some(json!({ "op": "declare", "table": format!("${{t{table}}}"), "strategy": strategy }))
     }
 
     /// Sets a field of a few, and takes out another now and then.
