@@ -83,6 +83,11 @@ impl Durable {
             .expect("a replica records its meta when it is made")
     }
 
+    /// Whether an entry of the outbox writes to a row.
+    pub(crate) fn is_overlaid(&self, table: &str, key: &str) -> bool {
+        self.overlay.top(table, key).is_some()
+    }
+
     /// What the app sees of a row.
     pub(crate) fn view(&self, table: &str, key: &str) -> Option<&Json> {
         match self.overlay.top(table, key) {

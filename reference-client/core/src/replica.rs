@@ -185,6 +185,12 @@ impl Replica {
         Ok(again)
     }
 
+    /// Whether an own write of this row stands over what the server has said of it, or waits to be decided.
+    #[must_use]
+    pub fn is_pending(&self, table: &str, key: &str) -> bool {
+        self.durable.is_overlaid(table, key)
+    }
+
     /// The limits to go by: those of the session, or of the last one, or the least that every server has.
     #[must_use]
     pub fn limits(&self) -> &Limits {

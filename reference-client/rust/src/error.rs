@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use syncline_client_core::{NoId, OtherWorkspace, Refusal, Status};
+use syncline_client_core::{NoId, OtherWorkspace, Refusal, RejectedEntry, Status};
 
 /// Why something could not be done.
 #[derive(Clone, Debug)]
@@ -37,6 +37,10 @@ pub enum Error {
     Store(Arc<dyn std::error::Error + Send + Sync>),
     /// No mutation of this name waits for the app.
     NoSuchMutation(String),
+    /// What the app waits for was rejected; it stays in the list of rejected writes.
+    Rejected(Box<RejectedEntry>),
+    /// No shape that is subscribed has this table: what the server has of it is not known. The app's fault.
+    NotSubscribed(String),
     /// The deadline passed before everything was synced: how it stood then.
     NotSynced(Box<Status>),
     /// There is no id of the sequence: why, and what to do.
@@ -83,6 +87,10 @@ impl fmt::Display for Error {
             Error::Store(error) => write!(out, "the local store failed: {error}"),
             Error::NoSuchMutation(op_id) => {
                 write!(out, "no mutation {op_id:?} waits for a decision")
+            }
+            Error::Rejected(entry) => write!(out, "the write was rejected: {}", entry.code),
+            Error::NotSubscribed(table) => {
+                write!(out, "no shape that is subscribed has the table {table:?}")
             }
             Error::NotSynced(status) => {
                 let line = if status.online { "online" } else { "offline" };

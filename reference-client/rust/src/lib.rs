@@ -34,6 +34,7 @@ mod link;
 mod mutation;
 mod sequence;
 mod store;
+mod update;
 mod watch;
 
 pub use builder::Builder;

@@ -10,3 +10,4 @@ mod misuse;
 mod presence;
 mod sequences;
 mod support;
+mod update;
