@@ -22,7 +22,10 @@ fn limits() -> Limits {
     }
 }
 
-fn push_text(frame: u64) -> String {
+/// Sets a whole row.
+const SET: &str = r#""op":"set","value":{"text":"a line of text","n":0}"#;
+
+fn push_text(frame: u64, op: &str) -> String {
     let first = frame * PUSH + 1;
     let follows = if first > 1 {
         format!(r#""follows":"op-{}","#, first - 1)
@@ -32,7 +35,7 @@ fn push_text(frame: u64) -> String {
     let mutations: Vec<_> = (first..first + PUSH)
         .map(|seq| {
             format!(
-                r#"{{"seq":{seq},"opId":"op-{seq}","ops":[{{"op":"set","table":"notes","key":"note-{seq}","value":{{"text":"a line of text","n":{seq}}}}}]}}"#
+                r#"{{"seq":{seq},"opId":"op-{seq}","ops":[{{{op},"table":"notes","key":"note-{seq}"}}]}}"#
             )
         })
         .collect();
@@ -98,8 +101,69 @@ fn step(engine: &mut Engine) -> usize {
     bytes
 }
 
+/// The pushes of 1000 mutations, each with this op on a row of its own.
+fn pushes(op: &str) -> Vec<String> {
+    (0..FRAMES).map(|frame| push_text(frame, op)).collect()
+}
+
+/// Writes to rows that another client has written: what strategies and patches cost beside a plain set.
+fn rewrite(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("1000 mutations of others' rows");
+    group.throughput(Throughput::Elements(PUSH * FRAMES));
+    let patch = r#""op":"patch","fields":{"n":1}"#;
+    let rounds = [
+        ("set (baseline)", None, SET),
+        ("patch a field", None, patch),
+        ("set under last_write_wins", Some("last_write_wins"), SET),
+        (
+            "set under server_wins, superseded",
+            Some("server_wins"),
+            SET,
+        ),
+        ("set under keep_both", Some("keep_both"), SET),
+        (
+            "patch under last_write_wins",
+            Some("last_write_wins"),
+            patch,
+        ),
+    ];
+    let rows = pushes(SET);
+    for (name, strategy, op) in rounds {
+        let texts = pushes(op);
+        group.bench_function(name, |bench| {
+            bench.iter_batched(
+                || written(&rows, strategy),
+                |mut engine| {
+                    texts.iter().for_each(|text| frame(&mut engine, 1, text));
+                    step(&mut engine)
+                },
+                BatchSize::LargeInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+/// An engine whose rows another client has written, in a table of this strategy.
+fn written(rows: &[String], strategy: Option<&str>) -> Engine {
+    let mut engine = engine(false);
+    for (session, client) in [(3, "declarer"), (4, "other")] {
+        open(&mut engine, session, Some(client));
+    }
+    if let Some(strategy) = strategy {
+        let op = format!(r#""op":"declare","strategy":"{strategy}""#);
+        let declare = format!(
+            r#"{{"type":"push","epoch":"e","mutations":[{{"seq":1,"opId":"d","ops":[{{{op},"table":"notes"}}]}}]}}"#
+        );
+        frame(&mut engine, 3, &declare);
+    }
+    rows.iter().for_each(|text| frame(&mut engine, 4, text));
+    step(&mut engine);
+    engine
+}
+
 fn apply(criterion: &mut Criterion) {
-    let texts: Vec<_> = (0..FRAMES).map(push_text).collect();
+    let texts = pushes(SET);
     let mut group = criterion.benchmark_group("1000 mutations");
     group.throughput(Throughput::Elements(PUSH * FRAMES));
     group.bench_function("parse to Value, keep in a map (baseline)", |bench| {
@@ -144,7 +208,7 @@ fn apply(criterion: &mut Criterion) {
 fn snapshot(criterion: &mut Criterion) {
     let mut engine = engine(false);
     for index in 0..SNAPSHOT_ROWS / PUSH {
-        frame(&mut engine, 1, &push_text(index));
+        frame(&mut engine, 1, &push_text(index, SET));
         step(&mut engine);
     }
     let mut group = criterion.benchmark_group("100,000 rows");
@@ -169,5 +233,5 @@ fn snapshot(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, apply, snapshot);
+criterion_group!(benches, apply, rewrite, snapshot);
 criterion_main!(benches);
