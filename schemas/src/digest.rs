@@ -126,6 +126,8 @@ mod tests {
         key: String,
         version: u64,
         value: String,
+        #[serde(default)]
+        siblings: Option<String>,
         canonical: String,
         number: String,
         sum: String,
@@ -134,7 +136,12 @@ mod tests {
     impl Vector {
         fn number(&self) -> RowNumber {
             let value = Json::parse(&self.value).unwrap();
-            RowNumber::of(&self.table, &self.key, self.version, &value).unwrap()
+            let siblings: Vec<Sibling> = match &self.siblings {
+                Some(siblings) => serde_json::from_str(siblings).unwrap(),
+                None => Vec::new(),
+            };
+            let (table, key) = (&self.table, &self.key);
+            RowNumber::with_siblings(table, key, self.version, &value, &siblings).unwrap()
         }
     }
 
@@ -149,10 +156,13 @@ mod tests {
     fn the_vectors_hold() {
         let mut digest = RowsDigest::default();
         for (index, row) in vectors().iter().enumerate() {
-            let value = Json::parse(&row.value).unwrap().to_value().unwrap();
-            let canonical =
-                serde_json_canonicalizer::to_string(&(&row.table, &row.key, row.version, value))
-                    .unwrap();
+            let tree = |text: &String| Json::parse(text).unwrap().to_value().unwrap();
+            let mut parts = serde_json::json!([row.table, row.key, row.version, tree(&row.value)]);
+            parts
+                .as_array_mut()
+                .unwrap()
+                .extend(row.siblings.as_ref().map(tree));
+            let canonical = serde_json_canonicalizer::to_string(&parts).unwrap();
             assert_eq!(canonical, row.canonical, "{}", row.what);
             assert_eq!(
                 format!("{:032x}", row.number().0),

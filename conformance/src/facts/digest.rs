@@ -67,7 +67,15 @@ mod tests {
             let text = |name: &str| row[name].as_str().expect("a string").to_owned();
             let version = whole(&row["version"]).expect("a version");
             let value = serde_json::from_str(&text("value")).expect("JSON");
-            let siblings = Vec::new();
+            let siblings = row["siblings"].as_str().map_or_else(Vec::new, |text| {
+                let siblings: Value = serde_json::from_str(text).expect("JSON");
+                let siblings = siblings.as_array().expect("a list").iter();
+                let sibling = |sibling: &Value| Sibling {
+                    version: whole(&sibling["version"]).expect("a version"),
+                    value: sibling["value"].clone(),
+                };
+                siblings.map(sibling).collect()
+            });
             let held = Row {
                 value,
                 version,
