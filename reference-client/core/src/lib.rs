@@ -33,6 +33,7 @@ mod acks;
 mod backoff;
 mod conflicts;
 mod connection;
+mod control;
 mod digests;
 mod durable;
 mod env;
@@ -53,8 +54,9 @@ mod trouble;
 mod updates;
 mod welcome;
 
+pub use control::{Mode, Trigger};
 pub use env::Env;
-pub use events::{Conflict, Event, Origin, RowChange, Status, Trouble};
+pub use events::{Conflict, Event, Origin, Progress, RowChange, Status, SyncCounts, Trouble};
 pub use identity::derive;
 pub use limits::{Refusal, least_limits};
 pub use presence::{Other, Others};
