@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod connection;
+mod control;
 mod convergence;
 mod digests;
 mod fields;
