@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use crate::env::Env;
-use crate::events::{Event, Origin, Progress, SyncCounts};
+use crate::events::Origin;
 use crate::replica::Replica;
-use crate::session::{Link, Session, Stage};
+use crate::run::Run;
 use crate::stored::Tables;
 
 /// In which directions a replica syncs.
@@ -57,26 +57,8 @@ pub(crate) struct Control {
     /// When the interval lets the waiting entries through.
     due_ms: Option<u64>,
     /// Whether the app wants to hear of progress.
-    watched: bool,
-    run: Option<Run>,
-}
-
-/// A sync that is under way, from its start to its end.
-#[derive(Debug, Default)]
-struct Run {
-    /// Whether the app has asked for it.
-    asked: bool,
-    /// How many mutations it is of.
-    total: u64,
-    /// How many of them are undecided: the next so many outcomes are theirs.
-    left: u64,
-    /// The shapes that have not reached the server yet.
-    behind: BTreeSet<Tables>,
-    counts: SyncCounts,
-    /// How many rows came, staged ones included.
-    received: u64,
-    /// What the app was told last: how many were done, how many rows had come.
-    told: (u64, u64),
+    pub(crate) watched: bool,
+    pub(crate) run: Option<Run>,
 }
 
 impl Control {
@@ -97,15 +79,8 @@ impl Control {
     /// The first undecided entry was decided.
     pub(crate) fn decided(&mut self, applied: bool) {
         self.let_through = self.let_through.saturating_sub(1);
-        if let Some(run) = self.run.as_mut().filter(|run| run.left > 0) {
-            run.left -= 1;
-            run.counts.pushed += 1;
-            let counted = if applied {
-                &mut run.counts.applied
-            } else {
-                &mut run.counts.rejected
-            };
-            *counted += 1;
+        if let Some(run) = &mut self.run {
+            run.decided(applied);
         }
     }
 
@@ -113,24 +88,7 @@ impl Control {
     pub(crate) fn put_in_doubt(&mut self, pending: u64) {
         self.let_through = self.let_through.min(pending);
         if let Some(run) = &mut self.run {
-            let lost = run.left.saturating_sub(pending);
-            run.left -= lost;
-            run.counts.pushed += lost;
-            run.counts.in_doubt += lost;
-        }
-    }
-
-    /// So many changes have come, in an update or a part of one.
-    pub(crate) fn received(&mut self, changes: usize) {
-        if let Some(run) = &mut self.run {
-            run.received += changes as u64;
-        }
-    }
-
-    /// A row of the base has changed by an update.
-    pub(crate) fn row_changed(&mut self) {
-        if let Some(run) = &mut self.run {
-            run.counts.rows += 1;
+            run.put_in_doubt(pending);
         }
     }
 
@@ -186,13 +144,13 @@ impl Replica {
         self.finish(Origin::Local);
     }
 
-    /// The app wants to hear of [`Event::Sync`] from now on.
+    /// The app wants to hear of [`Event::Sync`](crate::Event::Sync) from now on.
     pub fn watch_progress(&mut self) {
         self.control.watched = true;
     }
 
     /// Syncs, as far as the mode allows: what is pending is let through, and each shape is brought to what the server has now. When all of it is
-    /// decided and there, the app is told [`Progress::End`] (`CLIENT-SYNC`). A sync that is asked for while one is under way becomes part of it.
+    /// decided and there, the app is told [`Progress::End`](crate::Progress::End) (`CLIENT-SYNC`). A sync that is asked for while one is under way becomes part of it.
     pub fn sync(&mut self, env: Env) {
         self.env = env;
         let (mode, pending) = (self.control.mode, self.durable.pending());
@@ -222,97 +180,5 @@ impl Replica {
         self.ask_again();
         self.follow_run();
         self.begin_run_of_itself();
-    }
-
-    /// Asks for shapes anew, each once its first update is complete: one that is under way is not begun again.
-    fn ask_again(&mut self) {
-        let Some(session) = self.session() else {
-            return;
-        };
-        let due = session.shapes.iter();
-        let due = due.filter(|(_, shape)| shape.again && shape.levelled);
-        let due: Vec<(Tables, bool)> = due.map(|(of, shape)| (of.clone(), shape.gapped)).collect();
-        due.into_iter()
-            .for_each(|(tables, gapped)| self.ask_for(tables, gapped));
-    }
-
-    /// In a session there is something to do that the app has not asked for: only of interest to who watches.
-    fn begin_run_of_itself(&mut self) {
-        let (Link::Ready(session), control) = (&self.link, &self.control) else {
-            return;
-        };
-        if !control.watched || control.run.is_some() {
-            return;
-        }
-        let left = control.pushable().min(self.durable.pending());
-        let behind = self.durable.shapes.keys();
-        let behind: BTreeSet<Tables> = behind
-            .filter(|tables| control.mode.pulls() && session.is_behind(tables))
-            .cloned()
-            .collect();
-        if left > 0 || !behind.is_empty() {
-            self.begin_run(false, left, behind);
-        }
-    }
-
-    fn begin_run(&mut self, asked: bool, left: u64, behind: BTreeSet<Tables>) {
-        if self.control.run.is_none() {
-            self.tell_progress(Progress::Start { pending: left });
-        }
-        let run = self.control.run.get_or_insert_default();
-        run.asked |= asked;
-        run.total += left.saturating_sub(run.left);
-        run.left = run.left.max(left);
-        run.behind.extend(behind);
-    }
-
-    /// Tells how far the run has come, and ends it if that is all.
-    fn follow_run(&mut self) {
-        let Some(run) = &mut self.control.run else {
-            return;
-        };
-        let shapes = &self.durable.shapes;
-        run.behind.retain(|tables| shapes.contains_key(tables));
-        if let Link::Ready(session) = &self.link {
-            run.behind.retain(|tables| session.is_behind(tables));
-        }
-        let (total, rows) = (run.total, run.received);
-        let done = total - run.left;
-        let is_news = std::mem::replace(&mut run.told, (done, rows)) != (done, rows);
-        let is_over = run.left == 0 && run.behind.is_empty();
-        if is_news {
-            self.tell_progress(Progress::Part { done, total, rows });
-        }
-        if is_over && let Some(run) = self.control.run.take() {
-            let end = Event::Sync(Progress::End(run.counts));
-            if run.asked || self.control.watched {
-                self.events.push_back(end);
-            }
-        }
-    }
-
-    /// Something went wrong while a sync was under way.
-    pub(crate) fn tell_trouble(&mut self) {
-        if self.control.run.is_some()
-            && let Some(trouble) = self.last_error.clone()
-        {
-            self.tell_progress(Progress::Error(trouble));
-        }
-    }
-
-    fn tell_progress(&mut self, progress: Progress) {
-        if self.control.watched {
-            self.events.push_back(Event::Sync(progress));
-        }
-    }
-}
-
-impl Session {
-    /// Whether a shape has not had what it was asked for yet. One that the server refused is not waited for.
-    fn is_behind(&self, tables: &Tables) -> bool {
-        let behind = |shape: &crate::session::LiveShape| {
-            (!shape.levelled || shape.again) && shape.stage != Stage::Refused
-        };
-        self.shapes.get(tables).is_none_or(behind)
     }
 }

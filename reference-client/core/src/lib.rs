@@ -44,6 +44,7 @@ mod outbox;
 mod overlay;
 mod presence;
 mod replica;
+mod run;
 mod sending;
 mod sequences;
 mod session;

@@ -32,7 +32,7 @@ impl Replica {
         let received = update.changes.len();
         staging.extend(update.changes);
         let complete = update.to.and_then(|to| Some((shape.staging.take()?, to)));
-        self.control.received(received);
+        self.changes_received(received);
 
         let cursor = self.durable.shapes.get(&tables).cloned().flatten();
         let cursor = cursor.filter(|cursor| Some(&cursor.epoch) == epoch.as_ref());
@@ -90,7 +90,7 @@ impl Replica {
             held.flat_map(|(table, rows)| rows.keys().map(move |key| (table.clone(), key.clone())));
         let gone: Vec<(String, String)> = held.filter(|row| !latest.contains_key(row)).collect();
         for (table, key) in gone {
-            self.control.row_changed();
+            self.row_changed();
             self.durable.record(StoreChange::RowDropped { table, key });
         }
         latest
@@ -112,7 +112,7 @@ impl Replica {
                         let (table, key) = (set.table.clone(), set.key.clone());
                         self.events.push_back(Event::Siblings { table, key });
                     }
-                    self.control.row_changed();
+                    self.row_changed();
                     self.durable.record(StoreChange::RowPut {
                         table: set.table,
                         key: set.key,
@@ -121,7 +121,7 @@ impl Replica {
                 }
             }
             Change::Delete(delete) if held.is_some() => {
-                self.control.row_changed();
+                self.row_changed();
                 self.durable.record(StoreChange::RowDropped {
                     table: delete.table,
                     key: delete.key,

@@ -10,4 +10,5 @@ mod overlay;
 mod presence;
 mod sequences;
 mod session;
+mod syncs;
 mod updates;
