@@ -36,6 +36,12 @@ pub enum Ability {
     Presence,
     /// The client has the capability of this name: it uses sequences, hands ids out, and observes values in mutations.
     Sequences,
+    /// The directions in which it syncs can be chosen.
+    Modes,
+    /// What lets writes through to the server can be chosen, and a sync be asked for.
+    Triggers,
+    /// It tells how far syncs have come.
+    Progress,
 }
 
 impl Ability {
@@ -54,6 +60,9 @@ impl Ability {
             Ability::Conflicts => "conflicts",
             Ability::Presence => "presence",
             Ability::Sequences => "sequences",
+            Ability::Modes => "modes",
+            Ability::Triggers => "triggers",
+            Ability::Progress => "progress",
         }
     }
 }
@@ -118,6 +127,7 @@ fn answer_to(command: &str) -> &'static str {
         "read_all" => "rows",
         "status" => "status",
         "others" => "others",
+        "sync" => "counts",
         _ => "done",
     }
 }

@@ -67,6 +67,7 @@ impl Replica {
             meta.acked_seq = entry.seq;
             meta.acked_op_id = Some(entry.op_id.clone());
         });
+        self.control.decided(matches!(outcome, Outcome::Applied(_)));
         match outcome {
             Outcome::Applied(applied) => self.entry_applied(entry, applied),
             Outcome::Rejected(rejected) => self.entry_rejected(entry, rejected),

@@ -132,9 +132,11 @@ impl Replica {
                     .map(|push| push.sent_ms + ANSWER_MS);
                 let alive = [session.ping_due_ms(), session.silence_ends_ms()];
                 let presence = session.presence.as_ref().and_then(Told::due_ms);
+                let interval = self.control.due_ms();
                 alive
                     .into_iter()
                     .chain(presence)
+                    .chain(interval)
                     .chain(held)
                     .chain(answer)
                     .chain(postponed)
@@ -198,6 +200,7 @@ impl Replica {
             code: code.map(str::to_owned),
             message: message.to_owned(),
         });
+        self.tell_trouble();
     }
 
     /// Closes the connection, if there is one.

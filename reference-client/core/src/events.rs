@@ -51,6 +51,8 @@ pub enum Event {
         /// The shape.
         tables: Tables,
     },
+    /// How far a sync has come: told to who [watches](crate::Replica::watch_progress) it, and its end also to who asked for it.
+    Sync(Progress),
     /// Another session is present with this state, or is not any more (`PRES-BY-SESSION`, `PRES-LOST`).
     Presence {
         /// The session's name, which no other ever has.
@@ -58,6 +60,45 @@ pub enum Event {
         /// What is known of it; none: it is gone.
         other: Option<Arc<Other>>,
     },
+}
+
+/// How far a sync has come (`CLIENT-PROGRESS`): a start, parts, an end, and what went wrong in between, which does not end it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It begins.
+    Start {
+        /// How many mutations it is of.
+        pending: u64,
+    },
+    /// It has come so far.
+    Part {
+        /// How many of its mutations are decided.
+        done: u64,
+        /// How many it is of: more than at its start, if the app has asked for another meanwhile.
+        total: u64,
+        /// How many rows have come from the server since its start, those included that are not yet shown, because their update is not complete. How many will
+        /// come nobody knows before the end.
+        rows: u64,
+    },
+    /// All its mutations are decided, and each shape has reached the server.
+    End(SyncCounts),
+    /// Something went wrong. The client tries again by itself, and the sync goes on.
+    Error(Trouble),
+}
+
+/// What a sync did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SyncCounts {
+    /// Its mutations: those that were pending at its start. The sum of the three that follow.
+    pub pushed: u64,
+    /// Those of them that were applied.
+    pub applied: u64,
+    /// Those that were rejected.
+    pub rejected: u64,
+    /// Those that were put before the app, because nobody can say what became of them.
+    pub in_doubt: u64,
+    /// How many rows were changed or removed by updates from the server, among them those that the app has written itself.
+    pub rows: u64,
 }
 
 /// An own write that met another's.

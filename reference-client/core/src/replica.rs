@@ -8,6 +8,7 @@ use syncline_schemas::{Json, Limits, Op, ServerMessage};
 
 use crate::backoff::Backoff;
 use crate::conflicts::without_base;
+use crate::control::Control;
 use crate::durable::Durable;
 use crate::env::Env;
 use crate::events::{Event, Origin, Status, Trouble};
@@ -43,6 +44,7 @@ pub struct Replica {
     pub(crate) last_error: Option<Trouble>,
     pub(crate) subscribes: u64,
     pub(crate) presence: Presence,
+    pub(crate) control: Control,
     /// The ids of each sequence that are taken out durably and not handed out yet: gone in a crash. None is empty.
     pub(crate) reserved: BTreeMap<String, RangeInclusive<u64>>,
 }
@@ -96,6 +98,7 @@ impl Replica {
             last_error: None,
             subscribes: 0,
             presence: Presence::default(),
+            control: Control::default(),
             reserved: BTreeMap::new(),
         };
         if stored_workspace.is_none() {
@@ -267,6 +270,7 @@ impl Replica {
         self.present_if_due();
         self.lose_others();
         self.refill_sequences();
+        self.conduct_sync();
         let changes = self.durable.take_view_changes();
         if !changes.is_empty() {
             self.events.push_back(Event::Rows { origin, changes });

@@ -7,6 +7,7 @@
 use syncline_schemas::{ClientMessage, Json, Mutation, Op, Push, errors};
 
 use crate::conflicts::of_epoch;
+use crate::durable::Durable;
 use crate::limits::{self, PUSH_ENVELOPE_BYTES};
 use crate::replica::Replica;
 use crate::session::{Link, SentPush, Session};
@@ -30,7 +31,8 @@ impl Replica {
             session.sent_through = seq - 1;
         }
         session.sent_through = session.sent_through.max(self.durable.acked_seq());
-        let mutations = next_mutations(session, &self.durable, self.durable.meta(), wall);
+        let pushable = self.control.pushable();
+        let mutations = next_mutations(session, &self.durable, pushable, wall);
         let (first, last) = (mutations.first()?.seq, mutations.last()?.seq);
         let push = Push {
             epoch: self.durable.meta().epoch.clone()?,
@@ -95,15 +97,17 @@ impl Replica {
     }
 }
 
-/// The mutations of the next push: within the window (`CLIENT-WINDOW`), the frame, and one by one where that is needed.
+/// The mutations of the next push: of the first `pushable` undecided ones (`CLIENT-TRIGGER`), within the window (`CLIENT-WINDOW`), the frame, and one by one where that is needed.
 fn next_mutations(
     session: &Session,
-    stored: &StoredState,
-    meta: &Meta,
+    stored: &Durable,
+    pushable: u64,
     wall_ms: u64,
 ) -> Vec<Mutation> {
+    let meta = stored.meta();
     let in_flight = session.sent_through - meta.acked_seq;
-    let room = session.limits.in_flight_max.saturating_sub(in_flight);
+    let room = session.limits.in_flight_max.min(pushable);
+    let room = room.saturating_sub(in_flight);
     let singly = session.sent_through < meta.singly_through;
     let most = if singly {
         room.min(1)

@@ -105,6 +105,8 @@ pub(crate) struct LiveShape {
     pub(crate) levelled: bool,
     /// Whether it was subscribed anew for a gap, and has had no complete update since.
     pub(crate) gapped: bool,
+    /// Whether it is to be asked for anew once it has, to be level with what the server had when the app asked for a sync.
+    pub(crate) again: bool,
 }
 
 /// How far a subscription has come.

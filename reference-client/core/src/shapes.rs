@@ -65,6 +65,9 @@ impl Replica {
 impl Replica {
     /// Asks for every wanted shape that the session does not have.
     pub(crate) fn subscribe_wanted(&mut self) {
+        if !self.control.mode.pulls() {
+            return;
+        }
         let now = self.env.steady_ms;
         let wanted: Vec<Tables> = self.durable.shapes.keys().cloned().collect();
         let Some(session) = self.session() else {
@@ -98,6 +101,7 @@ impl Replica {
                 staging: None,
                 levelled: false,
                 gapped,
+                again: false,
             };
             session.shapes.insert(tables, shape);
         }
@@ -123,6 +127,12 @@ impl Replica {
                 shape: subscribed.shape,
             }));
         }
+    }
+
+    /// Ends all shapes on the session; what is held of them stays (`CLIENT-MODE-PUSH`).
+    pub(crate) fn leave_shapes(&mut self) {
+        let wanted: Vec<Tables> = self.durable.shapes.keys().cloned().collect();
+        wanted.iter().for_each(|tables| self.abandon(tables));
     }
 
     /// Ends a shape on the session. One that is not accepted yet has no name to end it by: it is remembered until it has.

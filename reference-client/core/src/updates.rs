@@ -29,8 +29,10 @@ impl Replica {
             return;
         };
         let (replace, from) = (staging.replace, staging.from);
+        let received = update.changes.len();
         staging.extend(update.changes);
         let complete = update.to.and_then(|to| Some((shape.staging.take()?, to)));
+        self.changes_received(received);
 
         let cursor = self.durable.shapes.get(&tables).cloned().flatten();
         let cursor = cursor.filter(|cursor| Some(&cursor.epoch) == epoch.as_ref());
@@ -88,6 +90,7 @@ impl Replica {
             held.flat_map(|(table, rows)| rows.keys().map(move |key| (table.clone(), key.clone())));
         let gone: Vec<(String, String)> = held.filter(|row| !latest.contains_key(row)).collect();
         for (table, key) in gone {
+            self.row_changed();
             self.durable.record(StoreChange::RowDropped { table, key });
         }
         latest
@@ -109,6 +112,7 @@ impl Replica {
                         let (table, key) = (set.table.clone(), set.key.clone());
                         self.events.push_back(Event::Siblings { table, key });
                     }
+                    self.row_changed();
                     self.durable.record(StoreChange::RowPut {
                         table: set.table,
                         key: set.key,
@@ -117,6 +121,7 @@ impl Replica {
                 }
             }
             Change::Delete(delete) if held.is_some() => {
+                self.row_changed();
                 self.durable.record(StoreChange::RowDropped {
                     table: delete.table,
                     key: delete.key,

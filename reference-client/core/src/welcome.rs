@@ -99,6 +99,7 @@ impl Replica {
             self.durable.record(StoreChange::DoubtPut(entry.clone()));
             self.events.push_back(Event::InDoubt(entry));
         }
+        self.control.put_in_doubt(self.durable.pending());
         any
     }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_client::{
-    Client, Clock, Conflict, Decision, Error, Fields, Mutation, NoId, Notice, Origin, Sequence,
-    Status, Store, Strategy, TableSettings,
+    Client, Clock, Conflict, Decision, Error, Fields, Mode, Mutation, NoId, Notice, Origin,
+    Progress, Sequence, Status, Store, Strategy, SyncCounts, TableSettings, Trigger,
 };
 use tokio::sync::mpsc;
 
@@ -73,6 +73,17 @@ enum Command {
     NextId {
         sequence: String,
     },
+    SetMode {
+        mode: String,
+    },
+    SetTrigger {
+        on: String,
+        #[serde(default)]
+        ms: u64,
+        #[serde(default)]
+        count: u64,
+    },
+    Sync,
     SetClock {
         now: u64,
     },
@@ -127,6 +138,9 @@ async fn main() {
         "conflicts",
         "presence",
         "sequences",
+        "modes",
+        "triggers",
+        "progress",
     ];
     let name = format!("syncline-client {}", env!("CARGO_PKG_VERSION"));
     let _ = out.send(json!({ "ready": { "client": name, "can": can } }));
@@ -153,7 +167,12 @@ async fn serve(out: Out) {
     while let Some(line) = commands.recv().await {
         let id =
             serde_json::from_str::<Value>(&line).map_or(Value::Null, |line| line["id"].clone());
-        let done = match serde_json::from_str(&line) {
+        let command = serde_json::from_str(&line);
+        if let (Ok(Command::Sync), Some(client)) = (&command, &app.client) {
+            answer_when_synced(client.clone(), id, out.clone()).await;
+            continue;
+        }
+        let done = match command {
             Ok(command) => app.act(command).await,
             Err(error) => Err(Refused::of(error)),
         };
@@ -283,6 +302,24 @@ impl App {
                 let used = used.ok_or_else(|| Refused::of("the sequence is not used"))?;
                 return Ok(json!({ "id": used.next_id().await? }));
             }
+            Command::SetMode { mode } => {
+                let mode = match mode.as_str() {
+                    "push_only" => Mode::PushOnly,
+                    "pull_only" => Mode::PullOnly,
+                    _ => Mode::Both,
+                };
+                client.set_mode(mode).await?;
+            }
+            Command::SetTrigger { on, ms, count } => {
+                let trigger = match on.as_str() {
+                    "manual" => Trigger::Manual,
+                    "interval" => Trigger::Interval(ms),
+                    "threshold" => Trigger::Threshold(count),
+                    _ => Trigger::Immediate,
+                };
+                client.set_trigger(trigger).await?;
+            }
+            Command::Sync => return Err(Refused::of("served beside the other commands")),
             Command::SetClock { now } => self.clock.set_wall(now),
             Command::SkipTime { ms } => self.clock.skip(Duration::from_millis(ms)),
             Command::Close => {
@@ -298,6 +335,7 @@ impl App {
         let store = Store::sqlite(Path::new(store).join("client.db"))?;
         let builder = Client::builder(url, workspace).store(store).watch_others();
         let client = builder.clock(self.clock.clone()).offline().open().await?;
+        tell_progress(client.progress().await?, self.out.clone());
         tell_notices(client.notices().await?, self.out.clone());
         tell_status(&client, self.out.clone());
         self.client = Some(client);
@@ -471,6 +509,57 @@ fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Out) {
             });
         }
     });
+}
+
+fn tell_progress(mut progress: mpsc::UnboundedReceiver<Progress>, out: Out) {
+    tokio::spawn(async move {
+        while let Some(progress) = progress.recv().await {
+            let _ = out.send(match progress {
+                Progress::Start { pending } => json!({ "event": "sync_start", "pending": pending }),
+                Progress::Part { done, total, rows } => {
+                    json!({ "event": "progress", "done": done, "total": total, "rows": rows })
+                }
+                Progress::End(counts) => {
+                    json!({ "event": "sync_end", "counts": shown(&counts) })
+                }
+                Progress::Error(trouble) => {
+                    let mut event = json!({ "event": "sync_error", "message": trouble.message });
+                    if let Some(code) = trouble.code {
+                        event["code"] = code.into();
+                    }
+                    event
+                }
+            });
+        }
+    });
+}
+
+fn shown(counts: &SyncCounts) -> Value {
+    let SyncCounts {
+        pushed,
+        applied,
+        rejected,
+        in_doubt,
+        rows,
+    } = counts;
+    json!({ "pushed": pushed, "applied": applied, "rejected": rejected, "inDoubt": in_doubt, "rows": rows })
+}
+
+/// Answers at the end of a sync, and lets other commands be served meanwhile.
+async fn answer_when_synced(client: Client, id: Value, out: Out) {
+    let mut syncing = Box::pin(async move {
+        let _ = out.send(match client.sync(None).await {
+            Ok(counts) => json!({ "id": id, "ok": shown(&counts) }),
+            Err(error) => json!({ "id": id, "error": { "message": error.to_string() } }),
+        });
+    });
+    // It is asked for before the next command is read.
+    tokio::select! {
+        biased;
+        () = &mut syncing => return,
+        () = std::future::ready(()) => {}
+    }
+    tokio::spawn(syncing);
 }
 
 fn conflicted(event: &str, conflict: &Conflict) -> Value {

@@ -6,7 +6,9 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use syncline_client_core::{Env, Event, Others, Replica, Status, Transaction, Wish};
+use syncline_client_core::{
+    Env, Event, Others, Progress, Replica, Status, SyncCounts, Transaction, Wish,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::handshake::client::Request as Handshake;
 
@@ -35,6 +37,10 @@ pub(crate) struct Core {
     pub(crate) notified: Vec<mpsc::UnboundedSender<Notice>>,
     /// Who waits for ids of which sequence.
     pub(crate) awaiting_ids: Vec<(String, oneshot::Sender<()>)>,
+    /// Who waits for the end of a sync.
+    pub(crate) awaiting_end: Vec<oneshot::Sender<SyncCounts>>,
+    /// Who wants to hear of the progress of syncs.
+    pub(crate) following: Vec<mpsc::UnboundedSender<Progress>>,
     /// Whether the app wants the client closed.
     pub(crate) closing: bool,
 }
@@ -217,6 +223,7 @@ impl Core {
                 let (table, key) = (table.clone(), key.clone());
                 self.notify(&Notice::Siblings { table, key });
             }
+            Event::Sync(progress) => self.tell_progress(progress),
             // The app finds them together, as they are now.
             Event::Presence { .. } => {}
             Event::Allocated { sequence } => {
@@ -234,6 +241,17 @@ impl Core {
                 self.notify(&Notice::Diverged(tables.clone()));
             }
         }
+    }
+
+    fn tell_progress(&mut self, progress: &Progress) {
+        if let Progress::End(counts) = progress {
+            for tell in self.awaiting_end.drain(..) {
+                // Who gave up waiting does not care.
+                let _ = tell.send(*counts);
+            }
+        }
+        self.following
+            .retain(|listener| listener.send(progress.clone()).is_ok());
     }
 
     fn notify(&mut self, notice: &Notice) {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use syncline_client_core::{Others, Replica};
+use syncline_client_core::{Mode, Others, Replica, Trigger};
 use syncline_schemas::{Pattern, patterns};
 use tokio::sync::{mpsc, watch};
 
@@ -19,6 +19,8 @@ pub struct Builder {
     clock: Clock,
     offline: bool,
     watches_others: bool,
+    mode: Mode,
+    trigger: Trigger,
 }
 
 impl Builder {
@@ -30,6 +32,8 @@ impl Builder {
             clock: Clock::default(),
             offline: false,
             watches_others: false,
+            mode: Mode::default(),
+            trigger: Trigger::default(),
         }
     }
 
@@ -58,6 +62,18 @@ impl Builder {
         self
     }
 
+    /// Begins in this mode. Without this: in both directions. [`Client::set_mode`] changes it.
+    pub fn mode(mut self, mode: Mode) -> Builder {
+        self.mode = mode;
+        self
+    }
+
+    /// Begins with this trigger for pushes. Without this: each write is pushed at once. [`Client::set_trigger`] changes it.
+    pub fn trigger(mut self, trigger: Trigger) -> Builder {
+        self.trigger = trigger;
+        self
+    }
+
     /// Opens the client. It can be used at once; whether and when there is a server does not matter.
     ///
     /// # Errors
@@ -76,6 +92,8 @@ impl Builder {
         if self.watches_others {
             replica.watch_presence();
         }
+        replica.set_mode(self.mode, clock.env());
+        replica.set_trigger(self.trigger, clock.env());
         if !self.offline {
             replica.go_online(clock.env());
         }
@@ -88,6 +106,8 @@ impl Builder {
             feeds: Vec::new(),
             notified: Vec::new(),
             awaiting_ids: Vec::new(),
+            awaiting_end: Vec::new(),
+            following: Vec::new(),
             closing: false,
         };
         let actor = Actor {

@@ -29,6 +29,7 @@ mod actor;
 mod builder;
 mod client;
 mod clock;
+mod control;
 mod error;
 mod link;
 mod mutation;
@@ -45,8 +46,9 @@ pub use mutation::{Fields, Mutation, TableSettings};
 pub use sequence::Sequence;
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
-    Conflict, Decision, DoubtEntry, NoId, Origin, Other, OtherWorkspace, Others, Refusal,
-    RejectedEntry, Status, StoreChange, StoredState, Tables, Transaction, Trouble,
+    Conflict, Decision, DoubtEntry, Mode, NoId, Origin, Other, OtherWorkspace, Others, Progress,
+    Refusal, RejectedEntry, Status, StoreChange, StoredState, SyncCounts, Tables, Transaction,
+    Trigger, Trouble,
 };
 pub use syncline_schemas::Strategy;
 pub use watch::{Change, Watch};

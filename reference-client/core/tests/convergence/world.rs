@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use syncline_client_core::{
-    Decision, Entry, Env, Event, Replica, StoreChange, StoredState, Tables, Wish, least_limits,
+    Decision, Entry, Env, Event, Mode, Replica, StoreChange, StoredState, Tables, Trigger, Wish,
+    least_limits,
 };
 use syncline_schemas::{Json, Limits, Op};
 
@@ -23,6 +24,8 @@ pub(crate) enum Step {
     ClientReads(usize),
     /// An app says what others see of it, or nothing any more.
     Present(usize, u8),
+    /// An app chooses a mode, a trigger, or asks for a sync.
+    Steer(usize, u8),
     /// The server sends a replica what it has missed.
     Flush(usize),
     /// Time passes; replicas look at the clock.
@@ -148,6 +151,7 @@ impl World {
             self.clients[index].replica.subscribe(shape, env).unwrap();
         }
         self.clients[index].replica.watch_presence();
+        self.clients[index].replica.watch_progress();
         self.clients[index].wanted = None;
         let env = self.env();
         let replica = &mut self.clients[index].replica;
@@ -165,6 +169,7 @@ impl World {
             Step::ServerReads(i) => self.server_reads(i % count),
             Step::ClientReads(i) => self.client_reads(i % count),
             Step::Present(i, state) => self.present(i % count, state),
+            Step::Steer(i, choice) => self.steer(i % count, choice),
             Step::Flush(i) => self.clients[i % count]
                 .conn
                 .into_iter()
@@ -229,9 +234,26 @@ impl World {
                 Event::Rows { .. }
                 | Event::ShapeRefused { .. }
                 | Event::Presence { .. }
+                | Event::Sync(_)
                 | Event::Allocated { .. } => {}
             }
         }
+    }
+
+    fn steer(&mut self, index: usize, choice: u8) {
+        let env = self.env();
+        let replica = &mut self.clients[index].replica;
+        match choice % 8 {
+            0 => replica.set_mode(Mode::Both, env),
+            1 => replica.set_mode(Mode::PushOnly, env),
+            2 => replica.set_mode(Mode::PullOnly, env),
+            3 => replica.set_trigger(Trigger::Immediate, env),
+            4 => replica.set_trigger(Trigger::Manual, env),
+            5 => replica.set_trigger(Trigger::Interval(150), env),
+            6 => replica.set_trigger(Trigger::Threshold(2), env),
+            _ => replica.sync(env),
+        }
+        self.settle(index);
     }
 
     fn connect(&mut self, index: usize) {
@@ -349,6 +371,10 @@ impl World {
 
     /// Lets everything arrive until nothing happens any more.
     pub(crate) fn quiesce(&mut self) {
+        for index in 0..self.clients.len() {
+            self.steer(index, 0);
+            self.steer(index, 3);
+        }
         // Two minutes: after many failures in a row a replica waits up to thirty seconds for its next attempt.
         for _ in 0..2_000 {
             self.tick(60);

@@ -3,6 +3,7 @@
 
 mod conflicts;
 mod connection;
+mod control;
 mod convergence;
 mod digests;
 mod fields;
