@@ -13,6 +13,7 @@ use super::mutation::{Mutation, Outcome, row_named};
 use super::replica::{RowName, Sibling};
 use super::sequence::ask_of;
 use crate::history::whole;
+use crate::scenario::Hook;
 
 /// What must become of an op in a table whose strategy asks, and what the server said.
 #[derive(Clone, Debug)]
@@ -125,7 +126,8 @@ impl<'a> Replay<'a> {
         let ops = mutation.ops()?.as_array()?;
         let moment = self.moment(mutation, outcome);
         let declares = ops.iter().filter(|op| op["op"] == "declare");
-        declares.for_each(|op| self.declare(op, moment));
+        let decided = self.decided(mutation, outcome);
+        declares.for_each(|op| self.declare(op, decided));
         let told = told_of(mutation);
         let strategic = |op: &Value| {
             op["table"]
@@ -176,7 +178,18 @@ impl<'a> Replay<'a> {
             strategy: None,
             moment,
         });
-        settings.strategy = settings.strategy.or(op["strategy"].as_str());
+        if settings.strategy.is_none() {
+            settings.strategy = op["strategy"].as_str();
+            settings.moment = moment;
+        }
+    }
+
+    /// When a mutation was decided: between its first send and its answer.
+    fn decided(&self, mutation: &Mutation, outcome: &Outcome) -> Moment {
+        let ms = |at: usize| self.facts.entries[at].at_us as f64 / 1000.0;
+        let sends = { mutation.sends.iter() }.map(|send| send.at);
+        let first = sends.min().unwrap_or(outcome.at);
+        Moment(ms(first) - SLACK_MS, ms(outcome.at) + SLACK_MS)
     }
 
     /// When a mutation was made: between its first send and its answer, less the age that it was sent with.
@@ -204,8 +217,7 @@ impl<'a> Replay<'a> {
         if write.op["op"] == "delete" && live.is_none() {
             return Some(Some(Effect::plain(write.row, None)));
         }
-        let strategy = { self.tables.get(write.row.0) }.and_then(|settings| settings.strategy);
-        let strategy = strategy.filter(|strategy| *strategy != "client_wins");
+        let strategy = self.strategy(write.row.0);
         let said = write
             .told
             .map(|told| told["result"].as_str().unwrap_or_default());
@@ -244,6 +256,12 @@ impl<'a> Replay<'a> {
         }))
     }
 
+    /// The table's strategy, if it is one that asks about writes.
+    fn strategy(&self, table: &str) -> Option<&'a str> {
+        let declared = self.tables.get(table)?.strategy;
+        declared.filter(|strategy| *strategy != "client_wins")
+    }
+
     /// What must become of it (CFL-BASE, CFL-SERVER-WINS, CFL-LAST-WRITE, CFL-SIBLINGS-DELETE).
     fn fate(&self, write: &Write<'a>, held: Option<&Held<'a>>, strategy: &'a str) -> Fate<'a> {
         let base = write.op.get("base").and_then(whole);
@@ -255,6 +273,7 @@ impl<'a> Replay<'a> {
         let concurrent = match (held, base.unwrap_or(0)) {
             (None, _) => Some(false),
             _ if locked => Some(false),
+            (Some(held), _) if self.may_be_forgotten(held, others) => None,
             (Some(held), 0) if held.value.is_none() => Some(base.is_none() && others > 0),
             // Of what was there before the declaration a server need not know when its life began.
             (Some(held), 0) if held.moment.is_none() && (1..held.life).contains(&others) => None,
@@ -262,7 +281,9 @@ impl<'a> Replay<'a> {
             (Some(_), base) => Some(others > base),
         };
         let live = held.filter(|held| held.value.is_some());
+        let own = held.is_some_and(|held| held.writer == write.client);
         let gone = write.op["op"] == "patch" && live.is_none() && base.is_some_and(|base| base > 0);
+        let gone = gone && !own;
         let stood = held.map_or(write.moment, |held| self.stood(write.row.0, held));
         let values = 1 + beside(write, live).len();
         let loses = match (strategy, concurrent) {
@@ -279,13 +300,19 @@ impl<'a> Replay<'a> {
             row: write.row,
             strategy,
             concurrent,
-            own: held.is_some_and(|held| held.writer == write.client) && concurrent == Some(false),
+            own: own && concurrent == Some(false),
             loses,
             superseded: write
                 .told
                 .is_some_and(|told| told["result"] == "superseded"),
             values,
         }
+    }
+
+    /// Whether a server need not know any more who changed the row when: a delete of it lies before a truncation.
+    fn may_be_forgotten(&self, held: &Held<'_>, others: u64) -> bool {
+        let truncated = { self.facts.hooks.iter() }.any(|(hook, ..)| *hook == Hook::Truncate);
+        truncated && (held.value.is_none() || others < held.life)
     }
 
     fn keep(&mut self, effect: &Effect<'a>, client: &'a str, version: u64, moment: Moment) {
@@ -299,7 +326,7 @@ impl<'a> Replay<'a> {
             false => held.version,
         });
         let stood = before.map(|held| self.stood(effect.row.0, held));
-        let declared = self.tables.contains_key(effect.row.0);
+        let declared = self.strategy(effect.row.0).is_some();
         let siblings = effect.siblings.iter().map(|kept| {
             let writer = self.writer_of(live, kept.version);
             (kept.version, writer, kept.value.clone())

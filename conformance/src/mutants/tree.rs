@@ -168,7 +168,7 @@ fn renamed(file: &Path, text: Vec<u8>) -> Result<Vec<u8>, String> {
             format!("\n[[bin]]\nname = \"{RUNNER}\"\npath = \"src/main.rs\"\n")
         }
         Some("reference-client/rust/Cargo.toml") => {
-            format!("\n[[example]]\nname = \"{ADAPTER}\"\npath = \"examples/adapter.rs\"\n")
+            format!("\n[[example]]\nname = \"{ADAPTER}\"\npath = \"examples/adapter/main.rs\"\n")
         }
         Some("Cargo.toml") => {
             let text = String::from_utf8(text).map_err(|error| error.to_string())?;

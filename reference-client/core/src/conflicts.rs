@@ -17,6 +17,26 @@ impl Replica {
         let Some((table, key)) = op.row() else {
             return op;
         };
+        let seen = match self.durable.first_write(table, key) {
+            Some(first) => self.seen_by(first, table, key),
+            None => self.seen(table, key),
+        };
+        if op.if_version().is_none() {
+            set_base(&mut op, seen);
+        }
+        op
+    }
+
+    /// What the writer of an entry saw of a row: below its own write, the app sees nothing of others'.
+    fn seen_by(&self, entry: &Entry, table: &str, key: &str) -> Option<u64> {
+        let of_row = |op: &&Op| op.row() == Some((table, key));
+        let op = entry.ops.iter().find(of_row)?;
+        let op = of_epoch(op, entry, self.durable.meta());
+        op.if_version().or(op.base())
+    }
+
+    /// The version of a row in the base state; nothing, where no shape of the table is held.
+    fn seen(&self, table: &str, key: &str) -> Option<u64> {
         let epoch = self.durable.meta().epoch.as_ref();
         let cursor = self
             .durable
@@ -24,11 +44,7 @@ impl Replica {
             .and_then(|(_, cursor)| cursor.as_ref());
         let held = cursor.is_some_and(|cursor| Some(&cursor.epoch) == epoch);
         let row = self.durable.base_row(table, key);
-        let seen = held.then(|| row.map_or(0, |row| row.version));
-        if op.if_version().is_none() {
-            set_base(&mut op, seen);
-        }
-        op
+        held.then(|| row.map_or(0, |row| row.version))
     }
 
     /// Tells the app of what became of single ops of an applied mutation (`CFL-CLIENT-TOLD`).

@@ -88,6 +88,11 @@ impl Durable {
         self.overlay.top(table, key).is_some()
     }
 
+    /// The first entry of the outbox that writes to a row.
+    pub(crate) fn first_write(&self, table: &str, key: &str) -> Option<&Entry> {
+        self.state.outbox.get(&self.overlay.first(table, key)?)
+    }
+
     /// What the app sees of a row.
     pub(crate) fn view(&self, table: &str, key: &str) -> Option<&Json> {
         match self.overlay.top(table, key) {

@@ -133,6 +133,12 @@ impl Overlay {
         }
     }
 
+    /// The ordinal of the first entry that writes to the row, if there is one.
+    pub(crate) fn first(&self, table: &str, key: &str) -> Option<u64> {
+        let (ordinal, _) = self.pile(table, key)?.writes.first_key_value()?;
+        Some(*ordinal)
+    }
+
     /// What the writes make of the row, if there is a write.
     pub(crate) fn top(&self, table: &str, key: &str) -> Option<Option<&Json>> {
         self.pile(table, key).map(|pile| pile.top.as_ref())

@@ -39,6 +39,8 @@ pub enum Error {
     NoSuchMutation(String),
     /// What the app waits for was rejected; it stays in the list of rejected writes.
     Rejected(Box<RejectedEntry>),
+    /// Nobody can say whether the mutation of this name was applied; it stays in the list of writes in doubt.
+    InDoubt(String),
     /// No shape that is subscribed has this table: what the server has of it is not known. The app's fault.
     NotSubscribed(String),
     /// The deadline passed before everything was synced: how it stood then.
@@ -87,6 +89,12 @@ impl fmt::Display for Error {
             Error::Store(error) => write!(out, "the local store failed: {error}"),
             Error::NoSuchMutation(op_id) => {
                 write!(out, "no mutation {op_id:?} waits for a decision")
+            }
+            Error::InDoubt(op_id) => {
+                write!(
+                    out,
+                    "nobody can say whether the write {op_id:?} was applied"
+                )
             }
             Error::Rejected(entry) => write!(out, "the write was rejected: {}", entry.code),
             Error::NotSubscribed(table) => {

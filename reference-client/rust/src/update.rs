@@ -3,17 +3,29 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline_client_core::RejectedEntry;
-use syncline_schemas::errors;
+use syncline_schemas::{Op, errors};
 
 use crate::{Client, Error, Mutation};
 
-/// What has become of a write that was decided.
-type Fate = Result<(), Box<RejectedEntry>>;
+/// What has become of a write.
+enum Fate {
+    Applied,
+    Rejected(Box<RejectedEntry>),
+    InDoubt,
+}
+
+/// What a row is changed from: its version, and how far the replica had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    version: u64,
+    cursor: Option<u64>,
+}
 
 impl Client {
     /// Changes a row by what it is: `change` is given its value, if there is one, and gives the new one, or nothing to remove it. The write applies only if nobody else
     /// has changed the row meanwhile (`OP-IF-VERSION`); else `change` is asked again, with what is there then. So it may be called several times, and must do
-    /// nothing else. Returns once the server has applied it: offline it waits.
+    /// nothing else. Returns once the server has applied it: offline it waits. Leave the rejections of its tries to it: it confirms them.
+    /// In a table of `keep_both` it is given the last value, and what it writes replaces all.
     ///
     /// ```
     /// # async fn example(client: &syncline_client::Client) -> Result<(), syncline_client::Error> {
@@ -23,49 +35,77 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// The table is in no shape that is subscribed, the row is not a `T`, the write is rejected for another reason, or the store fails.
+    /// The table is in no shape that is subscribed, the row is not a `T`, the write is rejected for another reason, nobody can say whether it was applied, or the store fails.
     pub async fn update<T: Serialize + DeserializeOwned>(
         &self,
         table: &str,
         key: &str,
         mut change: impl FnMut(Option<T>) -> Option<T>,
     ) -> Result<(), Error> {
-        let mut version = self.settled(table, key, None).await?;
+        let mut seen = self.settled(table, key, None).await?;
         loop {
             let value = change(self.get(table, key).await?);
-            let write = |mutation: &mut Mutation| match &value {
-                Some(value) => _ = mutation.set_if(table, key, value, version),
-                None => _ = mutation.delete_if(table, key, version),
+            let mut mutation = Mutation::default();
+            match &value {
+                Some(value) => mutation.set_if(table, key, value, seen.version),
+                None => mutation.delete_if(table, key, seen.version),
             };
-            let op_id = self.mutate(write).await?;
+            let Some(op_id) = self
+                .write_over(table, key, seen, mutation.into_ops()?)
+                .await?
+            else {
+                seen = self.settled(table, key, None).await?;
+                continue;
+            };
             match self.decided(&op_id).await? {
-                Ok(()) => return Ok(()),
-                Err(entry) if entry.code == errors::VERSION_CONFLICT.code => {
+                Fate::Applied => return Ok(()),
+                Fate::InDoubt => return Err(Error::InDoubt(op_id)),
+                Fate::Rejected(entry) if entry.code == errors::VERSION_CONFLICT.code => {
                     self.confirm(&op_id).await?;
-                    version = self.settled(table, key, Some(version)).await?;
+                    seen = self.settled(table, key, Some(seen)).await?;
                 }
-                Err(entry) => return Err(Error::Rejected(entry)),
+                Fate::Rejected(entry) => return Err(Error::Rejected(entry)),
             }
         }
     }
 
-    /// The version of a row once nothing of the app's own is pending on it, and it is another than this one.
-    async fn settled(&self, table: &str, key: &str, other: Option<u64>) -> Result<u64, Error> {
+    /// Writes, if the row is still what was seen: another task of the app may have been faster.
+    async fn write_over(
+        &self,
+        table: &str,
+        key: &str,
+        seen: Seen,
+        ops: Vec<Op>,
+    ) -> Result<Option<String>, Error> {
+        let (table, key) = (table.to_owned(), key.to_owned());
+        let written = self.ask(move |core, env| {
+            let now = { core.replica.stored().base_row(&table, &key) }.map_or(0, |row| row.version);
+            let same = now == seen.version && !core.replica.is_pending(&table, &key);
+            same.then(|| core.replica.mutate(ops, env)).transpose()
+        });
+        Ok(written.await??)
+    }
+
+    /// The row once nothing of the app's own is pending on it, and there is news since this was seen.
+    async fn settled(&self, table: &str, key: &str, before: Option<Seen>) -> Result<Seen, Error> {
         let mut status = self.status.clone();
         loop {
             status.borrow_and_update();
             let (name, row) = (table.to_owned(), key.to_owned());
             let found = self.ask(move |core, _| {
                 let stored = core.replica.stored();
-                stored.shape_of(&name)?;
+                let (_, cursor) = stored.shape_of(&name)?;
                 let pending = core.replica.is_pending(&name, &row);
-                let version = stored.base_row(&name, &row).map_or(0, |row| row.version);
-                Some((!pending).then_some(version))
+                let seen = Seen {
+                    version: stored.base_row(&name, &row).map_or(0, |row| row.version),
+                    cursor: cursor.as_ref().map(|cursor| cursor.version),
+                };
+                Some((!pending).then_some(seen))
             });
             let found = found.await?;
-            let version = found.ok_or_else(|| Error::NotSubscribed(table.to_owned()))?;
-            if let Some(version) = version.filter(|version| Some(*version) != other) {
-                return Ok(version);
+            let seen = found.ok_or_else(|| Error::NotSubscribed(table.to_owned()))?;
+            if let Some(seen) = seen.filter(|seen| Some(*seen) != before) {
+                return Ok(seen);
             }
             status.changed().await.map_err(|_| Error::Closed)?;
         }
@@ -80,10 +120,12 @@ impl Client {
             let fate = self.ask(move |core, _| {
                 let stored = core.replica.stored();
                 let rejected = stored.rejected.values().find(|entry| entry.op_id == name);
+                let in_doubt = stored.in_doubt.values().any(|entry| entry.op_id == name);
                 match rejected {
-                    Some(entry) => Some(Err(Box::new(entry.clone()))),
+                    Some(entry) => Some(Fate::Rejected(Box::new(entry.clone()))),
+                    None if in_doubt => Some(Fate::InDoubt),
                     None if stored.undecided().any(|entry| entry.op_id == name) => None,
-                    None => Some(Ok(())),
+                    None => Some(Fate::Applied),
                 }
             });
             match fate.await? {

@@ -240,7 +240,8 @@ impl Turn<'_> {
                 let message = "a row with several values cannot be patched";
                 return reject(&errors::SETTING_REFUSED, at(), message);
             }
-            if held.is_none() && op.base.is_some_and(|base| base > 0) {
+            let own = row.is_some_and(|row| *row.writer == *self.client);
+            if held.is_none() && !own && op.base.is_some_and(|base| base > 0) {
                 sum.supersede(index, row);
                 return Ok(None);
             }
@@ -264,6 +265,7 @@ impl Turn<'_> {
                 Ok(None)
             }
             Fate::Resolved(value, trail) => {
+                self.fits(value.as_ref(), index)?;
                 let at = index as u64;
                 let told = value.clone();
                 sum.told
@@ -284,13 +286,23 @@ impl Turn<'_> {
             let message = "the row's value is no object, and so has no fields";
             return reject(&errors::NOT_AN_OBJECT, at, message);
         };
-        let (bytes, most) = (value.get().len() as u64, self.config.limits.value_bytes_max);
-        if bytes > most {
-            let message =
-                format!("leaves a value of {bytes} bytes, limits.valueBytesMax is {most}");
-            return reject(&errors::LIMIT_EXCEEDED, at, &message);
-        }
+        self.fits(Some(&value), index)?;
         Ok(value)
+    }
+
+    /// Whether a value that the server made may stand (FLD-LIMIT, CFL-RESOLVED).
+    fn fits(&self, value: Option<&Json>, index: usize) -> Verdict<()> {
+        let bytes = value.map_or(0, |value| value.get().len() as u64);
+        let most = self.config.limits.value_bytes_max;
+        if bytes <= most {
+            return Ok(());
+        }
+        let message = format!("leaves a value of {bytes} bytes, limits.valueBytesMax is {most}");
+        reject(
+            &errors::LIMIT_EXCEEDED,
+            Some(format!("/ops/{index}")),
+            &message,
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! Resolvers: what a server makes of two concurrent writes in a table whose strategy is `custom`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -119,11 +119,9 @@ fn merged(current: Value, written: Value) -> Value {
             Value::Object(all)
         }
         (Value::Array(mut all), Value::Array(written)) => {
-            for item in written {
-                if !all.contains(&item) {
-                    all.push(item);
-                }
-            }
+            let mut there: HashSet<String> = all.iter().map(Value::to_string).collect();
+            let new = { written.into_iter() }.filter(|item| there.insert(item.to_string()));
+            all.extend(new);
             Value::Array(all)
         }
         (_, written) => written,

@@ -96,7 +96,7 @@ pub(crate) fn decide(
             return reject(&errors::SETTING_REFUSED, at("/resolver"), message);
         }
         let settings = match known {
-            Some(known) => merged(known, op).map_err(|member| otherwise(at(member)))?,
+            Some(known) => merged(known, op, at_ms).map_err(|member| otherwise(at(member)))?,
             None => {
                 declared += 1;
                 if declared > most(&config.limits) {
@@ -133,7 +133,7 @@ fn otherwise(at: Option<String>) -> Box<crate::record::Rejection> {
 }
 
 /// The settings with what a declaration says; the member that was declared otherwise, if there is one.
-fn merged(known: &Settings, declare: &Declare) -> Result<Settings, &'static str> {
+fn merged(known: &Settings, declare: &Declare, at_ms: u64) -> Result<Settings, &'static str> {
     fn set<T: PartialEq + Clone>(
         known: &Option<T>,
         said: Option<T>,
@@ -150,6 +150,7 @@ fn merged(known: &Settings, declare: &Declare) -> Result<Settings, &'static str>
         strategy: set(&known.strategy, declare.strategy, "/strategy")?,
         granularity: set(&known.granularity, declare.granularity, "/granularity")?,
         resolver: set(&known.resolver, resolver, "/resolver")?,
-        at_ms: known.at_ms,
+        // Rows of before count as written when the strategy was declared (CFL-MOMENT-KEPT).
+        at_ms: known.strategy.map_or(at_ms, |_| known.at_ms),
     })
 }
