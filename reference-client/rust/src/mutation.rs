@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use syncline_schemas::{Allocate, Declare, DeleteOp, Json, Observe, Op, Patch, SetOp, Strategy, TableSchema};
+use syncline_schemas::{
+    Allocate, Declare, DeleteOp, Json, Observe, Op, Patch, SetOp, Strategy, TableSchema,
+};
 
 use crate::Error;
 
