@@ -198,7 +198,7 @@ impl Turn<'_> {
             },
         };
         let schema = settings.and_then(|settings| settings.schema.as_ref());
-        if let (Some(schema), Some(value)) = (schema, &value) {
+        if let (Some(schema), Some(value)) = (schema, value.as_ref()) {
             schema.judge(index, op, value, sum.has_resolved(index))?;
         }
         sum.grows += row_bytes(&op.key, value.as_ref(), siblings(&trail));
