@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline_client_core::RejectedEntry;
-use syncline_schemas::{Op, errors};
+use syncline_schemas::{Json, Op, errors};
 
 use crate::{Client, Error, Mutation};
 
@@ -14,10 +14,11 @@ enum Fate {
     InDoubt,
 }
 
-/// What a row is changed from: its version, and how far the replica had come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a row is changed from.
 struct Seen {
+    value: Option<Json>,
     version: u64,
+    /// How far the replica had come.
     cursor: Option<u64>,
 }
 
@@ -44,14 +45,18 @@ impl Client {
     ) -> Result<(), Error> {
         let mut seen = self.settled(table, key, None).await?;
         loop {
-            let value = change(self.get(table, key).await?);
+            let before = seen
+                .value
+                .as_ref()
+                .map(|value| serde_json::from_str(value.get()));
+            let value = change(before.transpose()?);
             let mut mutation = Mutation::default();
             match &value {
                 Some(value) => mutation.set_if(table, key, value, seen.version),
                 None => mutation.delete_if(table, key, seen.version),
             };
             let Some(op_id) = self
-                .write_over(table, key, seen, mutation.into_ops(&self.schemas)?)
+                .write_over(table, key, seen.version, mutation.into_ops(&self.schemas)?)
                 .await?
             else {
                 seen = self.settled(table, key, None).await?;
@@ -62,7 +67,7 @@ impl Client {
                 Fate::InDoubt => return Err(Error::InDoubt(op_id)),
                 Fate::Rejected(entry) if entry.code == errors::VERSION_CONFLICT.code => {
                     self.confirm(&op_id).await?;
-                    seen = self.settled(table, key, Some(seen)).await?;
+                    seen = self.settled(table, key, Some(&seen)).await?;
                 }
                 Fate::Rejected(entry) => return Err(Error::Rejected(entry)),
             }
@@ -74,20 +79,20 @@ impl Client {
         &self,
         table: &str,
         key: &str,
-        seen: Seen,
+        version: u64,
         ops: Vec<Op>,
     ) -> Result<Option<String>, Error> {
         let (table, key) = (table.to_owned(), key.to_owned());
         let written = self.ask(move |core, env| {
             let now = { core.replica.stored().base_row(&table, &key) }.map_or(0, |row| row.version);
-            let same = now == seen.version && !core.replica.is_pending(&table, &key);
+            let same = now == version && !core.replica.is_pending(&table, &key);
             same.then(|| core.replica.mutate(ops, env)).transpose()
         });
         Ok(written.await??)
     }
 
     /// The row once nothing of the app's own is pending on it, and there is news since this was seen.
-    async fn settled(&self, table: &str, key: &str, before: Option<Seen>) -> Result<Seen, Error> {
+    async fn settled(&self, table: &str, key: &str, before: Option<&Seen>) -> Result<Seen, Error> {
         let mut status = self.status.clone();
         loop {
             status.borrow_and_update();
@@ -97,6 +102,7 @@ impl Client {
                 let (_, cursor) = stored.shape_of(&name)?;
                 let pending = core.replica.is_pending(&name, &row);
                 let seen = Seen {
+                    value: core.replica.view(&name, &row).cloned(),
                     version: stored.base_row(&name, &row).map_or(0, |row| row.version),
                     cursor: cursor.as_ref().map(|cursor| cursor.version),
                 };
@@ -104,7 +110,12 @@ impl Client {
             });
             let found = found.await?;
             let seen = found.ok_or_else(|| Error::NotSubscribed(table.to_owned()))?;
-            if let Some(seen) = seen.filter(|seen| Some(*seen) != before) {
+            let is_news = |seen: &Seen| {
+                before.is_none_or(|before| {
+                    (before.version, before.cursor) != (seen.version, seen.cursor)
+                })
+            };
+            if let Some(seen) = seen.filter(is_news) {
                 return Ok(seen);
             }
             status.changed().await.map_err(|_| Error::Closed)?;
