@@ -24,6 +24,7 @@ mod forms;
 mod generated;
 mod json;
 mod op;
+mod rules;
 mod strict;
 mod tagged;
 pub mod validate;
@@ -40,6 +41,7 @@ pub use generated::patterns;
 pub use generated::shared::*;
 pub use json::{Json, JsonObject};
 pub use op::OpError;
+pub use rules::{JUDGED_MAX, Rules};
 pub use strict::DEPTH_CEILING;
 pub use violation::Violation;
 

@@ -140,6 +140,16 @@ impl Op {
         }
     }
 
+    /// The version of the table's schema that the writer knew, if it says one.
+    #[must_use]
+    pub fn schema_version(&self) -> Option<u64> {
+        match self {
+            Op::Set(op) => op.schema_version,
+            Op::Patch(op) => op.schema_version,
+            Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
+        }
+    }
+
     /// The version that the op's row must have, if it says one.
     #[must_use]
     pub fn if_version(&self) -> Option<u64> {

@@ -120,6 +120,9 @@ fn in_steps(steps: &[Step], at: &str, hooks: &[Hook], problems: &mut Vec<(String
     }
 }
 
+/// What begins with `$` in a JSON Schema, and stands for itself.
+const OF_SCHEMAS: [&str; 5] = ["$anchor", "$defs", "$id", "$ref", "$schema"];
+
 /// Members that begin with `$` and are neither a generator nor a matcher, or do not stand alone.
 pub(crate) fn operators(value: &Value, at: &str, problems: &mut Vec<(String, String)>) {
     match value {
@@ -131,7 +134,8 @@ pub(crate) fn operators(value: &Value, at: &str, problems: &mut Vec<(String, Str
         }
         Value::Object(members) => {
             for (name, inner) in members {
-                if name.starts_with('$') && !name.starts_with("${") {
+                let itself = name.starts_with("${") || OF_SCHEMAS.contains(&name.as_str());
+                if name.starts_with('$') && !itself {
                     if !GENERATORS.contains(&name.as_str()) && !MATCHERS.contains(&name.as_str()) {
                         problems.push((
                             at.to_owned(),

@@ -7,6 +7,7 @@ use syncline_schemas::{Pattern, patterns};
 use tokio::sync::{mpsc, watch};
 
 use crate::actor::{Actor, Core};
+use crate::mutation::SchemaVersions;
 use crate::{Client, Clock, Error, Store, link};
 
 /// How a client is opened.
@@ -21,6 +22,7 @@ pub struct Builder {
     watches_others: bool,
     mode: Mode,
     trigger: Trigger,
+    schemas: SchemaVersions,
 }
 
 impl Builder {
@@ -34,6 +36,7 @@ impl Builder {
             watches_others: false,
             mode: Mode::default(),
             trigger: Trigger::default(),
+            schemas: SchemaVersions::new(),
         }
     }
 
@@ -71,6 +74,14 @@ impl Builder {
     /// Begins with this trigger for pushes. Without this: each write is pushed at once. [`Client::set_trigger`] changes it.
     pub fn trigger(mut self, trigger: Trigger) -> Builder {
         self.trigger = trigger;
+        self
+    }
+
+    /// The app knows a table's schema in this version (1 or more): each write to the table says so, and keeps saying it in the outbox. If the schema has been raised by the time
+    /// that the write is decided, and it does not fit any more, it is rejected with `schema_outdated` instead of `schema_violation`:
+    /// a newer version of the app can make of it what fits. See [`TableSettings::schema`](crate::TableSettings::schema).
+    pub fn schema_version(mut self, table: &str, version: u64) -> Builder {
+        self.schemas.insert(table.to_owned(), version);
         self
     }
 
@@ -128,6 +139,7 @@ impl Builder {
             others: own_others,
             failure,
             task,
+            schemas: Arc::new(self.schemas),
         })
     }
 }

@@ -27,6 +27,7 @@ pub struct Client {
     pub(crate) others: watch::Receiver<Others>,
     pub(crate) failure: Arc<OnceLock<Error>>,
     pub(crate) task: Arc<tokio::sync::Mutex<Option<JoinHandle<()>>>>,
+    pub(crate) schemas: Arc<mutation::SchemaVersions>,
 }
 
 /// A row as the server said it.
@@ -172,7 +173,7 @@ impl Client {
     pub async fn mutate(&self, make: impl FnOnce(&mut Mutation)) -> Result<String, Error> {
         let mut mutation = Mutation::default();
         make(&mut mutation);
-        let ops = mutation.into_ops()?;
+        let ops = mutation.into_ops(&self.schemas)?;
         let written = self
             .ask(move |core, env| core.replica.mutate(ops, env))
             .await?;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use syncline_schemas::{Allocate, Declare, DeleteOp, Json, Observe, Op, Patch, SetOp, Strategy};
+use syncline_schemas::{
+    Allocate, Declare, DeleteOp, Json, Observe, Op, Patch, SetOp, Strategy, TableSchema,
+};
 
 use crate::Error;
 
@@ -71,12 +73,13 @@ impl Mutation {
 
     /// Says what a table's settings are: once for all clients. To say the same again, at every start of the app, does no harm (`TAB-SAME`).
     pub fn declare(&mut self, table: &str, settings: TableSettings) -> &mut Mutation {
+        self.fault = self.fault.take().or(settings.fault);
         self.ops.push(Op::Declare(Declare {
             table: table.to_owned(),
             strategy: settings.strategy,
             granularity: None,
             resolver: settings.resolver,
-            schema: None,
+            schema: settings.schema,
         }));
         self
     }
@@ -124,20 +127,33 @@ impl Mutation {
         self
     }
 
-    /// The ops, if every value was one.
-    pub(crate) fn into_ops(self) -> Result<Vec<Op>, Error> {
-        match self.fault {
-            Some(error) => Err(error),
-            None => Ok(self.ops),
+    /// The ops, if every value was one. Those that write say which schema their writer knew (`TAB-OUTDATED`).
+    pub(crate) fn into_ops(self, known: &SchemaVersions) -> Result<Vec<Op>, Error> {
+        let mut ops = match self.fault {
+            Some(error) => return Err(error),
+            None => self.ops,
+        };
+        for op in &mut ops {
+            match op {
+                Op::Set(op) => op.schema_version = known.get(&op.table).copied(),
+                Op::Patch(op) => op.schema_version = known.get(&op.table).copied(),
+                _ => {}
+            }
         }
+        Ok(ops)
     }
 }
+
+/// The versions of tables' schemas that the app knows.
+pub(crate) type SchemaVersions = BTreeMap<String, u64>;
 
 /// Settings of a table, to be declared.
 #[derive(Clone, Debug, Default)]
 pub struct TableSettings {
     strategy: Option<Strategy>,
     resolver: Option<String>,
+    schema: Option<TableSchema>,
+    fault: Option<Error>,
 }
 
 impl TableSettings {
@@ -153,6 +169,32 @@ impl TableSettings {
     pub fn resolver(mut self, name: &str) -> TableSettings {
         self.strategy = Some(Strategy::Custom);
         self.resolver = Some(name.to_owned());
+        self
+    }
+
+    /// Which values rows may get: `rules` is a JSON Schema of draft 2020-12, by its type or as [`serde_json::json!`] makes one. A schema of a higher version
+    /// takes the place of the one before, one of a lower version changes nothing: an app declares the one that it knows at every start, and says
+    /// with [`Builder::schema_version`](crate::Builder::schema_version) which that is. The server rejects what does not fit with `schema_violation`, or with
+    /// `schema_outdated` where the writer knew an older schema.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), syncline_client::Error> {
+    /// use serde_json::json;
+    /// use syncline_client::{Client, TableSettings};
+    ///
+    /// let note = json!({ "type": "object", "required": ["title"], "properties": { "title": { "type": "string" } } });
+    /// let client = Client::builder("ws://127.0.0.1:8081/sync", "demo").schema_version("notes", 2).open().await?;
+    /// client.declare("notes", TableSettings::default().schema(2, note)).await?;
+    /// client.set("notes", "1", json!({ "title": "milk" })).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn schema(mut self, version: u64, rules: impl Serialize) -> TableSettings {
+        match json(&rules) {
+            Ok(rules) => self.schema = Some(TableSchema { version, rules }),
+            Err(error) => self.fault = self.fault.or(Some(error)),
+        }
         self
     }
 }

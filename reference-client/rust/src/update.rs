@@ -56,7 +56,7 @@ impl Client {
                 None => mutation.delete_if(table, key, seen.version),
             };
             let Some(op_id) = self
-                .write_over(table, key, seen.version, mutation.into_ops()?)
+                .write_over(table, key, seen.version, mutation.into_ops(&self.schemas)?)
                 .await?
             else {
                 seen = self.settled(table, key, None).await?;

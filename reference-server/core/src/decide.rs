@@ -133,7 +133,7 @@ impl Turn<'_> {
         for (index, op) in ops.iter().enumerate() {
             match op {
                 Op::Row(op) => self.row_op(index, op, &declared, &mut sum)?,
-                Op::Declare(op) => drop(sum.untouched.insert(op.table.as_str().into())),
+                Op::Declare(op) => drop(sum.untouched.insert(op.table.clone())),
                 Op::Sequence(_) => {}
             }
         }
@@ -185,15 +185,9 @@ impl Turn<'_> {
             sum.untouched.insert(op.table.clone());
             return Ok(());
         }
-        let settings = { declared.get(&*op.table).copied() }
-            .or_else(|| {
-                self.state
-                    .declared
-                    .get(&op.table)
-                    .map(|settings| &**settings)
-            })
-            .filter(|settings| settings.strategy() != Strategy::ClientWins);
-        let (value, trail) = match settings {
+        let settings = { declared.get(&*op.table).copied() }.or_else(|| self.declared(&op.table));
+        let asks = settings.filter(|settings| settings.strategy() != Strategy::ClientWins);
+        let (value, trail) = match asks {
             None => (self.value(index, op, held)?, None),
             Some(settings) => match self.fate(index, op, row, settings, sum)? {
                 Some((value, trail)) => (value, Some(Box::new(trail))),
@@ -203,6 +197,10 @@ impl Turn<'_> {
                 }
             },
         };
+        let schema = settings.and_then(|settings| settings.schema.as_ref());
+        if let (Some(schema), Some(value)) = (schema, value.as_ref()) {
+            schema.judge(index, op, value, sum.has_resolved(index))?;
+        }
         sum.grows += row_bytes(&op.key, value.as_ref(), siblings(&trail));
         sum.shrinks += row.map_or(0, |row| row.bytes(&op.key));
         sum.effects.push(Effect {
@@ -213,6 +211,12 @@ impl Turn<'_> {
             trail,
         });
         Ok(())
+    }
+
+    /// What was declared of a table before.
+    fn declared(&self, table: &str) -> Option<&Settings> {
+        let settings = self.state.declared.get(table);
+        settings.map(|settings| &**settings)
     }
 
     /// What the op would make of the row.
@@ -307,6 +311,11 @@ impl Turn<'_> {
 }
 
 impl Sum {
+    /// Whether a resolver made the value that the op of this index, the last so far, leaves.
+    fn has_resolved(&self, index: usize) -> bool {
+        matches!(self.told.last(), Some(OpResult::Resolved(resolved)) if resolved.at == index as u64)
+    }
+
     /// An op changes nothing: this row stands (CFL-SUPERSEDED).
     fn supersede(&mut self, index: usize, row: Option<&Row>) {
         self.superseded.get_or_insert(index);

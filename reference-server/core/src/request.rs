@@ -10,13 +10,14 @@ use std::sync::Arc;
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{
     ClientMessage, Declare, Digest, Hello, Json, Limits, OpError, Patch, Ping, Present, Subscribe,
-    Unsubscribe,
+    TableSchema, Unsubscribe,
 };
 
 use crate::config::{FIELDS, SEQUENCES, TABLES};
 use crate::names::{self, NameFault};
 use crate::record::Rejection;
-use crate::tables;
+use crate::schema::Schema;
+use crate::tables::{self, Declaration};
 
 /// What a frame asks. Made by [`read_frame`](crate::read_frame).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ pub(crate) struct Mutation {
 pub(crate) enum Op {
     Row(RowOp),
     /// What it says of a table.
-    Declare(Box<Declare>),
+    Declare(Box<Declaration>),
     /// What it asks of a sequence.
     Sequence(SequenceOp),
 }
@@ -89,6 +90,8 @@ pub(crate) struct RowOp {
     pub(crate) if_version: Option<u64>,
     /// The version of the row that its writer saw.
     pub(crate) base: Option<u64>,
+    /// The version of the table's schema that its writer knew.
+    pub(crate) schema_version: Option<u64>,
 }
 
 /// What an op asks of a sequence.
@@ -203,7 +206,7 @@ fn read_ops(ops: &[Json], limits: &Limits, known: &Known<'_>) -> Verdict<Vec<Op>
 }
 
 /// A code, where in the op, and why.
-type OpFault = (&'static ErrorDef, String, String);
+pub(crate) type OpFault = (&'static ErrorDef, String, String);
 
 fn read_op(op: &Json, limits: &Limits, known: &Known<'_>) -> Result<Op, OpFault> {
     use syncline_schemas::Op as Read;
@@ -217,7 +220,7 @@ fn read_op(op: &Json, limits: &Limits, known: &Known<'_>) -> Result<Op, OpFault>
     if let Some((table, key)) = op.row() {
         check_names(table, key, limits)?;
     }
-    let (if_version, base) = (op.if_version(), op.base());
+    let (if_version, base, schema_version) = (op.if_version(), op.base(), op.schema_version());
     let (table, key, action) = match op {
         Read::Declare(declare) => return read_declare(declare, limits, known.capabilities),
         Read::Set(set) => (
@@ -251,6 +254,7 @@ fn read_op(op: &Json, limits: &Limits, known: &Known<'_>) -> Result<Op, OpFault>
         action,
         if_version,
         base,
+        schema_version,
     }))
 }
 
@@ -258,10 +262,18 @@ fn read_op(op: &Json, limits: &Limits, known: &Known<'_>) -> Result<Op, OpFault>
 fn read_declare(declare: Declare, limits: &Limits, capabilities: &[String]) -> Result<Op, OpFault> {
     let checked = names::check_table(&declare.table, limits);
     check_each([("/table", checked, "tableBytesMax")])?;
-    match tables::refused(&declare, capabilities) {
-        None => Ok(Op::Declare(Box::new(declare))),
-        Some((at, why)) => Err((&errors::SETTING_REFUSED, at.to_owned(), why.to_owned())),
+    let read = |schema: &TableSchema| Schema::read(schema, limits);
+    let schema = declare.schema.as_ref().map(read).transpose()?;
+    if let Some((at, why)) = tables::refused(&declare, capabilities) {
+        return Err((&errors::SETTING_REFUSED, at.to_owned(), why.to_owned()));
     }
+    Ok(Op::Declare(Box::new(Declaration {
+        table: declare.table.into(),
+        strategy: declare.strategy,
+        granularity: declare.granularity,
+        resolver: declare.resolver.map(Arc::from),
+        schema,
+    })))
 }
 
 fn sequence_op(sequence: String, ask: SequenceAsk) -> Op {
@@ -323,7 +335,7 @@ fn read_value(value: Json, limits: &Limits) -> Result<Json, OpFault> {
 }
 
 /// The value on one line: a log may keep a record a line. Line breaks stand only between a value's tokens.
-fn one_line(value: Json) -> Json {
+pub(crate) fn one_line(value: Json) -> Json {
     let text = value.get();
     if !text.bytes().any(|byte| matches!(byte, b'\n' | b'\r')) {
         return value;

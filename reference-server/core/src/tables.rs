@@ -10,6 +10,7 @@ use syncline_schemas::{Declare, Granularity, JsonObject, Limits, Strategy};
 use crate::config::{CONFLICTS, Config};
 use crate::record::Declared;
 use crate::request::{Op, Verdict, reject};
+use crate::schema::Schema;
 
 /// What was declared of a table. What nobody has declared is as the chapter says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Settings {
     /// What resolves conflicts, where the strategy is `custom`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolver: Option<Arc<str>>,
+    /// Which values its rows may get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Arc<Schema>>,
     /// When it was declared first: rows that were there before count as written then (CFL-MOMENT-KEPT).
     pub at_ms: u64,
 }
@@ -36,15 +40,31 @@ impl Settings {
 
     /// As `subscribed` tells them (TAB-TOLD).
     pub(crate) fn told(&self) -> JsonObject {
-        let value = serde_json::to_value(self).unwrap_or_default();
+        let without_rules = Settings {
+            schema: None,
+            ..self.clone()
+        };
+        let value = serde_json::to_value(without_rules).unwrap_or_default();
         let mut told = value.as_object().cloned().unwrap_or_default();
         told.remove("atMs");
+        let version = self.schema.iter().map(|schema| schema.version.into());
+        told.extend(version.map(|version| ("schemaVersion".to_owned(), version)));
         told
     }
 }
 
 /// All tables that were declared.
 pub(crate) type Tables = BTreeMap<Arc<str>, Arc<Settings>>;
+
+/// What is said of a table's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Declaration {
+    pub(crate) table: Arc<str>,
+    pub(crate) strategy: Option<Strategy>,
+    pub(crate) granularity: Option<Granularity>,
+    pub(crate) resolver: Option<Arc<str>>,
+    pub(crate) schema: Option<Arc<Schema>>,
+}
 
 /// Reads a declaration as far as it can be judged without the state: what is not offered, and what does not go together in itself.
 pub(crate) fn refused(
@@ -66,9 +86,6 @@ pub(crate) fn refused(
     if declare.granularity == Some(Granularity::Field) {
         return Some(("/granularity", "fields are not decided one by one here"));
     }
-    if declare.schema.is_some() {
-        return Some(("/schema", "schemas are not judged here"));
-    }
     match (custom, &declare.resolver) {
         (true, None) => Some(("/strategy", "`custom` needs a resolver")),
         (false, Some(_)) => Some(("/resolver", "a resolver goes with the strategy `custom`")),
@@ -87,7 +104,7 @@ pub(crate) fn decide(
     let mut declared = tables.len() as u64;
     for (index, op) in ops.iter().enumerate() {
         let Op::Declare(op) = op else { continue };
-        let known = tables.get(op.table.as_str());
+        let known = tables.get(&op.table);
         let at = |member: &str| Some(format!("/ops/{index}{member}"));
         if let Some(resolver) = &op.resolver
             && !config.resolvers.has(resolver)
@@ -106,13 +123,14 @@ pub(crate) fn decide(
                 Settings {
                     strategy: op.strategy,
                     granularity: op.granularity,
-                    resolver: op.resolver.as_deref().map(Arc::from),
+                    resolver: op.resolver.clone(),
+                    schema: op.schema.clone(),
                     at_ms,
                 }
             }
         };
         if known.is_none_or(|known| **known != settings) {
-            let table = op.table.as_str().into();
+            let table = op.table.clone();
             changes.push(Declared { table, settings });
         }
     }
@@ -133,7 +151,7 @@ fn otherwise(at: Option<String>) -> Box<crate::record::Rejection> {
 }
 
 /// The settings with what a declaration says; the member that was declared otherwise, if there is one.
-fn merged(known: &Settings, declare: &Declare, at_ms: u64) -> Result<Settings, &'static str> {
+fn merged(known: &Settings, declare: &Declaration, at_ms: u64) -> Result<Settings, &'static str> {
     fn set<T: PartialEq + Clone>(
         known: &Option<T>,
         said: Option<T>,
@@ -145,12 +163,30 @@ fn merged(known: &Settings, declare: &Declare, at_ms: u64) -> Result<Settings, &
             (known, _) => Ok(known.clone()),
         }
     }
-    let resolver = declare.resolver.as_deref().map(Arc::from);
     Ok(Settings {
         strategy: set(&known.strategy, declare.strategy, "/strategy")?,
         granularity: set(&known.granularity, declare.granularity, "/granularity")?,
-        resolver: set(&known.resolver, resolver, "/resolver")?,
-        // Rows of before count as written when the strategy was declared (CFL-MOMENT-KEPT).
-        at_ms: known.strategy.map_or(at_ms, |_| known.at_ms),
+        resolver: set(&known.resolver, declare.resolver.clone(), "/resolver")?,
+        schema: raised(&known.schema, &declare.schema)?,
+        // Rows of before count as written when the strategy was declared (CFL-MOMENT-KEPT). Without one there is nothing to note: to say the same is no change.
+        at_ms: match (known.strategy, declare.strategy) {
+            (None, Some(_)) => at_ms,
+            _ => known.at_ms,
+        },
     })
+}
+
+/// The schema with what a declaration says: the higher version stands (TAB-RAISED).
+fn raised(
+    known: &Option<Arc<Schema>>,
+    said: &Option<Arc<Schema>>,
+) -> Result<Option<Arc<Schema>>, &'static str> {
+    match (known, said) {
+        (Some(known), Some(said)) if said.version == known.version && said.rules != known.rules => {
+            Err("/schema")
+        }
+        (Some(known), Some(said)) if said.version > known.version => Ok(Some(said.clone())),
+        (None, said) => Ok(said.clone()),
+        (known, _) => Ok(known.clone()),
+    }
 }

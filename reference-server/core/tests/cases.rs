@@ -102,3 +102,8 @@ fn truncation() {
 fn nodes() {
     check("nodes.txt");
 }
+
+#[test]
+fn schemas() {
+    check("schemas.txt");
+}

@@ -10,6 +10,7 @@ mod fields;
 mod identity;
 mod misuse;
 mod presence;
+mod schemas;
 mod sequences;
 mod support;
 mod update;

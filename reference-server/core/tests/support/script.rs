@@ -152,6 +152,7 @@ fn limit<'a>(limits: &'a mut Limits, name: &str) -> &'a mut u64 {
         "mutationSequencesMax" => of_capability(&mut limits.mutation_sequences_max),
         "sequencesMax" => of_capability(&mut limits.sequences_max),
         "declaredTablesMax" => of_capability(&mut limits.declared_tables_max),
+        "schemaBytesMax" => of_capability(&mut limits.schema_bytes_max),
         "siblingsMax" => of_capability(&mut limits.siblings_max),
         "pushMutationsMax" => &mut limits.push_mutations_max,
         "mutationOpsMax" => &mut limits.mutation_ops_max,
