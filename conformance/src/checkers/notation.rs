@@ -238,11 +238,24 @@ fn results_of(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// `0:11+5`: the first op was given five ids, 11 the first of them. `superseded:2`: so was the third.
+/// `0:11+5`: the first op was given five ids, 11 the first of them. `superseded:2=7@4`: so was the third, for 7 stands, at version 4;
+/// `superseded:2-@4`: for it was deleted then; `superseded:2`: not told for what.
 fn told(text: &str) -> Value {
     let (at, ids) = text.split_once(':').expect("at:ids");
     if at.parse::<u64>().is_err() {
-        return json!({ "result": at, "at": number(ids) });
+        let (op, version) = ids.split_once('@').unwrap_or((ids, ""));
+        let (op, value) = op.split_once('=').unwrap_or((op, ""));
+        let mut told = json!({ "result": at, "at": number(op.trim_end_matches('-')) });
+        if op.ends_with('-') {
+            told["gone"] = true.into();
+        }
+        if let Ok(value) = serde_json::from_str::<Value>(value) {
+            told["value"] = value;
+        }
+        if let Ok(version) = version.parse::<u64>() {
+            told["version"] = version.into();
+        }
+        return told;
     }
     let (first, count) = ids.split_once('+').expect("first+count");
     json!({ "result": "allocated", "at": number(at), "first": number(first), "count": number(count) })

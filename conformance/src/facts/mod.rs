@@ -23,7 +23,7 @@ pub use digest::Digest;
 pub use log::{Effect, Known, Log, Patched, Step as LogStep};
 pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_named, row_of};
 pub use presence::{Presented, author};
-pub use replay::Fate;
+pub use replay::{Fate, Stands, says_what_stands};
 pub use replica::{Replica, Row, RowKey, RowName, Sibling};
 pub use sequence::{Ask, Given, ask_of, given};
 pub use sub::{Complete, Part, Sub};

@@ -32,8 +32,23 @@ pub struct Fate<'a> {
     pub loses: Option<bool>,
     /// Whether the server said that it was.
     pub superseded: bool,
+    /// Whether it deletes what is not there.
+    pub absent: bool,
     /// How many values the row would have.
     pub values: usize,
+    /// What the server said of the op.
+    pub told: Option<&'a Value>,
+    /// What is there before it, if that is known.
+    pub stands: Option<Stands>,
+}
+
+/// A row before an op, or its delete.
+#[derive(Clone, Debug)]
+pub struct Stands {
+    /// The version that it has; that of the delete, if it is gone.
+    pub version: u64,
+    /// Its value; none, if it is gone.
+    pub value: Option<Value>,
 }
 
 /// A replay, as far as it has come.
@@ -70,6 +85,9 @@ const SLACK_MS: f64 = 20.0;
 
 /// A server need not tell of more ops of a mutation (CFL-SUPERSEDED).
 const TOLD_MAX: usize = 16;
+
+/// The bytes of an entry that says no more than that an op was superseded.
+const ENTRY_BYTES: usize = 48;
 
 /// What a replay knows of a row, or of its delete.
 #[derive(Clone, Debug)]
@@ -160,14 +178,15 @@ impl<'a> Replay<'a> {
         Some(effects)
     }
 
-    /// Whether the answer was so large that a server may have left out what became of single ops.
+    /// Whether the answer is so large that even the shortest entries may have been left out.
     fn left_out(&self, outcome: &Outcome) -> bool {
-        let bytes = self
-            .facts
-            .frame(outcome.at)
-            .map_or(0, |frame| frame.to_string().len());
+        let Some(frame) = self.facts.frame(outcome.at) else {
+            return true;
+        };
+        let results = frame.member("results").and_then(Value::as_array);
+        let entries = results.map_or(0, |results| results.len() * TOLD_MAX * ENTRY_BYTES);
         let most = self.facts.limit(outcome.conn, "frameBytesMax");
-        most.is_some_and(|most| bytes as u64 > most / 2)
+        most.is_some_and(|most| (frame.to_string().len() + entries) as u64 > most / 2)
     }
 
     fn declare(&mut self, op: &'a Value, moment: Moment) {
@@ -214,15 +233,21 @@ impl<'a> Replay<'a> {
         }
         let held = self.held.get(&write.row);
         let live = held.filter(|held| held.value.is_some());
-        if write.op["op"] == "delete" && live.is_none() {
-            return Some(Some(Effect::plain(write.row, None)));
-        }
-        let strategy = self.strategy(write.row.0);
         let said = write
             .told
             .map(|told| told["result"].as_str().unwrap_or_default());
+        let strategy = self.strategy(write.row.0);
+        let absent = write.op["op"] == "delete" && live.is_none();
         let mut siblings = Vec::new();
-        if let Some(strategy) = strategy {
+        if absent || strategy.is_none() {
+            // Whatever is said of it: it applies (CFL-CLIENT-WINS, CFL-DELETE).
+            if said.is_some() || self.tables.contains_key(write.row.0) {
+                fates.push(Fate {
+                    absent,
+                    ..self.applies(write, held, strategy.unwrap_or("client_wins"))
+                });
+            }
+        } else if let Some(strategy) = strategy {
             let fate = self.fate(write, held, strategy);
             if strategy == "keep_both" {
                 siblings = beside(write, live);
@@ -233,10 +258,13 @@ impl<'a> Replay<'a> {
                 return Some(None);
             }
         }
+        if absent {
+            return Some(Some(Effect::plain(write.row, None)));
+        }
         if said == Some("resolved") {
-            // Without a value it was deleted, or the value was left out.
-            let value = write.told?.get("value")?;
-            return Some(Some(Effect::plain(write.row, Some(Cow::Borrowed(value)))));
+            let told = write.told?;
+            let value = told.get("value").map(Cow::Borrowed);
+            return says_what_stands(told).then(|| Some(Effect::plain(write.row, value)));
         }
         let current = live.and_then(|held| held.value.as_deref());
         let (value, patched) = match write.op["op"].as_str()? {
@@ -296,16 +324,35 @@ impl<'a> Replay<'a> {
             _ => None,
         };
         Fate {
-            at: write.at,
-            row: write.row,
-            strategy,
             concurrent,
             own: own && concurrent == Some(false),
             loses,
-            superseded: write
-                .told
-                .is_some_and(|told| told["result"] == "superseded"),
             values,
+            ..self.applies(write, held, strategy)
+        }
+    }
+
+    /// The fate of an op that must apply.
+    fn applies(&self, write: &Write<'a>, held: Option<&Held<'a>>, strategy: &'a str) -> Fate<'a> {
+        let superseded = write.told.is_some_and(|told| {
+            told["result"] == "superseded" || strategy != "custom" && told["result"] == "resolved"
+        });
+        let known = held.filter(|held| superseded && !self.may_be_forgotten(held, u64::MAX));
+        Fate {
+            at: write.at,
+            row: write.row,
+            strategy,
+            concurrent: Some(false),
+            own: false,
+            loses: Some(false),
+            superseded,
+            absent: false,
+            values: 1,
+            told: write.told,
+            stands: known.map(|held| Stands {
+                version: held.version,
+                value: held.value.as_deref().cloned(),
+            }),
         }
     }
 
@@ -403,15 +450,17 @@ fn told_of(mutation: &Mutation) -> BTreeMap<u64, &Value> {
             let Some(at) = told.get("at").and_then(whole) else {
                 continue;
             };
-            if all
-                .get(&at)
-                .is_none_or(|known| known.get("value").is_none())
-            {
+            if all.get(&at).is_none_or(|known| !says_what_stands(known)) {
                 all.insert(at, told);
             }
         }
     }
     all
+}
+
+/// Whether an entry says what stands, and does not leave it out.
+pub fn says_what_stands(told: &Value) -> bool {
+    told.get("value").is_some() || told["gone"] == true
 }
 
 /// What a patch makes of a row's value; nothing, if that is no object.

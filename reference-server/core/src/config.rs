@@ -13,6 +13,9 @@ pub struct Config {
     pub retention: Retention,
     /// The size in bytes up to which one `update` frame is filled. A larger change still goes, alone.
     pub part_bytes: usize,
+    /// Bytes of rows that a step may leave before what waits is left to the next step. A push whose own ops leave twice as much is
+    /// deferred there.
+    pub step_bytes: u64,
     /// Which program serves, as told in `welcome`.
     pub server: ServerInfo,
     /// What is offered beyond the core, announced in every `welcome`: names of [`CAPABILITIES`].
@@ -56,6 +59,7 @@ impl Default for Config {
             limits: Limits::default(),
             retention: Retention::default(),
             part_bytes: 64 * 1024,
+            step_bytes: 32 << 20,
             server: ServerInfo {
                 name: "syncline".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -152,6 +156,12 @@ impl Config {
                 "inFlightMax, mutationsPerSecond and mutationBurst must be 1 at least".to_owned(),
             );
         }
+        if { limits.mutation_rows_bytes_max }.is_some_and(|most| most < limits.frame_bytes_max) {
+            return Err(format!(
+                "mutationRowsBytesMax is less than frameBytesMax, {}",
+                limits.frame_bytes_max
+            ));
+        }
         let presence = [
             limits.presence_bytes_max,
             limits.presence_sessions_max,
@@ -178,6 +188,9 @@ impl Config {
         }
         if !self.offers(CONFLICTS) {
             limits.siblings_max = None;
+        }
+        if !self.offers(CONFLICTS) && !self.offers(FIELDS) {
+            limits.mutation_rows_bytes_max = None;
         }
         if !self.offers(PRESENCE) {
             limits.presence_bytes_max = None;
@@ -263,6 +276,10 @@ mod tests {
         check(
             |config| config.limits.siblings_max = Some(20_000),
             Some("siblingsMax"),
+        );
+        check(
+            |config| config.limits.mutation_rows_bytes_max = Some((1 << 20) - 1),
+            Some("mutationRowsBytesMax"),
         );
         let plain = |config: &mut Config| {
             many(config);

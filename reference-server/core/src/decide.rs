@@ -202,6 +202,7 @@ impl Turn<'_> {
             schema.judge(index, op, value, sum.has_resolved(index))?;
         }
         sum.grows += row_bytes(&op.key, value.as_ref(), siblings(&trail));
+        self.leaves_not_too_much(index, sum.grows)?;
         sum.shrinks += row.map_or(0, |row| row.bytes(&op.key));
         sum.effects.push(Effect {
             table: op.table.clone(),
@@ -211,6 +212,19 @@ impl Turn<'_> {
             trail,
         });
         Ok(())
+    }
+
+    /// Whether the rows that the ops up to this one leave may stand together (PUSH-ROWS-LIMIT).
+    fn leaves_not_too_much(&self, index: usize, bytes: u64) -> Verdict<()> {
+        let most = self.config.limits.mutation_rows_bytes_max;
+        match most.filter(|most| bytes > *most) {
+            None => Ok(()),
+            Some(most) => {
+                let message = format!("limits.mutationRowsBytesMax is {most}");
+                let at = Some(format!("/ops/{index}"));
+                reject(&errors::LIMIT_EXCEEDED, at, &message)
+            }
+        }
     }
 
     /// What was declared of a table before.
@@ -271,9 +285,13 @@ impl Turn<'_> {
             Fate::Resolved(value, trail) => {
                 self.fits(value.as_ref(), index)?;
                 let at = index as u64;
-                let told = value.clone();
-                sum.told
-                    .push(OpResult::Resolved(Resolved { at, value: told }));
+                let (told, gone) = (value.clone(), value.is_none());
+                let resolved = Resolved {
+                    at,
+                    value: told,
+                    gone,
+                };
+                sum.told.push(OpResult::Resolved(resolved));
                 Ok(Some((value, trail)))
             }
             Fate::TooMany => {
@@ -322,6 +340,7 @@ impl Sum {
         self.told.push(OpResult::Superseded(Superseded {
             at: index as u64,
             version: row.map(|row| row.position.version),
+            gone: row.is_none_or(|row| row.value.is_none()),
             value: row.and_then(|row| row.value.clone()),
         }));
     }
@@ -352,8 +371,13 @@ pub(crate) fn remembered(told: OpResult) -> OpResult {
             at,
             version: None,
             value: None,
+            gone: false,
         }),
-        OpResult::Resolved(Resolved { at, .. }) => OpResult::Resolved(Resolved { at, value: None }),
+        OpResult::Resolved(Resolved { at, .. }) => OpResult::Resolved(Resolved {
+            at,
+            value: None,
+            gone: false,
+        }),
         other => other,
     }
 }

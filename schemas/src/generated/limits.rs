@@ -91,6 +91,10 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<2, 9007199254740991>, _>")]
     pub siblings_max: Option<u64>,
+    /// Bytes of the rows (keys, values, siblings) that one mutation leaves, together. At least frameBytesMax. Announced where `fields` or `conflicts` is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<65536, 9007199254740991>, _>")]
+    pub mutation_rows_bytes_max: Option<u64>,
     /// Bytes of a session's presence as JSON text. Announced where presence is offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<1024, 9007199254740991>, _>")]
@@ -134,6 +138,7 @@ impl Default for Limits {
             declared_tables_max: Some(1000),
             schema_bytes_max: Some(65536),
             siblings_max: Some(16),
+            mutation_rows_bytes_max: Some(8388608),
             presence_bytes_max: Some(4096),
             presence_sessions_max: Some(1000),
             presence_interval_ms: Some(50),

@@ -121,14 +121,17 @@ pub struct Superseded {
     /// Which op of the mutation, the first counted as 0.
     #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
     pub at: u64,
-    /// The version of the row that stands, or of its delete.
+    /// The version of the row that stands, or of its delete, where one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
     pub version: Option<u64>,
-    /// The value that stands; none where the row is gone, and where it is left out.
+    /// The value that stands. Neither this nor `gone`: it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Any, _>")]
     pub value: Option<Json>,
+    /// true: no row stands. Absent or false: one does, or it is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 /// The resolver made another value than the one written.
@@ -138,10 +141,13 @@ pub struct Resolved {
     /// Which op of the mutation, the first counted as 0.
     #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
     pub at: u64,
-    /// The value that stands; none where the row is gone, and where it is left out.
+    /// The value that stands. Neither this nor `gone`: it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Any, _>")]
     pub value: Option<Json>,
+    /// true: no row stands. Absent or false: one does, or it is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 /// What was decided of a mutation, once and for ever.

@@ -140,6 +140,7 @@ fn config(settings: &Value) -> Config {
     if settings["resolvers"] == true {
         config.resolvers = config.resolvers.with("sum", sum);
     }
+    config.step_bytes = number("stepBytes").unwrap_or(config.step_bytes);
     config.part_bytes = number("partBytes").map_or(config.part_bytes, |bytes| bytes as usize);
     config
 }
