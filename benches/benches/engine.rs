@@ -11,6 +11,8 @@ use syncline_server_core::{Config, Engine, Input, Output, SessionKey, read_frame
 const PUSH: u64 = 100;
 /// Frames in a step.
 const FRAMES: u64 = 10;
+/// Sessions that hear of something.
+const SESSIONS: u64 = 100;
 /// Rows in a snapshot.
 const SNAPSHOT_ROWS: u64 = 100_000;
 
@@ -67,7 +69,7 @@ fn open(engine: &mut Engine, session: u64, client: Option<&str>) {
         workspace: "w".to_owned(),
         client_id: client.map(str::to_owned),
         acked_seq: None,
-        capabilities: None,
+        capabilities: Some(vec!["presence".to_owned()]),
     };
     engine.enqueue(Input::Open {
         session: SessionKey(session),
@@ -88,7 +90,11 @@ fn frame(engine: &mut Engine, session: u64, text: &str) {
 
 /// One whole step; gives the bytes that would be sent.
 fn step(engine: &mut Engine) -> usize {
-    if !engine.decide(1_000).is_empty() {
+    step_at(engine, 1_000)
+}
+
+fn step_at(engine: &mut Engine, now_ms: u64) -> usize {
+    if !engine.decide(now_ms).is_empty() {
         engine.committed();
     }
     while engine.pump(|_| usize::MAX) {}
@@ -233,5 +239,55 @@ fn snapshot(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, apply, rewrite, snapshot);
+/// Words of presence, beside writes to as many: each step one session says something, and a hundred hear it.
+fn presence(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("to 100 sessions");
+    group.throughput(Throughput::Elements(SESSIONS));
+    let subscribe = r#"{"type":"subscribe","id":"s","tables":{"notes":{}}}"#;
+    let present = r#"{"type":"present","state":{"cursor":[17,4],"name":"ann"}}"#;
+    let rounds = [
+        ("a set (baseline)", subscribe),
+        ("a word of presence", present),
+    ];
+    for (name, joins) in rounds {
+        let mut engine = engine(false);
+        for session in 2..SESSIONS + 2 {
+            open(&mut engine, session, None);
+            frame(&mut engine, session, joins);
+        }
+        step(&mut engine);
+        let (mut now_ms, mut seq) = (1_000, 0);
+        group.bench_function(name, |bench| {
+            bench.iter(|| {
+                now_ms += 1_000;
+                seq += 1;
+                match joins == present {
+                    true => frame(&mut engine, 2 + seq % SESSIONS, &moved(seq)),
+                    false => frame(&mut engine, 1, &one_set(seq)),
+                }
+                let bytes = step_at(&mut engine, now_ms);
+                assert!(bytes as u64 > SESSIONS * 50, "all of them hear it");
+                bytes
+            });
+        });
+    }
+    group.finish();
+}
+
+fn moved(word: u64) -> String {
+    format!(r#"{{"type":"present","state":{{"cursor":[{word},4],"name":"ann"}}}}"#)
+}
+
+fn one_set(seq: u64) -> String {
+    let follows = match seq {
+        1 => String::new(),
+        _ => format!(r#""follows":"op-{}","#, seq - 1),
+    };
+    let op = format!(r#"{{{SET},"table":"notes","key":"note-{}"}}"#, seq % 1_000);
+    format!(
+        r#"{{"type":"push","epoch":"e",{follows}"mutations":[{{"seq":{seq},"opId":"op-{seq}","ops":[{op}]}}]}}"#
+    )
+}
+
+criterion_group!(benches, apply, rewrite, presence, snapshot);
 criterion_main!(benches);
