@@ -13,6 +13,7 @@ mod digests;
 mod ends;
 mod epochs;
 mod frames;
+mod history;
 mod locks;
 #[cfg(test)]
 pub(crate) mod notation;
@@ -149,6 +150,7 @@ pub const ALL: &[Checker] = &[
     updates::CHECKER,
     author::CHECKER,
     digests::CHECKER,
+    history::CHECKER,
     presence::CHECKER,
     locks::CHECKER,
     rows::CHECKER,

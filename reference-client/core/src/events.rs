@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use syncline_schemas::{Cursor, Json, Op};
 
+use crate::history::{HistoryPage, NoHistory};
 use crate::presence::Other;
 use crate::stored::{DoubtEntry, RejectedEntry, Tables};
 
@@ -53,6 +54,13 @@ pub enum Event {
     },
     /// How far a sync has come: told to who [watches](crate::Replica::watch_progress) it, and its end also to who asked for it.
     Sync(Progress),
+    /// What became of the app's [question](crate::Replica::history) about the past (`HIST-TOLD`).
+    Past {
+        /// The request's number.
+        request: u64,
+        /// The page, or why there is none.
+        page: Result<HistoryPage, NoHistory>,
+    },
     /// Another session is present with this state, or is not any more (`PRES-BY-SESSION`, `PRES-LOST`).
     Presence {
         /// The session's name, which no other ever has.

@@ -7,7 +7,8 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use syncline_client_core::{
-    Env, Event, Others, Progress, Replica, Status, SyncCounts, Transaction, Wish,
+    Env, Event, HistoryPage, NoHistory, Others, Progress, Replica, Status, SyncCounts, Transaction,
+    Wish,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::handshake::client::Request as Handshake;
@@ -37,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) notified: Vec<mpsc::UnboundedSender<Notice>>,
     /// Who waits for ids of which sequence.
     pub(crate) awaiting_ids: Vec<(String, oneshot::Sender<()>)>,
+    /// Who waits for a page of the past, by the request's number.
+    pub(crate) awaiting_past: Vec<(u64, oneshot::Sender<Result<HistoryPage, NoHistory>>)>,
     /// Who waits for the end of a sync.
     pub(crate) awaiting_end: Vec<oneshot::Sender<SyncCounts>>,
     /// Who wants to hear of the progress of syncs.
@@ -231,6 +234,13 @@ impl Core {
                 for (_, tell) in self.awaiting_ids.extract_if(.., given) {
                     // Who gave up waiting does not care.
                     let _ = tell.send(());
+                }
+            }
+            Event::Past { request, page } => {
+                let asked = |(number, _): &mut (u64, _)| number == request;
+                for (_, tell) in self.awaiting_past.extract_if(.., asked) {
+                    // Who gave up waiting does not care.
+                    let _ = tell.send(page.clone());
                 }
             }
             Event::Diverged { tables } => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use syncline_schemas::{Json, Limits, Strategy};
+use syncline_schemas::{Json, Limits, Sibling, Strategy};
 
 use crate::resolver::{Conflict, Resolution, Resolvers};
 use crate::table::Row;
@@ -32,6 +32,16 @@ pub struct Kept {
     pub writer: Arc<str>,
     /// The value.
     pub value: Json,
+}
+
+impl Kept {
+    /// The value as it is told.
+    pub(crate) fn told(&self) -> Sibling {
+        Sibling {
+            version: self.version,
+            value: self.value.clone(),
+        }
+    }
 }
 
 /// A write that is to be decided.

@@ -89,6 +89,11 @@ fn sequences() {
 }
 
 #[test]
+fn history() {
+    check("history.txt");
+}
+
+#[test]
 fn presence() {
     check("presence.txt");
 }

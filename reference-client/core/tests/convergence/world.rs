@@ -231,6 +231,7 @@ impl World {
                 Event::Superseded(_) | Event::Resolved(_) | Event::Siblings { .. } => {
                     panic!("nothing here is decided so")
                 }
+                Event::Past { .. } => panic!("nobody has asked"),
                 Event::Rows { .. }
                 | Event::ShapeRefused { .. }
                 | Event::Presence { .. }
