@@ -12,6 +12,7 @@ mod conflicts;
 mod digests;
 mod ends;
 mod epochs;
+mod fields;
 mod frames;
 mod history;
 mod locks;
@@ -155,6 +156,7 @@ pub const ALL: &[Checker] = &[
     locks::CHECKER,
     rows::CHECKER,
     conflicts::CHECKER,
+    fields::CHECKER,
     sequences::CHECKER,
 ];
 

@@ -58,7 +58,9 @@ mod welcome;
 
 pub use control::{Mode, Trigger};
 pub use env::Env;
-pub use events::{Conflict, Event, Origin, Progress, RowChange, Status, SyncCounts, Trouble};
+pub use events::{
+    Conflict, Event, FieldConflict, Origin, Progress, RowChange, Status, SyncCounts, Trouble,
+};
 pub use history::{HistoryPage, NoHistory};
 pub use identity::derive;
 pub use limits::{Refusal, least_limits};

@@ -222,6 +222,22 @@ impl Core {
                 self.notify(&Notice::Superseded(conflict.clone()));
             }
             Event::Resolved(conflict) => self.notify(&Notice::Resolved(conflict.clone())),
+            Event::FieldConflict(conflict) => {
+                let (op_id, field) = (&conflict.op_id, &conflict.field);
+                tracing::warn!(op_id, field, "a field of a write was superseded");
+                self.notify(&Notice::FieldConflict(conflict.clone()));
+            }
+            Event::FieldConflictsUntold {
+                op_id,
+                table,
+                key,
+                count,
+            } => self.notify(&Notice::FieldConflictsUntold {
+                op_id: op_id.clone(),
+                table: table.clone(),
+                key: key.clone(),
+                count: *count,
+            }),
             Event::Siblings { table, key } => {
                 let (table, key) = (table.clone(), key.clone());
                 self.notify(&Notice::Siblings { table, key });

@@ -112,3 +112,8 @@ fn nodes() {
 fn schemas() {
     check("schemas.txt");
 }
+
+#[test]
+fn granularity() {
+    check("granularity.txt");
+}

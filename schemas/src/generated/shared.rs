@@ -30,13 +30,21 @@ pub enum OpResult {
     Allocated(Allocated),
     /// The op changed nothing: what is there stands.
     Superseded(Superseded),
+    /// Fields of the op changed nothing, others may have: what is there of them stands.
+    #[serde(rename = "superseded_in_fields")]
+    SupersededInFields(SupersededInFields),
     /// The resolver made another value than the one written.
     Resolved(Resolved),
 }
 
 impl OpResult {
     /// The values of `result`, in the schema's order.
-    pub const TAGS: &'static [&'static str] = &["allocated", "superseded", "resolved"];
+    pub const TAGS: &'static [&'static str] = &[
+        "allocated",
+        "superseded",
+        "superseded_in_fields",
+        "resolved",
+    ];
 }
 
 impl<'de> Tagged<'de> for OpResult {
@@ -47,6 +55,9 @@ impl<'de> Tagged<'de> for OpResult {
         match tag {
             "allocated" => Allocated::deserialize(members).map(Self::Allocated),
             "superseded" => Superseded::deserialize(members).map(Self::Superseded),
+            "superseded_in_fields" => {
+                SupersededInFields::deserialize(members).map(Self::SupersededInFields)
+            }
             "resolved" => Resolved::deserialize(members).map(Self::Resolved),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
@@ -71,6 +82,12 @@ impl From<Superseded> for OpResult {
     }
 }
 
+impl From<SupersededInFields> for OpResult {
+    fn from(arm: SupersededInFields) -> Self {
+        Self::SupersededInFields(arm)
+    }
+}
+
 impl From<Resolved> for OpResult {
     fn from(arm: Resolved) -> Self {
         Self::Resolved(arm)
@@ -84,6 +101,7 @@ impl OpResult {
         match self {
             Self::Allocated(_) => "allocated",
             Self::Superseded(_) => "superseded",
+            Self::SupersededInFields(_) => "superseded_in_fields",
             Self::Resolved(_) => "resolved",
         }
     }
@@ -94,6 +112,7 @@ impl OpResult {
         match self {
             Self::Allocated(arm) => arm.at,
             Self::Superseded(arm) => arm.at,
+            Self::SupersededInFields(arm) => arm.at,
             Self::Resolved(arm) => arm.at,
         }
     }
@@ -134,6 +153,22 @@ pub struct Superseded {
     pub gone: bool,
 }
 
+/// Fields of the op changed nothing, others may have: what is there of them stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SupersededInFields {
+    /// Which op of the mutation, the first counted as 0.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub at: u64,
+    /// In how many fields.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub count: u64,
+    /// Which fields, in the order of their names; some or all may be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<List<Object<FieldConflict>, 1>, _>")]
+    pub conflicts: Option<Vec<FieldConflict>>,
+}
+
 /// The resolver made another value than the one written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -146,6 +181,26 @@ pub struct Resolved {
     #[serde(deserialize_with = "optional::<Any, _>")]
     pub value: Option<Json>,
     /// true: no row stands. Absent or false: one does, or it is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+}
+
+/// A field in which an op was superseded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldConflict {
+    /// The field's name.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub field: String,
+    /// The version of its last change; where it is gone, of the last removal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
+    pub version: Option<u64>,
+    /// The value that stands. Neither this nor `gone`: it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Any, _>")]
+    pub value: Option<Json>,
+    /// true: the row has no such field. Absent or false: it has one, or it is left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
 }

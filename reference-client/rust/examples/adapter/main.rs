@@ -114,6 +114,7 @@ struct Op {
     fields: Option<serde_json::Map<String, Value>>,
     remove: Option<Vec<String>>,
     strategy: Option<Strategy>,
+    granularity: Option<String>,
     resolver: Option<String>,
 }
 
@@ -381,6 +382,10 @@ impl Op {
             (_, Some(resolver)) => settings.resolver(resolver),
             (Some(strategy), None) => settings.strategy(strategy),
             (None, None) => settings,
+        };
+        let settings = match self.granularity.as_deref() {
+            Some("field") => settings.by_field(),
+            _ => settings,
         };
         mutation.declare(&self.table, settings);
     }

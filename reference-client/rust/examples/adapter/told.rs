@@ -1,7 +1,9 @@
 //! What the client tells its app, as events for the runner.
 
 use serde_json::{Value, json};
-use syncline_client::{Client, Conflict, Notice, Origin, Progress, Status, SyncCounts};
+use syncline_client::{
+    Client, Conflict, FieldConflict, Notice, Origin, Progress, Status, SyncCounts,
+};
 use tokio::sync::mpsc;
 
 use crate::{Out, Refused};
@@ -16,6 +18,15 @@ pub(super) fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Ou
                 Notice::InDoubt(entry) => json!({ "event": "in_doubt", "opId": entry.op_id }),
                 Notice::Superseded(conflict) => conflicted("superseded", &conflict),
                 Notice::Resolved(conflict) => conflicted("resolved", &conflict),
+                Notice::FieldConflict(conflict) => in_field(&conflict),
+                Notice::FieldConflictsUntold {
+                    op_id,
+                    table,
+                    key,
+                    count,
+                } => {
+                    json!({ "event": "conflict", "opId": op_id, "table": table, "key": key, "count": count })
+                }
                 Notice::Siblings { table, key } => {
                     json!({ "event": "siblings", "table": table, "key": key })
                 }
@@ -79,6 +90,16 @@ pub(super) async fn answer_when_synced(client: Client, id: Value, out: Out) {
 fn conflicted(event: &str, conflict: &Conflict) -> Value {
     let (table, key) = conflict.op.row().unwrap_or_default();
     json!({ "event": event, "opId": conflict.op_id, "table": table, "key": key })
+}
+
+fn in_field(conflict: &FieldConflict) -> Value {
+    let mut event = json!({ "event": "conflict", "opId": conflict.op_id, "table": conflict.table, "key": conflict.key, "field": conflict.field });
+    for (name, value) in [("mine", &conflict.mine), ("theirs", &conflict.theirs)] {
+        if let Some(value) = value {
+            event[name] = json!(value);
+        }
+    }
+    event
 }
 
 pub(super) fn tell_status(client: &Client, out: Out) {
