@@ -28,6 +28,8 @@ pub enum Ability {
     SkipTime,
     /// The client has the capability of this name, and tells of shapes that were found to differ.
     Digests,
+    /// The interval at which it verifies itself can be chosen.
+    Verify,
     /// Fields can be patched.
     Fields,
     /// The client has the capability of this name, and tells of writes that met others'.
@@ -58,6 +60,7 @@ impl Ability {
             Ability::SetClock => "set_clock",
             Ability::SkipTime => "skip_time",
             Ability::Digests => "digests",
+            Ability::Verify => "verify",
             Ability::Fields => "fields",
             Ability::Conflicts => "conflicts",
             Ability::Presence => "presence",

@@ -52,6 +52,7 @@ mod session;
 mod shapes;
 mod staging;
 mod stored;
+mod sums;
 mod trouble;
 mod updates;
 mod welcome;

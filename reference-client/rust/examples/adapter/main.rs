@@ -91,6 +91,9 @@ enum Command {
         #[serde(default)]
         count: u64,
     },
+    VerifyEvery {
+        ms: u64,
+    },
     Sync,
     SetClock {
         now: u64,
@@ -143,6 +146,7 @@ async fn main() {
         "set_clock",
         "skip_time",
         "digests",
+        "verify",
         "fields",
         "conflicts",
         "presence",
@@ -332,6 +336,10 @@ impl App {
                     _ => Trigger::Immediate,
                 };
                 client.set_trigger(trigger).await?;
+            }
+            Command::VerifyEvery { ms } => {
+                let interval = (ms > 0).then(|| Duration::from_millis(ms));
+                client.verify_every(interval).await?;
             }
             Command::Sync => return Err(Refused::of("served beside the other commands")),
             Command::SetClock { now } => self.clock.set_wall(now),
