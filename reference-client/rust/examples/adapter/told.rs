@@ -99,6 +99,9 @@ fn in_field(conflict: &FieldConflict) -> Value {
             event[name] = json!(value);
         }
     }
+    if conflict.gone {
+        event["gone"] = true.into();
+    }
     event
 }
 
