@@ -12,6 +12,7 @@ mod conflicts;
 mod digests;
 mod ends;
 mod epochs;
+mod filters;
 mod frames;
 mod history;
 mod locks;
@@ -150,6 +151,7 @@ pub const ALL: &[Checker] = &[
     updates::CHECKER,
     author::CHECKER,
     digests::CHECKER,
+    filters::CHECKER,
     history::CHECKER,
     presence::CHECKER,
     locks::CHECKER,

@@ -30,6 +30,8 @@ pub enum Ability {
     Digests,
     /// Fields can be patched.
     Fields,
+    /// Shapes can be filtered, and filters changed.
+    Filters,
     /// The client has the capability of this name, and tells of writes that met others'.
     Conflicts,
     /// The client has the capability of this name: it can be present, and says who else is.
@@ -59,6 +61,7 @@ impl Ability {
             Ability::SkipTime => "skip_time",
             Ability::Digests => "digests",
             Ability::Fields => "fields",
+            Ability::Filters => "filters",
             Ability::Conflicts => "conflicts",
             Ability::Presence => "presence",
             Ability::History => "history",

@@ -36,6 +36,7 @@ mod decide;
 mod digests;
 mod encode;
 mod engine;
+mod filters;
 mod history;
 mod io;
 mod journal;

@@ -4,6 +4,7 @@
 mod control;
 mod digests;
 mod driver;
+mod filters;
 mod history;
 mod identity;
 mod outbox;
