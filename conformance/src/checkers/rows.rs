@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::blame::{Difference, Kind, blame};
 use super::shape::Shape;
 use super::{Checker, Findings};
-use crate::facts::{Complete, Facts, Known, Log, Replica, Row, RowKey, RowName, Sub, row_named};
+use crate::facts::{
+    Complete, Facts, Filters, Known, Log, Replica, Row, RowKey, RowName, Sub, row_named,
+};
 use crate::matcher::short;
 use crate::scenario::Hook;
 
@@ -35,9 +37,14 @@ pub(super) const CHECKER: Checker = Checker {
         "FLD-PATCH",
         "FLD-ABSENT",
         "CFL-SIBLINGS",
+        "FLT-MATCH",
+        "FLT-REMOVE",
     ],
     check,
 };
+
+/// What a shape's log is made out of: workspace and epoch, tables, filters.
+type Key<'a> = ((&'a str, &'a str), &'a BTreeSet<String>, &'a Filters);
 
 fn check(facts: &Facts, findings: &mut Findings) {
     let mut logs: BTreeMap<(&str, &str), Log<'_>> = BTreeMap::new();
@@ -50,13 +57,13 @@ fn check(facts: &Facts, findings: &mut Findings) {
         .map(|(history, log)| (*history, told_from(facts, log)))
         .collect();
     let writers = writers(facts);
-    let mut shapes: BTreeMap<((&str, &str), &BTreeSet<String>), Shape<'_>> = BTreeMap::new();
+    let mut shapes: BTreeMap<Key<'_>, Shape<'_>> = BTreeMap::new();
     for sub in &facts.subs {
         let history = history(facts, sub);
         let log = &logs[&history];
         let shape = shapes
-            .entry((history, &sub.tables))
-            .or_insert_with(|| Shape::of(facts, log, history, &sub.tables));
+            .entry((history, &sub.tables, &sub.filters))
+            .or_insert_with(|| Shape::of(facts, log, history, (&sub.tables, &sub.filters)));
         let elsewhere = |table: &String| {
             let writers = writers.get(table.as_str()).into_iter().flatten();
             { writers }.any(|workspace| *workspace != history.0)
@@ -266,7 +273,31 @@ impl Walk<'_> {
             crate::drive::replicas::label(key),
             complete.to
         );
-        findings.broken(blame(&difference), at, expected, show(held));
+        let requirement = self.of_filter(key, known, held, (kind, complete.to));
+        let requirement = requirement.unwrap_or_else(|| blame(&difference));
+        findings.broken(requirement, at, expected, show(held));
+    }
+
+    /// Of a table with a filter: which requirement a difference breaks, if it is one of filters. A row that is held, and is there and does not match, was not removed.
+    fn of_filter(
+        &self,
+        key: &RowKey,
+        known: &Known,
+        held: Option<&Row>,
+        (kind, to): (Kind, u64),
+    ) -> Option<&'static str> {
+        let filters = &self.sub.filters;
+        filters.of_table(&key.0)?;
+        let was = held.is_some_and(|held| filters.take(&key.0, &held.value));
+        if let (Known::Row(_), _) | (_, Kind::Replacement) | (_, Kind::Truncated) = (known, kind) {
+            return Some("FLT-MATCH");
+        }
+        let there = self.log.known_at(to, &self.sub.tables).remove(key);
+        match (there, was) {
+            (Some(Known::Row(_)), true) => Some("FLT-REMOVE"),
+            (Some(Known::Row(_)), false) => Some("FLT-MATCH"),
+            _ => None,
+        }
     }
 
     /// What this update gives occasion to judge.
@@ -281,6 +312,9 @@ impl Walk<'_> {
         if self.shape.has_rows(to) {
             findings.judged("UPD-ROW-VERSION");
             findings.judged("JSON-VALUE-KEPT");
+        }
+        if !self.sub.filters.is_empty() {
+            findings.judged("FLT-MATCH");
         }
         if self.shape.has_siblings(to) {
             findings.judged("CFL-SIBLINGS");

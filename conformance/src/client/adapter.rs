@@ -32,6 +32,8 @@ pub enum Ability {
     Verify,
     /// Fields can be patched.
     Fields,
+    /// Shapes can be filtered, and filters changed.
+    Filters,
     /// The client has the capability of this name, and tells of writes that met others'.
     Conflicts,
     /// The client has the capability of this name: it can be present, and says who else is.
@@ -62,6 +64,7 @@ impl Ability {
             Ability::Digests => "digests",
             Ability::Verify => "verify",
             Ability::Fields => "fields",
+            Ability::Filters => "filters",
             Ability::Conflicts => "conflicts",
             Ability::Presence => "presence",
             Ability::History => "history",

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use syncline_client_core::{Row, Sequence, StoreChange, StoredState, Tables, Transaction};
+use syncline_client_core::{Filters, Row, Sequence, StoreChange, StoredState, Tables, Transaction};
 use syncline_schemas::{Cursor, Json, Sibling};
 
 use crate::{Error, Storage};
 
 /// The layout's version, kept in `user_version`.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
 
 /// Marks the file as a store of a Syncline client ("SynC"), kept in `application_id`.
 const APPLICATION: i64 = 0x5379_6e43;
@@ -31,13 +31,15 @@ const CREATE: &str = "
         PRIMARY KEY (tbl, key)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+    CREATE TABLE filters (tables TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
 ";
 
-/// What brings a store of an older layout to this one: from 1 to 2.
-const UPGRADE: &str = "
-    ALTER TABLE base ADD COLUMN siblings TEXT;
-    CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
-";
+/// What brings a store of an older layout to this one: from 1 to 2, then from 2 to 3.
+const UPGRADE: [&str; 2] = [
+    "ALTER TABLE base ADD COLUMN siblings TEXT;
+     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;",
+    "CREATE TABLE filters (tables TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;",
+];
 
 /// A store in an SQLite file.
 #[derive(Debug)]
@@ -65,11 +67,12 @@ impl SqliteStore {
             .pragma_update(None, "synchronous", "FULL")
             .map_err(failed)?;
         let sql = match found {
-            0 => CREATE,
-            1 => UPGRADE,
-            _ => "",
+            0 => CREATE.to_owned(),
+            1 => UPGRADE.concat(),
+            2 => UPGRADE[1].to_owned(),
+            _ => String::new(),
         };
-        lay_out(&mut connection, sql).map_err(failed)?;
+        lay_out(&mut connection, &sql).map_err(failed)?;
         Ok(SqliteStore { connection })
     }
 }
@@ -137,6 +140,7 @@ impl Storage for SqliteStore {
         state.in_doubt = self.entries("in_doubt")?.into_iter().collect();
         state.shapes = self.shapes()?.into_iter().collect();
         state.sequences = self.sequences()?.into_iter().collect();
+        state.filters = self.filters()?.into_iter().collect();
         for (table, key, row) in self.base()? {
             state.base.entry(table).or_default().insert(key, row);
         }
@@ -182,6 +186,15 @@ impl SqliteStore {
         })?;
         rows.into_iter()
             .map(|(name, record)| Ok((name, decode(&record)?)))
+            .collect()
+    }
+
+    fn filters(&self) -> Result<Vec<(Tables, Filters)>, Error> {
+        let rows = self.rows("SELECT tables, record FROM filters", |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })?;
+        rows.into_iter()
+            .map(|(tables, record)| Ok((decode(&tables)?, decode(&record)?)))
             .collect()
     }
 
@@ -263,12 +276,28 @@ fn apply_change(target: &Connection, change: &StoreChange) -> Result<(), Error> 
                 values,
             )
         }
-        StoreChange::ShapeDropped(tables) => run(
-            target,
-            "DELETE FROM shapes WHERE tables = ?",
-            params![encode(tables)?],
-        ),
+        StoreChange::ShapeFiltered(tables, filters) if filters.is_empty() => {
+            drop_shape(target, "filters", tables)
+        }
+        StoreChange::ShapeFiltered(tables, filters) => {
+            let values = params![encode(tables)?, encode(filters)?];
+            run(
+                target,
+                "INSERT OR REPLACE INTO filters VALUES (?, ?)",
+                values,
+            )
+        }
+        StoreChange::ShapeDropped(tables) => {
+            drop_shape(target, "filters", tables)?;
+            drop_shape(target, "shapes", tables)
+        }
     }
+}
+
+/// Takes a shape out of one of the tables of shapes.
+fn drop_shape(target: &Connection, table: &str, tables: &Tables) -> Result<(), Error> {
+    let query = format!("DELETE FROM {table} WHERE tables = ?");
+    run(target, &query, params![encode(tables)?])
 }
 
 /// Puts an entry into one of the tables of entries.
