@@ -253,6 +253,7 @@ impl Walk<'_> {
             known,
             held,
             kind,
+            to: complete.to,
         };
         let parts = &self.sub.parts[complete.first..=complete.last];
         let at = parts.iter().map(|part| part.at);
@@ -273,31 +274,7 @@ impl Walk<'_> {
             crate::drive::replicas::label(key),
             complete.to
         );
-        let requirement = self.of_filter(key, known, held, (kind, complete.to));
-        let requirement = requirement.unwrap_or_else(|| blame(&difference));
-        findings.broken(requirement, at, expected, show(held));
-    }
-
-    /// Of a table with a filter: which requirement a difference breaks, if it is one of filters. A row that is held, and is there and does not match, was not removed.
-    fn of_filter(
-        &self,
-        key: &RowKey,
-        known: &Known,
-        held: Option<&Row>,
-        (kind, to): (Kind, u64),
-    ) -> Option<&'static str> {
-        let filters = &self.sub.filters;
-        filters.of_table(&key.0)?;
-        let was = held.is_some_and(|held| filters.take(&key.0, &held.value));
-        if let (Known::Row(_), _) | (_, Kind::Replacement) | (_, Kind::Truncated) = (known, kind) {
-            return Some("FLT-MATCH");
-        }
-        let there = self.log.known_at(to, &self.sub.tables).remove(key);
-        match (there, was) {
-            (Some(Known::Row(_)), true) => Some("FLT-REMOVE"),
-            (Some(Known::Row(_)), false) => Some("FLT-MATCH"),
-            _ => None,
-        }
+        findings.broken(blame(&difference), at, expected, show(held));
     }
 
     /// What this update gives occasion to judge.

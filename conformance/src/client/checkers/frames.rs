@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn forms_and_limits() {
         let limits = serde_json::json!({
-            "frameBytesMax": 300, "pushMutationsMax": 1, "mutationOpsMax": 1, "keyBytesMax": 2, "valueBytesMax": 4, "tableBytesMax": 3, "depthMax": 6, "shapeTablesMax": 1, "presenceBytesMax": 4,
+            "frameBytesMax": 300, "pushMutationsMax": 1, "mutationOpsMax": 1, "keyBytesMax": 2, "valueBytesMax": 4, "tableBytesMax": 3, "depthMax": 6, "shapeTablesMax": 1, "presenceBytesMax": 4, "filterNodesMax": 2, "filterBytesMax": 30,
         });
         let push = |ops: &str| {
             format!(
