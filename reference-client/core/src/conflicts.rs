@@ -2,14 +2,99 @@
 
 use std::borrow::Cow;
 
-use syncline_schemas::{Applied, Op, OpResult};
+use serde::{Deserialize, Serialize};
+use syncline_schemas::{Applied, Json, Op, OpResult};
 
-use crate::events::{Conflict, Event};
+use crate::env::Env;
+use crate::events::Event;
 use crate::replica::Replica;
-use crate::stored::{Entry, Meta};
+use crate::stored::{Entry, Meta, Row, StoreChange};
 
 /// The capability's name.
 pub(crate) const CONFLICTS: &str = "conflicts";
+
+/// A mutation of which the server did not take an op as it was (`CFL-CLIENT-KEPT`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConflictEntry {
+    /// Where it stood among all writes.
+    pub ordinal: u64,
+    /// The mutation's name: confirm by it.
+    pub op_id: String,
+    /// When the app wrote it, by the client's clock.
+    pub written_at_ms: u64,
+    /// Its ops that were not taken as they were.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// An own write that met another's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conflict {
+    /// The mutation.
+    pub op_id: String,
+    /// The op, as the app wrote it.
+    pub op: Op,
+    /// What became of it.
+    pub kind: ConflictKind,
+    /// What stands instead.
+    pub stands: Stands,
+}
+
+/// What became of a write that met another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ConflictKind {
+    /// It changed nothing.
+    Superseded,
+    /// The server made another value of it and of what was there.
+    Resolved,
+}
+
+/// What stands in the place of a write, as the server said with its outcome. The base has it in any case, once it has passed the mutation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stands {
+    /// The server has not said: it need not, where the mutation was decided before.
+    Untold,
+    /// No row.
+    Gone,
+    /// This value.
+    Value(Json),
+}
+
+impl Stands {
+    fn of(value: Option<&Json>, gone: bool) -> Stands {
+        match value {
+            _ if gone => Stands::Gone,
+            Some(value) => Stands::Value(value.clone()),
+            None => Stands::Untold,
+        }
+    }
+}
+
+/// The app's inputs and questions.
+impl Replica {
+    /// The app has seen the conflicts of a mutation: it leaves the list (`CFL-CLIENT-KEPT`). Says whether there was one.
+    pub fn confirm_conflicts(&mut self, op_id: &str, env: Env) -> bool {
+        self.env = env;
+        let mut listed = self.durable.conflicts.values();
+        let found = listed.find(|entry| entry.op_id == op_id);
+        found
+            .map(|entry| entry.ordinal)
+            .map(|ordinal| self.durable.record(StoreChange::ConflictDropped(ordinal)))
+            .is_some()
+    }
+
+    /// The rows that have several values, by table and key (`CFL-CLIENT-KEPT`): a write that has seen them leaves one. Looks at every row that is held.
+    pub fn rows_with_siblings(&self) -> impl Iterator<Item = (&str, &str)> {
+        let tables = self.durable.base.iter();
+        let rows = tables.flat_map(|(table, rows)| rows.iter().map(move |row| (table, row)));
+        let several = |(_, (_, row)): &(&String, (&String, &Row))| !row.siblings.is_empty();
+        rows.filter(several)
+            .map(|(table, (key, _))| (table.as_str(), key.as_str()))
+    }
+}
 
 impl Replica {
     /// The op, with the version that its writer sees as `base` (`CFL-CLIENT-BASE`); as it is, where a lock says more, or nothing is held of the table.
@@ -47,28 +132,52 @@ impl Replica {
         held.then(|| row.map_or(0, |row| row.version))
     }
 
-    /// Tells the app of what became of single ops of an applied mutation (`CFL-CLIENT-TOLD`).
+    /// Keeps what became of single ops of an applied mutation, and tells the app (`CFL-CLIENT-TOLD`, `CFL-CLIENT-KEPT`).
     pub(crate) fn tell_conflicts(&mut self, entry: &Entry, applied: &Applied) {
-        for told in applied.ops.iter().flatten() {
-            let (at, stands) = match told {
-                OpResult::Superseded(told) => (told.at, told.value.clone()),
-                OpResult::Resolved(told) => (told.at, told.value.clone()),
-                OpResult::Allocated(_) => continue,
-            };
-            let Some(op) = usize::try_from(at).ok().and_then(|at| entry.ops.get(at)) else {
-                continue;
-            };
-            let conflict = Conflict {
-                op_id: entry.op_id.clone(),
-                op: op.clone(),
-                stands,
-            };
-            self.events.push_back(match told {
-                OpResult::Resolved(_) => Event::Resolved(conflict),
-                _ => Event::Superseded(conflict),
+        let told = applied.ops.iter().flatten();
+        let conflicts: Vec<Conflict> = told.filter_map(|told| conflict(entry, told)).collect();
+        if conflicts.is_empty() {
+            return;
+        }
+        for conflict in &conflicts {
+            let conflict = conflict.clone();
+            self.events.push_back(match conflict.kind {
+                ConflictKind::Superseded => Event::Superseded(conflict),
+                ConflictKind::Resolved => Event::Resolved(conflict),
             });
         }
+        self.durable.record(StoreChange::ConflictPut(ConflictEntry {
+            ordinal: entry.ordinal,
+            op_id: entry.op_id.clone(),
+            written_at_ms: entry.written_at_ms,
+            conflicts,
+        }));
     }
+}
+
+/// What an outcome tells of an op, if that op was not taken as it was.
+fn conflict(entry: &Entry, told: &OpResult) -> Option<Conflict> {
+    let (at, kind, stands) = match told {
+        OpResult::Superseded(told) => (
+            told.at,
+            ConflictKind::Superseded,
+            Stands::of(told.value.as_ref(), told.gone),
+        ),
+        OpResult::Resolved(told) => (
+            told.at,
+            ConflictKind::Resolved,
+            Stands::of(told.value.as_ref(), told.gone),
+        ),
+        OpResult::Allocated(_) => return None,
+    };
+    let op = entry.ops.get(usize::try_from(at).ok()?)?.clone();
+    let op_id = entry.op_id.clone();
+    Some(Conflict {
+        op_id,
+        op,
+        kind,
+        stands,
+    })
 }
 
 /// The op as it is sent: without `base`, if that is a version of another history than the one that the replica follows now.

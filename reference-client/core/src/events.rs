@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syncline_schemas::{Cursor, Json, Op};
+use syncline_schemas::{Cursor, Json};
 
+use crate::conflicts::Conflict;
 use crate::presence::Other;
 use crate::stored::{DoubtEntry, RejectedEntry, Tables};
 
@@ -101,17 +102,6 @@ pub struct SyncCounts {
     pub rows: u64,
 }
 
-/// An own write that met another's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
-    /// The mutation.
-    pub op_id: String,
-    /// The op, as the app wrote it.
-    pub op: Op,
-    /// What stands, if the server said it; the base has it, too, once it has passed the mutation.
-    pub stands: Option<Json>,
-}
-
 /// A row of the view that has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowChange {
@@ -154,6 +144,8 @@ pub struct Status {
     pub cursors: BTreeMap<Tables, Option<Cursor>>,
     /// How many rejections the app has not confirmed.
     pub rejected: usize,
+    /// How many mutations that met others' the app has not confirmed.
+    pub conflicts: usize,
     /// How many mutations the app has to decide about.
     pub in_doubt: usize,
     /// What went wrong last, since the last welcome.

@@ -55,9 +55,10 @@ mod trouble;
 mod updates;
 mod welcome;
 
+pub use conflicts::{Conflict, ConflictEntry, ConflictKind, Stands};
 pub use control::{Mode, Trigger};
 pub use env::Env;
-pub use events::{Conflict, Event, Origin, Progress, RowChange, Status, SyncCounts, Trouble};
+pub use events::{Event, Origin, Progress, RowChange, Status, SyncCounts, Trouble};
 pub use identity::derive;
 pub use limits::{Refusal, least_limits};
 pub use presence::{Other, Others};

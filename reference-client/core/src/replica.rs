@@ -323,7 +323,7 @@ impl Replica {
         self.durable.base_row(table, key)
     }
 
-    /// All that is kept: base, cursors, outbox, rejected entries, entries in doubt, identity.
+    /// All that is kept: base, cursors, outbox, rejected entries, conflicts, entries in doubt, identity.
     #[must_use]
     pub fn stored(&self) -> &StoredState {
         &self.durable
@@ -338,6 +338,7 @@ impl Replica {
             pending: self.durable.pending(),
             cursors: self.durable.shapes.clone(),
             rejected: self.durable.rejected.len(),
+            conflicts: self.durable.conflicts.len(),
             in_doubt: self.durable.in_doubt.len(),
             last_error: self.last_error.clone(),
         }

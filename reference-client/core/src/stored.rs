@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use syncline_schemas::{Cursor, Json, Limits, Op, Sibling};
 
+use crate::conflicts::ConflictEntry;
+
 /// The tables of a shape: its name within a replica.
 pub type Tables = BTreeSet<String>;
 
@@ -24,6 +26,8 @@ pub struct StoredState {
     pub shapes: BTreeMap<Tables, Option<Cursor>>,
     /// The rejected entries that the app has not confirmed, by the order in which it wrote them.
     pub rejected: BTreeMap<u64, RejectedEntry>,
+    /// The applied entries of which the server did not take an op as it was, and that the app has not confirmed, by the order in which it wrote them.
+    pub conflicts: BTreeMap<u64, ConflictEntry>,
     /// The entries whose fate the app has to decide, by the order in which it wrote them.
     pub in_doubt: BTreeMap<u64, DoubtEntry>,
     /// The sequences that the app uses, by name.
@@ -221,6 +225,10 @@ pub enum StoreChange {
     RejectedPut(RejectedEntry),
     /// The list of rejected entries has none of this ordinal.
     RejectedDropped(u64),
+    /// The list of conflicts has this one.
+    ConflictPut(ConflictEntry),
+    /// The list of conflicts has none of this ordinal.
+    ConflictDropped(u64),
     /// The list of entries in doubt has this one.
     DoubtPut(DoubtEntry),
     /// The list of entries in doubt has none of this ordinal.
@@ -264,6 +272,8 @@ impl StoredState {
             StoreChange::ShapeDropped(tables) => drop(self.shapes.remove(&tables)),
             StoreChange::RejectedPut(entry) => drop(self.rejected.insert(entry.ordinal, entry)),
             StoreChange::RejectedDropped(ordinal) => drop(self.rejected.remove(&ordinal)),
+            StoreChange::ConflictPut(entry) => drop(self.conflicts.insert(entry.ordinal, entry)),
+            StoreChange::ConflictDropped(ordinal) => drop(self.conflicts.remove(&ordinal)),
             StoreChange::DoubtPut(entry) => drop(self.in_doubt.insert(entry.ordinal, entry)),
             StoreChange::DoubtDropped(ordinal) => drop(self.in_doubt.remove(&ordinal)),
             StoreChange::SequencePut { name, sequence } => {
@@ -312,6 +322,7 @@ impl StoredState {
         let last = [
             self.outbox.keys().last(),
             self.rejected.keys().last(),
+            self.conflicts.keys().last(),
             self.in_doubt.keys().last(),
         ];
         last.into_iter().flatten().max().map_or(1, |last| last + 1)

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline_client_core::{
-    Conflict, Decision, DoubtEntry, Env, Others, RejectedEntry, ResolveError, Row, Status, Tables,
+    Conflict, ConflictEntry, Decision, DoubtEntry, Env, Others, RejectedEntry, ResolveError, Row,
+    Status, Tables,
 };
 use syncline_schemas::Json;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -48,9 +49,9 @@ pub enum Notice {
     Rejected(RejectedEntry),
     /// Nobody can say whether it was applied: it waits for [`Client::resolve`].
     InDoubt(DoubtEntry),
-    /// It changed nothing: what another wrote stands, by the table's strategy.
+    /// It changed nothing: what another wrote stands, by the table's strategy. Stays in the list of [conflicts](Client::conflicts) until [`Client::confirm`].
     Superseded(Conflict),
-    /// The server made another value of it and of what was there.
+    /// The server made another value of it and of what was there. Stays in the list, too.
     Resolved(Conflict),
     /// A row has several values now. A write to it, by a client that has seen them, leaves one; [`Client::base_all`] has them all.
     Siblings {
@@ -429,15 +430,39 @@ impl Client {
             .await
     }
 
-    /// Takes a rejected write off the list.
+    /// The writes that met others' and not all of which were taken as they were, not yet confirmed, the oldest first: what [`notices`](Self::notices) told of
+    /// them, also where the app has ended before it heard of it (`CFL-CLIENT-KEPT`).
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub async fn conflicts(&self) -> Result<Vec<ConflictEntry>, Error> {
+        self.ask(|core, _| core.replica.stored().conflicts.values().cloned().collect())
+            .await
+    }
+
+    /// The rows that have several values, by table and key: [`base_all`](Self::base_all) has the values, a write leaves one.
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub async fn rows_with_siblings(&self) -> Result<Vec<(String, String)>, Error> {
+        self.ask(|core, _| {
+            let rows = core.replica.rows_with_siblings();
+            rows.map(|(table, key)| (table.to_owned(), key.to_owned()))
+                .collect()
+        })
+        .await
+    }
+
+    /// Takes a rejected write, or one with conflicts, off its list.
     ///
     /// # Errors
     /// There is none of this name, or the store fails.
     pub async fn confirm(&self, op_id: &str) -> Result<(), Error> {
         let name = op_id.to_owned();
-        let found = self
-            .ask(move |core, env| core.replica.confirm_rejection(&name, env))
-            .await?;
+        let confirm = move |core: &mut Core, env| {
+            core.replica.confirm_rejection(&name, env) || core.replica.confirm_conflicts(&name, env)
+        };
+        let found = self.ask(confirm).await?;
         if found {
             Ok(())
         } else {

@@ -46,9 +46,9 @@ pub use mutation::{Fields, Mutation, TableSettings};
 pub use sequence::Sequence;
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
-    Conflict, Decision, DoubtEntry, Mode, NoId, Origin, Other, OtherWorkspace, Others, Progress,
-    Refusal, RejectedEntry, Status, StoreChange, StoredState, SyncCounts, Tables, Transaction,
-    Trigger, Trouble,
+    Conflict, ConflictEntry, ConflictKind, Decision, DoubtEntry, Mode, NoId, Origin, Other,
+    OtherWorkspace, Others, Progress, Refusal, RejectedEntry, Stands, Status, StoreChange,
+    StoredState, SyncCounts, Tables, Transaction, Trigger, Trouble,
 };
 pub use syncline_schemas::Strategy;
 pub use watch::{Change, Watch};

@@ -20,7 +20,7 @@ use syncline_client::{
 };
 use tokio::sync::mpsc;
 
-use crate::told::{answer_when_synced, tell_notices, tell_progress, tell_status};
+use crate::told::{answer_when_synced, conflicted, tell_notices, tell_progress, tell_status};
 
 /// What the runner asks.
 #[derive(Debug, Deserialize)]
@@ -446,6 +446,13 @@ async fn status(client: &Client) -> Result<Value, Refused> {
     let in_doubt: Vec<_> = in_doubt
         .map(|entry| json!({ "opId": entry.op_id }))
         .collect();
+    let conflicts = client.conflicts().await?;
+    let conflicts = conflicts.iter().flat_map(|entry| &entry.conflicts);
+    let conflicts: Vec<_> = conflicts.map(|found| conflicted("result", found)).collect();
+    let siblings = client.rows_with_siblings().await?.into_iter();
+    let siblings: Vec<_> = siblings
+        .map(|(table, key)| json!({ "table": table, "key": key }))
+        .collect();
     let Status {
         online,
         synced,
@@ -459,7 +466,7 @@ async fn status(client: &Client) -> Result<Value, Refused> {
     });
     let shapes: Vec<_> = shapes.collect();
     Ok(
-        json!({ "online": online, "synced": synced, "pending": pending, "shapes": shapes, "rejected": rejected, "inDoubt": in_doubt }),
+        json!({ "online": online, "synced": synced, "pending": pending, "shapes": shapes, "rejected": rejected, "inDoubt": in_doubt, "conflicts": conflicts, "siblings": siblings }),
     )
 }
 

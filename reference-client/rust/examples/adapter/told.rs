@@ -1,7 +1,9 @@
 //! What the client tells its app, as events for the runner.
 
 use serde_json::{Value, json};
-use syncline_client::{Client, Conflict, Notice, Progress, Status, SyncCounts};
+use syncline_client::{
+    Client, Conflict, ConflictKind, Notice, Progress, Stands, Status, SyncCounts,
+};
 use tokio::sync::mpsc;
 
 use crate::Out;
@@ -14,8 +16,9 @@ pub(super) fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Ou
                     json!({ "event": "rejected", "opId": entry.op_id, "code": entry.code })
                 }
                 Notice::InDoubt(entry) => json!({ "event": "in_doubt", "opId": entry.op_id }),
-                Notice::Superseded(conflict) => conflicted("superseded", &conflict),
-                Notice::Resolved(conflict) => conflicted("resolved", &conflict),
+                Notice::Superseded(conflict) | Notice::Resolved(conflict) => {
+                    conflicted("event", &conflict)
+                }
                 Notice::Siblings { table, key } => {
                     json!({ "event": "siblings", "table": table, "key": key })
                 }
@@ -76,9 +79,22 @@ pub(super) async fn answer_when_synced(client: Client, id: Value, out: Out) {
     tokio::spawn(syncing);
 }
 
-fn conflicted(event: &str, conflict: &Conflict) -> Value {
+/// A write that met another's; what became of it stands under this name.
+pub(super) fn conflicted(name: &str, conflict: &Conflict) -> Value {
     let (table, key) = conflict.op.row().unwrap_or_default();
-    json!({ "event": event, "opId": conflict.op_id, "table": table, "key": key })
+    let kind = match conflict.kind {
+        ConflictKind::Superseded => "superseded",
+        ConflictKind::Resolved => "resolved",
+    };
+    let mut shown = json!({ name: kind, "opId": conflict.op_id, "table": table, "key": key });
+    match &conflict.stands {
+        Stands::Untold => {}
+        Stands::Gone => shown["gone"] = true.into(),
+        Stands::Value(value) => {
+            shown["value"] = serde_json::from_str(value.get()).expect("what came is JSON");
+        }
+    }
+    shown
 }
 
 pub(super) fn tell_status(client: &Client, out: Out) {

@@ -15,7 +15,7 @@ use syncline_schemas::{Cursor, Json, Sibling};
 use crate::{Error, Storage};
 
 /// The layout's version, kept in `user_version`.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = UPGRADES.len() as i64 + 1;
 
 /// Marks the file as a store of a Syncline client ("SynC"), kept in `application_id`.
 const APPLICATION: i64 = 0x5379_6e43;
@@ -31,13 +31,15 @@ const CREATE: &str = "
         PRIMARY KEY (tbl, key)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+    CREATE TABLE conflicts (ordinal INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
 ";
 
-/// What brings a store of an older layout to this one: from 1 to 2.
-const UPGRADE: &str = "
-    ALTER TABLE base ADD COLUMN siblings TEXT;
-    CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
-";
+/// What brings a store of layout 1 to 2, of 2 to 3, and so on.
+const UPGRADES: [&str; 2] = [
+    "ALTER TABLE base ADD COLUMN siblings TEXT;
+    CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;",
+    "CREATE TABLE conflicts (ordinal INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;",
+];
 
 /// A store in an SQLite file.
 #[derive(Debug)]
@@ -64,12 +66,12 @@ impl SqliteStore {
         connection
             .pragma_update(None, "synchronous", "FULL")
             .map_err(failed)?;
-        let sql = match found {
-            0 => CREATE,
-            1 => UPGRADE,
-            _ => "",
+        let sql = match usize::try_from(found) {
+            Err(_) => String::new(),
+            Ok(0) => CREATE.to_owned(),
+            Ok(found) => UPGRADES[found - 1..].concat(),
         };
-        lay_out(&mut connection, sql).map_err(failed)?;
+        lay_out(&mut connection, &sql).map_err(failed)?;
         Ok(SqliteStore { connection })
     }
 }
@@ -134,6 +136,7 @@ impl Storage for SqliteStore {
         };
         state.outbox = self.entries("outbox")?.into_iter().collect();
         state.rejected = self.entries("rejected")?.into_iter().collect();
+        state.conflicts = self.entries("conflicts")?.into_iter().collect();
         state.in_doubt = self.entries("in_doubt")?.into_iter().collect();
         state.shapes = self.shapes()?.into_iter().collect();
         state.sequences = self.sequences()?.into_iter().collect();
@@ -227,6 +230,8 @@ fn apply_change(target: &Connection, change: &StoreChange) -> Result<(), Error> 
         StoreChange::EntryDropped(ordinal) => remove(target, "outbox", *ordinal),
         StoreChange::RejectedPut(entry) => put(target, "rejected", entry.ordinal, entry),
         StoreChange::RejectedDropped(ordinal) => remove(target, "rejected", *ordinal),
+        StoreChange::ConflictPut(entry) => put(target, "conflicts", entry.ordinal, entry),
+        StoreChange::ConflictDropped(ordinal) => remove(target, "conflicts", *ordinal),
         StoreChange::DoubtPut(entry) => put(target, "in_doubt", entry.ordinal, entry),
         StoreChange::DoubtDropped(ordinal) => remove(target, "in_doubt", *ordinal),
         StoreChange::SequencePut { name, sequence } => run(

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use syncline_client_core::{
-    Block, DoubtEntry, Entry, Meta, RejectedEntry, Row, Sequence, StoreChange, StoredState,
-    Transaction,
+    Block, Conflict, ConflictEntry, ConflictKind, DoubtEntry, Entry, Meta, RejectedEntry, Row,
+    Sequence, Stands, StoreChange, StoredState, Transaction,
 };
 use syncline_schemas::{Allocate, Cursor, DeleteOp, Json, Limits, Op, SetOp, Sibling};
 
@@ -107,6 +107,27 @@ fn rejected(ordinal: u64) -> StoreChange {
     })
 }
 
+/// Of every kind, and of all that may stand.
+fn conflicts(ordinal: u64) -> StoreChange {
+    let conflict = |(op, stands)| Conflict {
+        op_id: "op".into(),
+        op,
+        kind: match stands {
+            Stands::Untold => ConflictKind::Resolved,
+            _ => ConflictKind::Superseded,
+        },
+        stands,
+    };
+    let value = Json::parse(r#"{"b":1.50}"#).unwrap();
+    let stands = [Stands::Untold, Stands::Gone, Stands::Value(value)];
+    StoreChange::ConflictPut(ConflictEntry {
+        ordinal,
+        op_id: "op".into(),
+        written_at_ms: 3,
+        conflicts: ops().into_iter().zip(stands).map(conflict).collect(),
+    })
+}
+
 fn doubt(ordinal: u64) -> StoreChange {
     let op_id = format!("op{ordinal}");
     StoreChange::DoubtPut(DoubtEntry {
@@ -154,6 +175,8 @@ fn everything() -> Vec<Transaction> {
             rejected(4),
             doubt(5),
             doubt(6),
+            conflicts(7),
+            conflicts(8),
             sequence(1, 100),
         ],
         vec![
@@ -168,6 +191,7 @@ fn everything() -> Vec<Transaction> {
             StoreChange::EntryDropped(2),
             StoreChange::RejectedDropped(3),
             StoreChange::DoubtDropped(6),
+            StoreChange::ConflictDropped(7),
             StoreChange::RowDropped {
                 table: "t".into(),
                 key: "k".into(),
@@ -248,7 +272,7 @@ fn a_store_of_a_newer_layout_is_refused() {
             error,
             Error::StoreNewer {
                 found: 99,
-                known: 2,
+                known: 3,
                 ..
             }
         ),
@@ -263,17 +287,17 @@ fn a_store_of_an_older_layout_is_brought_up() {
     drop(SqliteStore::open(&path).unwrap());
     let connection = rusqlite::Connection::open(&path).unwrap();
     let as_before =
-        "ALTER TABLE base DROP COLUMN siblings; DROP TABLE sequences; PRAGMA user_version = 1;
+        "ALTER TABLE base DROP COLUMN siblings; DROP TABLE sequences; DROP TABLE conflicts; PRAGMA user_version = 1;
         INSERT INTO base VALUES ('t', 'k', 5, '1');";
     connection.execute_batch(as_before).unwrap();
     drop(connection);
     for _ in 0..2 {
         let mut store = SqliteStore::open(&path).unwrap();
-        let changes = vec![sequence(7, 9)];
+        let changes = vec![sequence(7, 9), conflicts(7)];
         store.apply(Transaction { changes }).unwrap();
         let state = store.load().unwrap();
         assert_eq!(state.base_row("t", "k").map(|row| row.version), Some(5));
-        assert_eq!(state.sequences.len(), 1);
+        assert_eq!((state.sequences.len(), state.conflicts.len()), (1, 1));
     }
 }
 
