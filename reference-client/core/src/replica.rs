@@ -13,6 +13,7 @@ use crate::durable::Durable;
 use crate::env::Env;
 use crate::events::{Event, Origin, Status, Trouble};
 use crate::limits::{self, Refusal};
+use crate::migrations::Migrations;
 use crate::presence::Presence;
 use crate::session::{Link, Session};
 use crate::stored::{Entry, Meta, Row, StoreChange, StoredState, Transaction};
@@ -45,6 +46,9 @@ pub struct Replica {
     pub(crate) subscribes: u64,
     pub(crate) presence: Presence,
     pub(crate) control: Control,
+    pub(crate) migrations: Migrations,
+    /// Up to which `seq` it is known, and durable, that entries may have been sent; none beyond is.
+    pub(crate) marked_through: u64,
     /// The ids of each sequence that are taken out durably and not handed out yet: gone in a crash. None is empty.
     pub(crate) reserved: BTreeMap<String, RangeInclusive<u64>>,
 }
@@ -99,6 +103,8 @@ impl Replica {
             subscribes: 0,
             presence: Presence::default(),
             control: Control::default(),
+            migrations: Migrations::default(),
+            marked_through: 0,
             reserved: BTreeMap::new(),
         };
         if stored_workspace.is_none() {
@@ -140,6 +146,7 @@ impl Replica {
             written_at_ms: self.env.wall_ms,
             clock_correction_ms: self.durable.meta().clock_correction_ms,
             epoch: self.durable.meta().epoch.clone(),
+            let_through: self.lets_through_at_once(),
             given_up: None,
             applied_at: None,
         }));
@@ -176,11 +183,12 @@ impl Replica {
             .find(|entry| entry.op_id == op_id)
             .cloned();
         let entry = found.ok_or(ResolveError::NotInDoubt)?;
+        let ops = self.in_form(entry.ops);
         if decision == Decision::Again {
-            limits::check(&entry.ops, self.limits()).map_err(ResolveError::Refused)?;
+            limits::check(&ops, self.limits()).map_err(ResolveError::Refused)?;
         }
         self.env = env;
-        let ops = entry.ops.into_iter().map(without_base).collect();
+        let ops = ops.into_iter().map(without_base).collect();
         let again = (decision == Decision::Again).then(|| self.append(ops));
         self.durable
             .record(StoreChange::DoubtDropped(entry.ordinal));
@@ -271,6 +279,7 @@ impl Replica {
         self.lose_others();
         self.refill_sequences();
         self.conduct_sync();
+        self.mark_let_through();
         let changes = self.durable.take_view_changes();
         if !changes.is_empty() {
             self.events.push_back(Event::Rows { origin, changes });

@@ -56,6 +56,12 @@ pub struct Meta {
     pub replaced: bool,
     /// Up to which `seq` mutations are pushed one by one, because a push of several was refused whole (`CLIENT-PUSH-ERROR`).
     pub singly_through: u64,
+    /// Up to which `seq` entries may have been sent, whatever they say themselves (`CLIENT-IMMUTABLE`).
+    #[serde(default)]
+    pub let_through_seq: u64,
+    /// The versions that tables have been brought to (`TAB-CLIENT-ONCE`).
+    #[serde(default)]
+    pub migrated: BTreeMap<String, u64>,
 }
 
 /// One mutation of the app.
@@ -77,10 +83,17 @@ pub struct Entry {
     /// The history that the replica followed when the app wrote it: a `base` in its ops is a version of this one.
     #[serde(default)]
     pub epoch: Option<String>,
+    /// Whether it may have been sent already under its number, because it was let through when it was written. Stores of before did not say: it may.
+    #[serde(default = "perhaps")]
+    pub let_through: bool,
     /// Why it is given up (a code), if it is: it is sent with empty ops (`CLIENT-GIVE-UP`).
     pub given_up: Option<String>,
     /// Where it was applied. None: undecided. (A rejected entry leaves the outbox.)
     pub applied_at: Option<Cursor>,
+}
+
+fn perhaps() -> bool {
+    true
 }
 
 impl Entry {
@@ -342,6 +355,8 @@ impl Meta {
             limits: None,
             replaced: false,
             singly_through: 0,
+            let_through_seq: 0,
+            migrated: BTreeMap::new(),
         }
     }
 }
