@@ -30,6 +30,8 @@ pub enum Ability {
     Digests,
     /// Fields can be patched.
     Fields,
+    /// The app may have functions that bring rows and writes to a newer form.
+    Migrations,
     /// The client has the capability of this name, and tells of writes that met others'.
     Conflicts,
     /// The client has the capability of this name: it can be present, and says who else is.
@@ -57,6 +59,7 @@ impl Ability {
             Ability::SkipTime => "skip_time",
             Ability::Digests => "digests",
             Ability::Fields => "fields",
+            Ability::Migrations => "migrations",
             Ability::Conflicts => "conflicts",
             Ability::Presence => "presence",
             Ability::Sequences => "sequences",

@@ -111,6 +111,11 @@ impl Migrations {
         self.steps.contains_key(table)
     }
 
+    /// The tables that there are any for.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        self.steps.keys().map(String::as_str)
+    }
+
     /// The versions of tables that the app knows.
     #[must_use]
     pub fn known(&self) -> &BTreeMap<String, u64> {

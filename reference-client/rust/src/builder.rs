@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use syncline_client_core::{Mode, Others, Replica, Trigger};
+use syncline_client_core::{Migration, Migrations, Mode, Others, Replica, Trigger};
 use syncline_schemas::{Pattern, patterns};
 use tokio::sync::{mpsc, watch};
 
 use crate::actor::{Actor, Core};
+use crate::forms::Forms;
 use crate::mutation::SchemaVersions;
 use crate::{Client, Clock, Error, Store, link};
 
@@ -23,6 +24,7 @@ pub struct Builder {
     mode: Mode,
     trigger: Trigger,
     schemas: SchemaVersions,
+    migrations: Migrations,
 }
 
 impl Builder {
@@ -37,6 +39,7 @@ impl Builder {
             mode: Mode::default(),
             trigger: Trigger::default(),
             schemas: SchemaVersions::new(),
+            migrations: Migrations::default(),
         }
     }
 
@@ -85,11 +88,46 @@ impl Builder {
         self
     }
 
+    /// The app knows a table in this version (as it says by [`schema_version`](Self::schema_version), which this implies), and how rows of the version before come to it. Of several
+    /// migrations of a table each is run, by its version. Rows that are read ([`Client::get`], [`Client::watch`] and their like) are in the new form, whoever wrote them and whenever, for as long as
+    /// the app has the migration. What the app has written and never sent is brought to it once, at the first start with the migration; what may have been
+    /// sent is left, and if the server does not take it, it comes back as `schema_outdated`. A store that was opened so is not opened by an older version of the app any more.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), syncline_client::Error> {
+    /// use serde_json::Value;
+    /// use syncline_client::{Client, Migration, PatchFields};
+    ///
+    /// // A note's `text` is its `title` from version 2 on. A row of the new form stays as it is.
+    /// let row = |mut note: Value| {
+    ///     if let Some(text) = note.as_object_mut().and_then(|note| note.remove("text")) {
+    ///         note.as_object_mut().unwrap().entry("title").or_insert(text);
+    ///     }
+    ///     note
+    /// };
+    /// let patch = |mut fields: PatchFields| {
+    ///     if let Some(text) = fields.set.remove("text") {
+    ///         fields.set.entry("title".to_owned()).or_insert(text);
+    ///     }
+    ///     fields
+    /// };
+    /// let client = Client::builder("ws://127.0.0.1:8081/sync", "demo")
+    ///     .migration("notes", 2, Migration::new(row).patches(patch))
+    ///     .open()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn migration(mut self, table: &str, version: u64, migration: Migration) -> Builder {
+        self.migrations.add(table, version, migration);
+        self
+    }
+
     /// Opens the client. It can be used at once; whether and when there is a server does not matter.
     ///
     /// # Errors
-    /// The URL or the workspace's name is none, or the store cannot be read or is of another workspace.
-    pub async fn open(self) -> Result<Client, Error> {
+    /// The URL or the workspace's name is none, or the store cannot be read, is of another workspace, or was used by a newer version of the app.
+    pub async fn open(mut self) -> Result<Client, Error> {
         let handshake = link::request(&self.url)?;
         if !patterns::Workspace::matches(&self.workspace) {
             return Err(Error::WorkspaceName(self.workspace));
@@ -100,6 +138,14 @@ impl Builder {
         let (storage, stored) = loaded.await.map_err(Error::store)??;
         let clock = self.clock;
         let mut replica = Replica::load(&self.workspace, stored, clock.env())?;
+        for (table, version) in &self.schemas {
+            self.migrations.know(table, *version);
+        }
+        for table in self.migrations.tables() {
+            let known = self.migrations.known().get(table).copied();
+            self.schemas.insert(table.to_owned(), known.unwrap_or(0));
+        }
+        replica.migrate(self.migrations.clone(), clock.env())?;
         if self.watches_others {
             replica.watch_presence();
         }
@@ -114,6 +160,7 @@ impl Builder {
         let failure = Arc::new(OnceLock::new());
         let core = Core {
             replica,
+            forms: Forms::new(self.migrations),
             feeds: Vec::new(),
             notified: Vec::new(),
             awaiting_ids: Vec::new(),

@@ -195,7 +195,10 @@ impl Client {
     ) -> Result<Option<T>, Error> {
         let (table, key) = (table.to_owned(), key.to_owned());
         let value = self
-            .ask(move |core, _| core.replica.view(&table, &key).cloned())
+            .ask(move |core, _| {
+                let value = core.replica.view(&table, &key)?;
+                Some(core.forms.row(&table, &key, value))
+            })
             .await?;
         Ok(value
             .map(|value| serde_json::from_str(value.get()))
@@ -211,11 +214,7 @@ impl Client {
         table: &str,
     ) -> Result<BTreeMap<String, T>, Error> {
         let table = table.to_owned();
-        let rows = self.ask(move |core, _| {
-            let rows = core.replica.view_rows(&table).into_iter();
-            rows.map(|(key, value)| (key.to_owned(), value.clone()))
-                .collect::<Vec<(String, Json)>>()
-        });
+        let rows = self.ask(move |core, _| core.forms.rows(&table, core.replica.view_rows(&table)));
         let rows = rows.await?.into_iter();
         rows.map(|(key, value)| Ok((key, serde_json::from_str(value.get())?)))
             .collect()
@@ -236,7 +235,8 @@ impl Client {
         .await
     }
 
-    /// A table's rows as the server last said them, by key: without what this client has written and not yet got back.
+    /// A table's rows as the server last said them, by key: without what this client has written and not yet got back, and in
+    /// whatever form they are: [migrations](crate::Builder::migration) are not run over them.
     ///
     /// # Errors
     /// A value is not a `T`.

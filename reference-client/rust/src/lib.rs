@@ -31,6 +31,7 @@ mod client;
 mod clock;
 mod control;
 mod error;
+mod forms;
 mod link;
 mod mutation;
 mod sequence;
@@ -46,9 +47,9 @@ pub use mutation::{Fields, Mutation, TableSettings};
 pub use sequence::Sequence;
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
-    Conflict, ConflictEntry, ConflictKind, Decision, DoubtEntry, Mode, NoId, Origin, Other,
-    OtherWorkspace, Others, Progress, Refusal, RejectedEntry, Stands, Status, StoreChange,
-    StoredState, SyncCounts, Tables, Transaction, Trigger, Trouble,
+    Conflict, ConflictEntry, ConflictKind, Decision, DoubtEntry, Migration, Mode, NewerStore, NoId,
+    Origin, Other, OtherWorkspace, Others, PatchFields, Progress, Refusal, RejectedEntry, Stands,
+    Status, StoreChange, StoredState, SyncCounts, Tables, Transaction, Trigger, Trouble,
 };
 pub use syncline_schemas::Strategy;
 pub use watch::{Change, Watch};

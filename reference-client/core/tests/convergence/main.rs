@@ -7,6 +7,7 @@ mod decide;
 mod duties;
 mod presence;
 mod server;
+mod upgrades;
 mod world;
 mod writes;
 
@@ -39,6 +40,7 @@ fn ordinary() -> impl Strategy<Value = Step> {
         2 => (0..3_usize).prop_map(Step::Cut),
         1 => (0..3_usize).prop_map(Step::Lose),
         1 => (0..3_usize).prop_map(Step::Crash),
+        1 => (0..3_usize).prop_map(Step::Upgrade),
         3 => (0..3_usize, any::<u8>()).prop_map(|(client, state)| Step::Present(client, state)),
         2 => (0..3_usize, any::<u8>()).prop_map(|(client, choice)| Step::Steer(client, choice)),
         1 => Just(Step::Defer),

@@ -74,8 +74,8 @@ pub(crate) struct Server {
     /// How many changes go into one part of an update.
     pub(crate) part: usize,
     pub(crate) conns: BTreeMap<usize, Conn>,
-    /// Each mutation ever pushed, as it was pushed first.
-    pub(crate) pushed: BTreeMap<(String, String), (u64, Vec<Json>)>,
+    /// The `seq` of each mutation ever pushed, as it was pushed first, by `clientId` and `opId`.
+    pub(crate) pushed: BTreeMap<(String, String), u64>,
 }
 
 impl Server {

@@ -6,6 +6,7 @@ mod control;
 mod digests;
 mod driver;
 mod identity;
+mod migrations;
 mod outbox;
 mod overlay;
 mod presence;

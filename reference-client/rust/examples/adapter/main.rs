@@ -6,6 +6,7 @@
 //!
 //! It adds nothing to the client and leaves nothing out: each command is a call, each event is what the client tells its app.
 
+mod migrations;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,8 @@ enum Command {
         url: String,
         workspace: String,
         store: String,
+        #[serde(default)]
+        migrations: BTreeMap<String, Vec<migrations::Renaming>>,
     },
     GoOnline,
     GoOffline,
@@ -138,6 +141,7 @@ async fn main() {
         "set_clock",
         "skip_time",
         "digests",
+        "migrations",
         "fields",
         "conflicts",
         "presence",
@@ -249,9 +253,10 @@ impl App {
             url,
             workspace,
             store,
+            migrations,
         } = command
         {
-            return self.open(&url, &workspace, &store).await;
+            return self.open(&url, &workspace, &store, &migrations).await;
         }
         let client = self
             .client
@@ -335,9 +340,20 @@ impl App {
         Ok(json!({}))
     }
 
-    async fn open(&mut self, url: &str, workspace: &str, store: &str) -> Result<Value, Refused> {
+    async fn open(
+        &mut self,
+        url: &str,
+        workspace: &str,
+        store: &str,
+        migrations: &BTreeMap<String, Vec<migrations::Renaming>>,
+    ) -> Result<Value, Refused> {
         let store = Store::sqlite(Path::new(store).join("client.db"))?;
-        let builder = Client::builder(url, workspace).store(store).watch_others();
+        let mut builder = Client::builder(url, workspace).store(store).watch_others();
+        for (table, renamings) in migrations {
+            for renaming in renamings {
+                builder = builder.migration(table, renaming.version, renaming.migration());
+            }
+        }
         let client = builder.clock(self.clock.clone()).offline().open().await?;
         tell_progress(client.progress().await?, self.out.clone());
         tell_notices(client.notices().await?, self.out.clone());

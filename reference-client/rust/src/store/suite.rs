@@ -76,6 +76,7 @@ fn entry(ordinal: u64, applied_at: Option<Cursor>) -> StoreChange {
         ops: ops(),
         written_at_ms,
         clock_correction_ms,
+        let_through: ordinal.is_multiple_of(2),
         given_up,
         applied_at,
     })
@@ -92,6 +93,8 @@ fn meta(acked_seq: u64) -> StoreChange {
         limits: Some(Limits::default()),
         replaced: true,
         singly_through: 9,
+        let_through_seq: 8,
+        migrated: [("t".to_owned(), 3)].into(),
     })
 }
 
