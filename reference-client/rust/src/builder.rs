@@ -93,6 +93,9 @@ impl Builder {
     /// the app has the migration. What the app has written and never sent is brought to it once, at the first start with the migration; what may have been
     /// sent is left, and if the server does not take it, it comes back as `schema_outdated`. A store that was opened so is not opened by an older version of the app any more.
     ///
+    /// A schema that the app declares comes after its old writes: one that those do not fit in their new form is to be in force before, declared by a
+    /// client that has none.
+    ///
     /// ```
     /// # async fn example() -> Result<(), syncline_client::Error> {
     /// use serde_json::Value;

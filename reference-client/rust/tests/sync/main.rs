@@ -8,6 +8,7 @@ mod convergence;
 mod digests;
 mod fields;
 mod identity;
+mod migrations;
 mod misuse;
 mod presence;
 mod schemas;
