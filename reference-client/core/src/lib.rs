@@ -43,6 +43,7 @@ mod limits;
 mod migrations;
 mod outbox;
 mod overlay;
+mod pile;
 mod presence;
 mod replica;
 mod run;
