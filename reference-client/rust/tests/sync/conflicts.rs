@@ -53,7 +53,7 @@ async fn the_later_write_stands_whenever_it_comes() {
     };
     assert_eq!(stands.get(), "\"bob\"");
     let listed = alice.conflicts().await.unwrap();
-    assert_eq!(listed[0].conflicts, [conflict.clone()]);
+    assert_eq!(listed[0].conflicts, std::slice::from_ref(&conflict));
     assert_eq!(alice.status().conflicts, 1);
     alice.confirm(&conflict.op_id).await.unwrap();
     assert_error!(
