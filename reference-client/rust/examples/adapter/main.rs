@@ -7,6 +7,7 @@
 //! It adds nothing to the client and leaves nothing out: each command is a call, each event is what the client tells its app.
 
 mod migrations;
+mod standing;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,12 +17,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_client::{
-    Client, Clock, Decision, Error, Fields, Mode, Mutation, NoId, Origin, Sequence, Status, Store,
+    Client, Clock, Decision, Error, Fields, Mode, Mutation, NoId, Origin, Sequence, Store,
     Strategy, TableSettings, Trigger,
 };
 use tokio::sync::mpsc;
 
-use crate::told::{answer_when_synced, conflicted, tell_notices, tell_progress, tell_status};
+use crate::standing::{others, status};
+use crate::told::{answer_when_synced, tell_notices, tell_progress, tell_status};
 
 /// What the runner asks.
 #[derive(Debug, Deserialize)]
@@ -451,52 +453,6 @@ async fn read_all(client: &Client, table: &str) -> Result<Value, Refused> {
     let base = base.map(|(key, row)| (key, json!({ "value": row.value, "version": row.version })));
     let base: serde_json::Map<_, _> = base.collect();
     Ok(json!({ "view": client.get_all::<Value>(table).await?, "base": base }))
-}
-
-async fn status(client: &Client) -> Result<Value, Refused> {
-    let rejected = client.rejected().await?.into_iter();
-    let rejected: Vec<_> = rejected
-        .map(|entry| json!({ "opId": entry.op_id, "code": entry.code }))
-        .collect();
-    let in_doubt = client.in_doubt().await?.into_iter();
-    let in_doubt: Vec<_> = in_doubt
-        .map(|entry| json!({ "opId": entry.op_id }))
-        .collect();
-    let conflicts = client.conflicts().await?;
-    let conflicts = conflicts.iter().flat_map(|entry| &entry.conflicts);
-    let conflicts: Vec<_> = conflicts.map(|found| conflicted("result", found)).collect();
-    let siblings = client.rows_with_siblings().await?.into_iter();
-    let siblings: Vec<_> = siblings
-        .map(|(table, key)| json!({ "table": table, "key": key }))
-        .collect();
-    let Status {
-        online,
-        synced,
-        pending,
-        cursors,
-        ..
-    } = client.status();
-    let shapes = cursors.into_iter().map(|(tables, cursor)| match cursor {
-        Some(cursor) => json!({ "tables": tables, "cursor": { "epoch": cursor.epoch, "version": cursor.version } }),
-        None => json!({ "tables": tables }),
-    });
-    let shapes: Vec<_> = shapes.collect();
-    Ok(
-        json!({ "online": online, "synced": synced, "pending": pending, "shapes": shapes, "rejected": rejected, "inDoubt": in_doubt, "conflicts": conflicts, "siblings": siblings }),
-    )
-}
-
-fn others(client: &Client) -> Value {
-    let others = client.others().borrow().clone().into_iter();
-    let shown = others.map(|(session, other)| {
-        let state: Value = serde_json::from_str(other.state.get()).expect("what came is JSON");
-        let mut shown = json!({ "state": state });
-        if let Some(author) = &other.author {
-            shown["author"] = author.as_str().into();
-        }
-        (session, shown)
-    });
-    json!({ "others": shown.collect::<serde_json::Map<_, _>>() })
 }
 
 async fn watch(client: &Client, table: &str, out: Out) -> Result<(), Refused> {
