@@ -21,6 +21,7 @@ impl Replica {
     /// Takes a new identity: the undecided entries move to it under their `opId`s, numbered from 1. The session, if there is one, belongs to
     /// the old one, so the caller connects anew.
     pub(crate) fn take_new_identity(&mut self) {
+        self.doubt_movable();
         let moving: Vec<Entry> = self.durable.undecided().cloned().collect();
         let client_id = match moving.first() {
             Some(first) => derive(&self.durable.meta().client_id, &first.op_id),

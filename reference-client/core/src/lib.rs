@@ -56,6 +56,7 @@ mod stored;
 mod trouble;
 mod unsent;
 mod updates;
+mod urgency;
 mod welcome;
 
 pub use conflicts::{Conflict, ConflictEntry, ConflictKind, Stands};

@@ -17,6 +17,7 @@ use crate::migrations::Migrations;
 use crate::presence::Presence;
 use crate::session::{Link, Session};
 use crate::stored::{Entry, Meta, Row, StoreChange, StoredState, Transaction};
+use crate::urgency::Urgency;
 
 /// A client's replica of one workspace: inputs go in, outputs are polled out, nothing else happens.
 ///
@@ -47,6 +48,7 @@ pub struct Replica {
     pub(crate) presence: Presence,
     pub(crate) control: Control,
     pub(crate) migrations: Migrations,
+    pub(crate) urgency: Urgency,
     /// Up to which `seq` it is known, and durable, that entries may have been sent; none beyond is.
     pub(crate) marked_through: u64,
     /// The ids of each sequence that are taken out durably and not handed out yet: gone in a crash. None is empty.
@@ -104,6 +106,7 @@ impl Replica {
             presence: Presence::default(),
             control: Control::default(),
             migrations: Migrations::default(),
+            urgency: Urgency::default(),
             marked_through: 0,
             reserved: BTreeMap::new(),
         };
@@ -147,9 +150,11 @@ impl Replica {
             clock_correction_ms: self.durable.meta().clock_correction_ms,
             epoch: self.durable.meta().epoch.clone(),
             let_through: self.lets_through_at_once(),
+            movable: self.urgency.is_used(),
             given_up: None,
             applied_at: None,
         }));
+        self.urgency.written();
     }
 
     /// The app has seen a rejection: it leaves the list (`CLIENT-REJECTED-KEPT`). Says whether there was one.

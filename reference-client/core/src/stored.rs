@@ -86,6 +86,9 @@ pub struct Entry {
     /// Whether it may have been sent already under its number, because it was let through when it was written. Stores of before did not say: it may.
     #[serde(default = "perhaps")]
     pub let_through: bool,
+    /// Whether it may go before or after others, as long as it was never sent: the app had urgent tables when it wrote (`CLIENT-URGENT`).
+    #[serde(default)]
+    pub movable: bool,
     /// Why it is given up (a code), if it is: it is sent with empty ops (`CLIENT-GIVE-UP`).
     pub given_up: Option<String>,
     /// Where it was applied. None: undecided. (A rejected entry leaves the outbox.)

@@ -15,16 +15,23 @@ impl Replica {
 
     /// Whether what is written now may be sent at once.
     pub(crate) fn lets_through_at_once(&self) -> bool {
-        matches!(self.link, Link::Ready(_)) && self.control.pushable() == u64::MAX
+        let in_session = matches!(self.link, Link::Ready(_));
+        in_session && self.control.pushable() == u64::MAX && !self.urgency.is_used()
     }
 
     /// Notes, durably, what may be sent from now on; nothing beyond that is.
     pub(crate) fn mark_let_through(&mut self) {
-        if !matches!(self.link, Link::Ready(_)) {
+        let Link::Ready(session) = &self.link else {
             return;
+        };
+        let window = session.limits.in_flight_max;
+        let let_through = self.control.pushable().min(self.durable.pending());
+        let mut through = self.durable.acked_seq() + let_through;
+        if self.urgency.is_used() {
+            // No more than can be sent: what is written later may be more urgent than the rest.
+            self.put_in_order(through);
+            through = through.min(self.durable.acked_seq() + window);
         }
-        let waiting = self.durable.pending();
-        let through = self.durable.acked_seq() + self.control.pushable().min(waiting);
         if through <= self.marked_through {
             return;
         }

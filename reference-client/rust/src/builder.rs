@@ -25,6 +25,7 @@ pub struct Builder {
     trigger: Trigger,
     schemas: SchemaVersions,
     migrations: Migrations,
+    urgent: Vec<String>,
 }
 
 impl Builder {
@@ -40,6 +41,7 @@ impl Builder {
             trigger: Trigger::default(),
             schemas: SchemaVersions::new(),
             migrations: Migrations::default(),
+            urgent: Vec::new(),
         }
     }
 
@@ -126,6 +128,16 @@ impl Builder {
         self
     }
 
+    /// What is written to these tables, and waits, goes to the server before the rest: the most urgent table first. Two writes that touch one row stay in
+    /// their order, whatever their tables; what may have been sent already, and what a sync is of that is under way, is not passed.
+    ///
+    /// It has a price: where the store turns out to be a copy of another that is in use too, or the server has forgotten it, the app is asked about what it wrote with urgent
+    /// tables and is undecided ([`Client::in_doubt`]), where without them it would be applied, once, without asking.
+    pub fn urgent<S: Into<String>>(mut self, tables: impl IntoIterator<Item = S>) -> Builder {
+        self.urgent = tables.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Opens the client. It can be used at once; whether and when there is a server does not matter.
     ///
     /// # Errors
@@ -152,6 +164,7 @@ impl Builder {
         if self.watches_others {
             replica.watch_presence();
         }
+        replica.set_urgent(self.urgent, clock.env());
         replica.set_mode(self.mode, clock.env());
         replica.set_trigger(self.trigger, clock.env());
         if !self.offline {

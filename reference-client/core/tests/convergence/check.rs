@@ -7,6 +7,7 @@ use syncline_schemas::{Cursor, Json, Op};
 
 use crate::decide::replay;
 use crate::server::{RowKey, Server};
+use crate::upgrades::writes_of_a_row_keep_their_order;
 use crate::world::{Client, World};
 
 impl World {
@@ -29,6 +30,7 @@ impl World {
                 "PRES-LOST"
             );
             if !self.copied {
+                writes_of_a_row_keep_their_order(client, &self.server);
                 outcomes_precede_cursors(client, &self.server);
             }
         }

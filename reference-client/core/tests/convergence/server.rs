@@ -74,8 +74,6 @@ pub(crate) struct Server {
     /// How many changes go into one part of an update.
     pub(crate) part: usize,
     pub(crate) conns: BTreeMap<usize, Conn>,
-    /// The `seq` of each mutation ever pushed, as it was pushed first, by `clientId` and `opId`.
-    pub(crate) pushed: BTreeMap<(String, String), u64>,
 }
 
 impl Server {
@@ -90,7 +88,6 @@ impl Server {
             defer_next: false,
             part: 2,
             conns: BTreeMap::new(),
-            pushed: BTreeMap::new(),
         }
     }
 

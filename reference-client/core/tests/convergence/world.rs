@@ -37,6 +37,8 @@ pub(crate) enum Step {
     Lose(usize),
     /// A replica crashes while it reads a frame, or just so: what it did since its last transaction never was.
     Crash(usize),
+    /// An app says which tables are urgent, or that none is.
+    Urge(usize, bool),
     /// A replica crashes, and a newer app opens its store.
     Upgrade(usize),
     /// A replica's store is copied over another's.
@@ -62,6 +64,8 @@ pub(crate) struct Client {
     pub(crate) wanted: Option<Json>,
     /// What it has sent.
     pub(crate) sent: Sent,
+    /// Whether the app has urgent tables.
+    pub(crate) urgent: bool,
     /// The version of the app.
     pub(crate) version: u64,
     /// What the app was told to be written: `opId` and ops.
@@ -132,6 +136,7 @@ impl World {
                 conn: None,
                 wanted: None,
                 sent: Sent::default(),
+                urgent: false,
                 version: 0,
                 written: vec![],
                 ended: vec![],
@@ -159,6 +164,7 @@ impl World {
             let env = self.env();
             self.clients[index].replica.subscribe(shape, env).unwrap();
         }
+        self.urge(index);
         self.clients[index].replica.watch_presence();
         self.clients[index].replica.watch_progress();
         self.clients[index].wanted = None;
@@ -189,6 +195,11 @@ impl World {
                 .wires
                 .retain(|conn, (owner, _)| *owner != i % count || self.server.is_open(*conn)),
             Step::Crash(i) => self.crash(i % count),
+            Step::Urge(i, urgent) => {
+                self.clients[i % count].urgent = urgent;
+                self.urge(i % count);
+                self.settle(i % count);
+            }
             Step::Upgrade(i) => {
                 self.clients[i % count].version += 1;
                 self.crash(i % count);
@@ -359,8 +370,7 @@ impl World {
             self.clients[to].given_up = self.clients[from].given_up.clone();
             self.clients[to].observed = self.clients[from].observed;
             let env = self.env();
-            self.clients[to].replica =
-                Replica::load("home", self.clients[to].stored.clone(), env).unwrap();
+            self.clients[to].replica = reopened(&self.clients[to], env);
             self.start(to);
         }
     }

@@ -76,6 +76,7 @@ fn entry(ordinal: u64, applied_at: Option<Cursor>) -> StoreChange {
         ops: ops(),
         written_at_ms,
         clock_correction_ms,
+        movable: ordinal.is_multiple_of(3),
         let_through: ordinal.is_multiple_of(2),
         given_up,
         applied_at,
