@@ -32,6 +32,8 @@ pub enum Ability {
     Fields,
     /// The app may have functions that bring rows and writes to a newer form.
     Migrations,
+    /// The app may have tables of which the writes go first.
+    Urgency,
     /// The client has the capability of this name, and tells of writes that met others'.
     Conflicts,
     /// The client has the capability of this name: it can be present, and says who else is.
@@ -60,6 +62,7 @@ impl Ability {
             Ability::Digests => "digests",
             Ability::Fields => "fields",
             Ability::Migrations => "migrations",
+            Ability::Urgency => "urgency",
             Ability::Conflicts => "conflicts",
             Ability::Presence => "presence",
             Ability::Sequences => "sequences",

@@ -3,7 +3,7 @@
 //! What was never sent has no number that anybody knows: it may be numbered anew. That is done where entries are let through, before they count as perhaps sent: the entries
 //! change places, numbers and all, and everything else goes on as if the app had written them in that order. Two that touch one row never do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_schemas::Op;
 
@@ -113,9 +113,7 @@ impl Replica {
             return;
         }
         self.urgency.unordered = false;
-        // The first mutations of a sync that is under way are the sync's: nothing comes between them.
-        let run = self.control.run.as_ref().map_or(0, |run| run.left);
-        let of_run = self.durable.acked_seq() + run;
+        let of_run = self.last_of_asked_sync(through);
         let undecided = self.durable.undecided();
         let unsent = undecided.filter(|entry| entry.seq <= through);
         let unsent = unsent.filter(|entry| !self.may_have_been_sent(entry));
@@ -125,6 +123,19 @@ impl Replica {
         };
         for entries in unsent.chunk_by(together) {
             self.reorder(entries);
+        }
+    }
+
+    /// The last number of the mutations of a sync that the app has asked for: nothing comes between them. One that the app has not asked for is made longer.
+    fn last_of_asked_sync(&mut self, through: u64) -> u64 {
+        let acked = self.durable.acked_seq();
+        match &self.control.run {
+            Some(run) if run.is_asked() => acked + run.left,
+            Some(_) => {
+                self.begin_run(false, through - acked, BTreeSet::new());
+                0
+            }
+            None => 0,
         }
     }
 
@@ -150,7 +161,9 @@ impl Replica {
         let undecided = self.durable.undecided();
         let entries = undecided.skip_while(|entry| !entry.movable);
         let entries: Vec<Entry> = entries.cloned().collect();
-        self.doubt(entries);
+        if !entries.is_empty() {
+            self.doubt(entries);
+        }
     }
 }
 
@@ -158,8 +171,6 @@ impl Replica {
 #[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
     use syncline_schemas::{Allocate, Declare, DeleteOp};
 

@@ -164,7 +164,9 @@ impl Builder {
         if self.watches_others {
             replica.watch_presence();
         }
-        replica.set_urgent(self.urgent, clock.env());
+        if !self.urgent.is_empty() {
+            replica.set_urgent(self.urgent, clock.env());
+        }
         replica.set_mode(self.mode, clock.env());
         replica.set_trigger(self.trigger, clock.env());
         if !self.offline {

@@ -18,6 +18,8 @@ pub struct Start {
     pub tables: Option<Template>,
     /// The app's migrations, as of `open` in `adapter.md`.
     pub migrations: Option<Template>,
+    /// The app's urgent tables, the most urgent first.
+    pub urgent: Option<Template>,
     /// The client must refuse to open the store, with an `error` that matches this pattern.
     pub refused: Option<Template>,
 }
@@ -44,6 +46,9 @@ impl Start {
         });
         if let Some(migrations) = &self.migrations {
             with["migrations"] = cx.value(&migrations.0)?;
+        }
+        if let Some(urgent) = &self.urgent {
+            with["urgent"] = cx.value(&urgent.0)?;
         }
         if let Some(pattern) = &self.refused {
             return cx

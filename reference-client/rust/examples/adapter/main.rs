@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_client::{
-    Client, Clock, Decision, Error, Fields, Mode, Mutation, NoId, Origin, Sequence, Store,
+    Builder, Client, Clock, Decision, Error, Fields, Mode, Mutation, NoId, Origin, Sequence, Store,
     Strategy, TableSettings, Trigger,
 };
 use tokio::sync::mpsc;
@@ -35,6 +35,8 @@ enum Command {
         store: String,
         #[serde(default)]
         migrations: BTreeMap<String, Vec<migrations::Renaming>>,
+        #[serde(default)]
+        urgent: Vec<String>,
     },
     GoOnline,
     GoOffline,
@@ -144,6 +146,7 @@ async fn main() {
         "skip_time",
         "digests",
         "migrations",
+        "urgency",
         "fields",
         "conflicts",
         "presence",
@@ -256,9 +259,14 @@ impl App {
             workspace,
             store,
             migrations,
+            urgent,
         } = command
         {
-            return self.open(&url, &workspace, &store, &migrations).await;
+            let store = Store::sqlite(Path::new(&store).join("client.db"))?;
+            let builder = Client::builder(&url, &workspace)
+                .store(store)
+                .urgent(urgent);
+            return self.open(builder, &migrations).await;
         }
         let client = self
             .client
@@ -344,19 +352,16 @@ impl App {
 
     async fn open(
         &mut self,
-        url: &str,
-        workspace: &str,
-        store: &str,
+        mut builder: Builder,
         migrations: &BTreeMap<String, Vec<migrations::Renaming>>,
     ) -> Result<Value, Refused> {
-        let store = Store::sqlite(Path::new(store).join("client.db"))?;
-        let mut builder = Client::builder(url, workspace).store(store).watch_others();
         for (table, renamings) in migrations {
             for renaming in renamings {
                 builder = builder.migration(table, renaming.version, renaming.migration());
             }
         }
-        let client = builder.clock(self.clock.clone()).offline().open().await?;
+        let builder = builder.clock(self.clock.clone()).watch_others();
+        let client = builder.offline().open().await?;
         tell_progress(client.progress().await?, self.out.clone());
         tell_notices(client.notices().await?, self.out.clone());
         tell_status(&client, self.out.clone());
