@@ -71,7 +71,7 @@ fn holds(op: &Op) -> (Vec<Shared<'_>>, Vec<Shared<'_>>) {
 }
 
 /// The order in which entries go: by rank, but none after a later one with which it has something in common.
-fn order(entries: &[Entry], rank: impl Fn(&[Op]) -> usize) -> Vec<usize> {
+fn order(entries: &[&Entry], rank: impl Fn(&[Op]) -> usize) -> Vec<usize> {
     let mut later: BTreeMap<Shared<'_>, usize> = BTreeMap::new();
     let mut ranks = vec![usize::MAX; entries.len()];
     for (place, entry) in entries.iter().enumerate().rev() {
@@ -116,13 +116,16 @@ impl Replica {
         let of_run = self.last_of_asked_sync(through);
         let undecided = self.durable.undecided();
         let unsent = undecided.filter(|entry| entry.seq <= through);
-        let unsent = unsent.filter(|entry| !self.may_have_been_sent(entry));
-        let unsent: Vec<Entry> = unsent.cloned().collect();
-        let together = |one: &Entry, next: &Entry| {
+        let unsent: Vec<&Entry> = unsent
+            .filter(|entry| !self.may_have_been_sent(entry))
+            .collect();
+        let together = |one: &&Entry, next: &&Entry| {
             one.movable && next.movable && (one.seq <= of_run) == (next.seq <= of_run)
         };
-        for entries in unsent.chunk_by(together) {
-            self.reorder(entries);
+        let runs = unsent.chunk_by(together);
+        let moved: Vec<Entry> = runs.flat_map(|entries| self.moved(entries)).collect();
+        for entry in moved {
+            self.durable.record(StoreChange::EntryPut(entry));
         }
     }
 
@@ -139,20 +142,18 @@ impl Replica {
         }
     }
 
-    /// Numbers entries anew, with the numbers that they have.
-    fn reorder(&mut self, entries: &[Entry]) {
+    /// Those of some entries that change places, with the numbers that they get: others of theirs.
+    fn moved(&self, entries: &[&Entry]) -> Vec<Entry> {
         let order = order(entries, |ops| self.urgency.rank(ops));
-        for (slot, place) in entries.iter().zip(order) {
-            let entry = &entries[place];
-            if entry.ordinal != slot.ordinal {
-                let (ordinal, seq) = (slot.ordinal, slot.seq);
-                self.durable.record(StoreChange::EntryPut(Entry {
-                    ordinal,
-                    seq,
-                    ..entry.clone()
-                }));
-            }
-        }
+        let places = entries.iter().zip(order);
+        let places = places.map(|(slot, place)| (slot, entries[place]));
+        let moved = places.filter(|(slot, entry)| slot.ordinal != entry.ordinal);
+        let numbered = moved.map(|(slot, entry)| Entry {
+            ordinal: slot.ordinal,
+            seq: slot.seq,
+            ..entry.clone()
+        });
+        numbered.collect()
     }
 
     /// The `clientId` is left to another store. What is movable may have another number there, and so be sent twice by the two: the app is asked, also about
@@ -233,7 +234,7 @@ mod tests {
                 ranks: [("orders".to_owned(), 0), ("stock".to_owned(), 1)].into(),
                 unordered: true,
             };
-            let order = order(&entries, |ops| urgency.rank(ops));
+            let order = order(&entries.iter().collect::<Vec<_>>(), |ops| urgency.rank(ops));
             prop_assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), entries.len());
             let meets = |one: usize, other: usize| { entries[one].ops.iter() }.any(|op| entries[other].ops.iter().any(|with| meet(op, with)));
             for (at, later) in order.iter().enumerate() {

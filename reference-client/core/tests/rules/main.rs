@@ -14,3 +14,4 @@ mod sequences;
 mod session;
 mod syncs;
 mod updates;
+mod urgency;

@@ -15,3 +15,4 @@ mod schemas;
 mod sequences;
 mod support;
 mod update;
+mod urgency;
