@@ -24,6 +24,10 @@ fn limits() -> Limits {
     }
 }
 
+/// Tables whose fields are decided one by one.
+const BY_FIELD: &str = r#"server_wins","granularity":"field"#;
+const BY_FIELD_LAST: &str = r#"last_write_wins","granularity":"field"#;
+
 /// Sets a whole row.
 const SET: &str = r#""op":"set","value":{"text":"a line of text","n":0}"#;
 
@@ -117,6 +121,7 @@ fn rewrite(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("1000 mutations of others' rows");
     group.throughput(Throughput::Elements(PUSH * FRAMES));
     let patch = r#""op":"patch","fields":{"n":1}"#;
+    let seen = r#""op":"patch","fields":{"n":1},"base":1001"#;
     let rounds = [
         ("set (baseline)", None, SET),
         ("patch a field", None, patch),
@@ -131,6 +136,21 @@ fn rewrite(criterion: &mut Criterion) {
             "patch under last_write_wins",
             Some("last_write_wins"),
             patch,
+        ),
+        (
+            "patch under server_wins, field by field",
+            Some(BY_FIELD),
+            seen,
+        ),
+        (
+            "patch under server_wins, field by field, superseded",
+            Some(BY_FIELD),
+            patch,
+        ),
+        (
+            "set under last_write_wins, field by field",
+            Some(BY_FIELD_LAST),
+            SET,
         ),
     ];
     let rows = pushes(SET);

@@ -52,6 +52,14 @@ fn history(facts: &Facts, workspace: &str, epoch: &str, findings: &mut Findings)
         let mutation = &facts.ledger.mutations[step.mutation];
         Some((mutation, mutation.outcome(epoch)?, &step.fates))
     });
+    for step in &log.steps {
+        // What is told of fields may be left out, too.
+        let mutation = &facts.ledger.mutations[step.mutation];
+        let told = step.field_fates.iter().any(|fate| fate.told.is_some());
+        if let Some(outcome) = mutation.outcome(epoch).filter(|_| told) {
+            left_out.unknown(outcome);
+        }
+    }
     for (_, outcome, fates) in outcomes.clone() {
         for fate in fates.iter().filter(|fate| fate.superseded) {
             match known(&fate) {

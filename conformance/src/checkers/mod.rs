@@ -12,7 +12,9 @@ mod conflicts;
 mod digests;
 mod ends;
 mod epochs;
+mod fields;
 mod frames;
+mod history;
 mod locks;
 #[cfg(test)]
 pub(crate) mod notation;
@@ -149,10 +151,12 @@ pub const ALL: &[Checker] = &[
     updates::CHECKER,
     author::CHECKER,
     digests::CHECKER,
+    history::CHECKER,
     presence::CHECKER,
     locks::CHECKER,
     rows::CHECKER,
     conflicts::CHECKER,
+    fields::CHECKER,
     sequences::CHECKER,
 ];
 

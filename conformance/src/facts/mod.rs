@@ -5,6 +5,7 @@
 
 mod conn;
 mod digest;
+mod fields;
 mod log;
 mod mutation;
 mod names;
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 pub use conn::{Conn, End, Hello, How, Sent};
 pub use digest::Digest;
+pub use fields::{FieldFate, FieldsFate, named_in};
 pub use log::{Effect, Known, Log, Patched, Step as LogStep};
 pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_named, row_of};
 pub use presence::{Presented, author};

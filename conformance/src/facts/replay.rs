@@ -2,12 +2,17 @@
 //!
 //! What a server says that it has superseded changes nothing here; whether it should have is foretold beside, as a [`Fate`], for a checker to compare.
 
+mod by_field;
+pub(super) mod moment;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use self::moment::Moment;
 use super::Facts;
+use super::fields::{Fields, FieldsFate};
 use super::log::{Effect, Patched};
 use super::mutation::{Mutation, Outcome, row_named};
 use super::replica::{RowName, Sibling};
@@ -66,22 +71,10 @@ pub(super) struct Replay<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Settings<'a> {
     strategy: Option<&'a str>,
+    granularity: Option<&'a str>,
     /// When it was declared.
     moment: Moment,
 }
-
-/// When something was written, by the server's clock as seen from here: not before, and not after, in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Moment(f64, f64);
-
-impl Moment {
-    fn later(self, other: Moment) -> Moment {
-        Moment(self.0.max(other.0), self.1.max(other.1))
-    }
-}
-
-/// Clocks count in whole milliseconds, and need not run quite alike.
-const SLACK_MS: f64 = 20.0;
 
 /// A server need not tell of more ops of a mutation (CFL-SUPERSEDED).
 const TOLD_MAX: usize = 16;
@@ -98,9 +91,13 @@ struct Held<'a> {
     /// The last version at which anybody but the writer changed it.
     others: u64,
     life: u64,
+    /// Whether the strategy was declared when its life began: else a server need not know when that was.
+    life_known: bool,
     /// None: it was written before the table was declared.
     moment: Option<Moment>,
     siblings: Vec<(u64, &'a str, Value)>,
+    /// What is kept of its fields; none: of each as of the row.
+    fields: Option<Fields<'a>>,
 }
 
 /// An op with what matters of its mutation.
@@ -109,8 +106,16 @@ struct Write<'a> {
     at: u64,
     row: RowName<'a>,
     client: &'a str,
+    version: u64,
     moment: Moment,
     told: Option<&'a Value>,
+}
+
+/// What had to become of the ops of a mutation: of rows, and of fields.
+#[derive(Debug, Default)]
+pub(super) struct Fates<'a> {
+    pub(super) rows: Vec<Fate<'a>>,
+    pub(super) fields: Vec<FieldsFate<'a>>,
 }
 
 impl<'a> Replay<'a> {
@@ -139,7 +144,7 @@ impl<'a> Replay<'a> {
         &mut self,
         mutation: &'a Mutation,
         outcome: &'a Outcome,
-        fates: &mut Vec<Fate<'a>>,
+        fates: &mut Fates<'a>,
     ) -> Option<Vec<Effect<'a>>> {
         let ops = mutation.ops()?.as_array()?;
         let moment = self.moment(mutation, outcome);
@@ -166,6 +171,7 @@ impl<'a> Replay<'a> {
                 at,
                 row: row_named(op)?,
                 client: &mutation.client,
+                version: outcome.version,
                 moment,
                 told: told.get(&at).copied(),
             };
@@ -195,39 +201,18 @@ impl<'a> Replay<'a> {
         };
         let settings = self.tables.entry(table).or_insert(Settings {
             strategy: None,
+            granularity: None,
             moment,
         });
+        settings.granularity = settings.granularity.or(op["granularity"].as_str());
         if settings.strategy.is_none() {
             settings.strategy = op["strategy"].as_str();
             settings.moment = moment;
         }
     }
 
-    /// When a mutation was decided: between its first send and its answer.
-    fn decided(&self, mutation: &Mutation, outcome: &Outcome) -> Moment {
-        let ms = |at: usize| self.facts.entries[at].at_us as f64 / 1000.0;
-        let sends = { mutation.sends.iter() }.map(|send| send.at);
-        let first = sends.min().unwrap_or(outcome.at);
-        Moment(ms(first) - SLACK_MS, ms(outcome.at) + SLACK_MS)
-    }
-
-    /// When a mutation was made: between its first send and its answer, less the age that it was sent with.
-    fn moment(&self, mutation: &Mutation, outcome: &Outcome) -> Moment {
-        let ms = |at: usize| self.facts.entries[at].at_us as f64 / 1000.0;
-        let sends = mutation.sends.iter().filter(|send| send.at < outcome.at);
-        let mut moment = Moment(f64::INFINITY, f64::NEG_INFINITY);
-        for send in sends {
-            let age = send.age_ms as f64;
-            moment = Moment(
-                moment.0.min(ms(send.at) - age),
-                moment.1.max(ms(outcome.at) - age),
-            );
-        }
-        Moment(moment.0 - SLACK_MS, moment.1 + SLACK_MS)
-    }
-
     /// What an op did: nothing, or one thing; none, if it is not known.
-    fn write(&self, write: &Write<'a>, fates: &mut Vec<Fate<'a>>) -> Option<Option<Effect<'a>>> {
+    fn write(&self, write: &Write<'a>, fates: &mut Fates<'a>) -> Option<Option<Effect<'a>>> {
         if self.unsure.contains(write.row.0) {
             return None;
         }
@@ -239,10 +224,16 @@ impl<'a> Replay<'a> {
         let strategy = self.strategy(write.row.0);
         let absent = write.op["op"] == "delete" && live.is_none();
         let mut siblings = Vec::new();
+        let by_field = strategy.filter(|_| !absent && self.is_by_field(write.row.0));
+        if let Some(strategy) = by_field
+            && let Some(made) = self.by_field(write, live, strategy, &mut fates.fields)
+        {
+            return made;
+        }
         if absent || strategy.is_none() {
             // Whatever is said of it: it applies (CFL-CLIENT-WINS, CFL-DELETE).
             if said.is_some() || self.tables.contains_key(write.row.0) {
-                fates.push(Fate {
+                fates.rows.push(Fate {
                     absent,
                     ..self.applies(write, held, strategy.unwrap_or("client_wins"))
                 });
@@ -253,7 +244,7 @@ impl<'a> Replay<'a> {
                 siblings = beside(write, live);
             }
             let superseded = fate.superseded;
-            fates.push(fate);
+            fates.rows.push(fate);
             if superseded {
                 return Some(None);
             }
@@ -276,12 +267,15 @@ impl<'a> Replay<'a> {
             }
             _ => return None,
         };
-        Some(Some(Effect {
-            row: write.row,
-            value,
+        let mut effect = Effect {
             patched,
             siblings,
-        }))
+            ..Effect::plain(write.row, value)
+        };
+        if by_field.is_some() && live.is_none() {
+            effect.fields = self.of_new(write, held, effect.value.as_deref());
+        }
+        Some(Some(effect))
     }
 
     /// The table's strategy, if it is one that asks about writes.
@@ -304,7 +298,7 @@ impl<'a> Replay<'a> {
             (Some(held), _) if self.may_be_forgotten(held, others) => None,
             (Some(held), 0) if held.value.is_none() => Some(base.is_none() && others > 0),
             // Of what was there before the declaration a server need not know when its life began.
-            (Some(held), 0) if held.moment.is_none() && (1..held.life).contains(&others) => None,
+            (Some(held), 0) if !held.life_known && (1..held.life).contains(&others) => None,
             (Some(held), 0) => Some(others >= held.life),
             (Some(_), base) => Some(others > base),
         };
@@ -319,8 +313,8 @@ impl<'a> Replay<'a> {
             ("keep_both", _) => Some(write.op["op"] == "delete" && values > 1),
             (_, Some(false)) => Some(false),
             ("server_wins", concurrent) => concurrent,
-            ("last_write_wins", _) if write.moment.0 >= stood.1 => Some(false),
-            ("last_write_wins", Some(true)) if write.moment.1 < stood.0 => Some(true),
+            ("last_write_wins", _) if write.moment.surely_from(stood) => Some(false),
+            ("last_write_wins", Some(true)) if write.moment.surely_before(stood) => Some(true),
             _ => None,
         };
         Fate {
@@ -335,7 +329,9 @@ impl<'a> Replay<'a> {
     /// The fate of an op that must apply.
     fn applies(&self, write: &Write<'a>, held: Option<&Held<'a>>, strategy: &'a str) -> Fate<'a> {
         let superseded = write.told.is_some_and(|told| {
-            told["result"] == "superseded" || strategy != "custom" && told["result"] == "resolved"
+            told["result"] == "superseded"
+                || strategy == "client_wins" && told["result"] == "superseded_in_fields"
+                || strategy != "custom" && told["result"] == "resolved"
         });
         let known = held.filter(|held| superseded && !self.may_be_forgotten(held, u64::MAX));
         Fate {
@@ -358,8 +354,11 @@ impl<'a> Replay<'a> {
 
     /// Whether a server need not know any more who changed the row when: a delete of it lies before a truncation.
     fn may_be_forgotten(&self, held: &Held<'_>, others: u64) -> bool {
-        let truncated = { self.facts.hooks.iter() }.any(|(hook, ..)| *hook == Hook::Truncate);
-        truncated && (held.value.is_none() || others < held.life)
+        self.has_truncated() && (held.value.is_none() || others < held.life)
+    }
+
+    fn has_truncated(&self) -> bool {
+        { self.facts.hooks.iter() }.any(|(hook, ..)| *hook == Hook::Truncate)
     }
 
     fn keep(&mut self, effect: &Effect<'a>, client: &'a str, version: u64, moment: Moment) {
@@ -384,8 +383,10 @@ impl<'a> Replay<'a> {
             writer: client,
             others,
             life: live.map_or(version, |held| held.life),
+            life_known: live.map_or(declared, |held| held.life_known),
             moment: declared.then(|| stood.map_or(moment, |stood| stood.later(moment))),
             siblings: siblings.collect(),
+            fields: effect.fields.clone(),
         };
         self.held.insert(effect.row, held);
     }
@@ -410,6 +411,7 @@ impl<'a> Effect<'a> {
             value,
             patched: None,
             siblings: Vec::new(),
+            fields: None,
         }
     }
 }
@@ -458,9 +460,10 @@ fn told_of(mutation: &Mutation) -> BTreeMap<u64, &Value> {
     all
 }
 
-/// Whether an entry says what stands, and does not leave it out.
+/// Whether an entry, or a field of one, says what stands, and does not leave it out.
 pub fn says_what_stands(told: &Value) -> bool {
-    told.get("value").is_some() || told["gone"] == true
+    let says = |told: &Value| told.get("value").is_some() || told["gone"] == true;
+    says(told) || says(&told["conflicts"][0])
 }
 
 /// What a patch makes of a row's value; nothing, if that is no object.

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use syncline_schemas::{Applied, Json, Op, OpResult};
+use syncline_schemas::{Applied, Json, Op, OpResult, SupersededInFields};
 
 use crate::env::Env;
-use crate::events::Event;
+use crate::events::{Event, FieldConflict};
 use crate::replica::Replica;
 use crate::stored::{Entry, Meta, Row, StoreChange};
 
@@ -25,6 +25,24 @@ pub struct ConflictEntry {
     pub written_at_ms: u64,
     /// Its ops that were not taken as they were.
     pub conflicts: Vec<Conflict>,
+    /// The fields of its ops in which others' writes stand, where the table is decided by field.
+    #[serde(default)]
+    pub fields: Vec<FieldConflict>,
+    /// The rows of which more fields were not taken, without the server's saying which.
+    #[serde(default)]
+    pub untold: Vec<UntoldFields>,
+}
+
+/// Fields of an own write in which others' stand, without their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UntoldFields {
+    /// The row's table.
+    pub table: String,
+    /// The row's key.
+    pub key: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// An own write that met another's.
@@ -134,24 +152,84 @@ impl Replica {
 
     /// Keeps what became of single ops of an applied mutation, and tells the app (`CFL-CLIENT-TOLD`, `CFL-CLIENT-KEPT`).
     pub(crate) fn tell_conflicts(&mut self, entry: &Entry, applied: &Applied) {
-        let told = applied.ops.iter().flatten();
-        let conflicts: Vec<Conflict> = told.filter_map(|told| conflict(entry, told)).collect();
-        if conflicts.is_empty() {
-            return;
-        }
-        for conflict in &conflicts {
-            let conflict = conflict.clone();
-            self.events.push_back(match conflict.kind {
-                ConflictKind::Superseded => Event::Superseded(conflict),
-                ConflictKind::Resolved => Event::Resolved(conflict),
-            });
-        }
-        self.durable.record(StoreChange::ConflictPut(ConflictEntry {
+        let mut kept = ConflictEntry {
             ordinal: entry.ordinal,
             op_id: entry.op_id.clone(),
             written_at_ms: entry.written_at_ms,
-            conflicts,
-        }));
+            conflicts: Vec::new(),
+            fields: Vec::new(),
+            untold: Vec::new(),
+        };
+        for told in applied.ops.iter().flatten() {
+            kept.conflicts.extend(conflict(entry, told));
+            if let OpResult::SupersededInFields(told) = told {
+                kept.note_fields(entry, told);
+            }
+        }
+        self.events.extend(kept.events());
+        if !(kept.conflicts.is_empty() && kept.fields.is_empty() && kept.untold.is_empty()) {
+            self.durable.record(StoreChange::ConflictPut(kept));
+        }
+    }
+}
+
+impl ConflictEntry {
+    /// The fields of an op in which others' writes stand (`FLD-CLIENT-TOLD`).
+    fn note_fields(&mut self, entry: &Entry, told: &SupersededInFields) {
+        let op = usize::try_from(told.at)
+            .ok()
+            .and_then(|at| entry.ops.get(at));
+        let Some((op, (table, key))) = op.and_then(|op| Some((op, op.row()?))) else {
+            return;
+        };
+        let named = told.conflicts.as_deref().unwrap_or_default();
+        self.fields
+            .extend(named.iter().map(|conflict| FieldConflict {
+                op_id: entry.op_id.clone(),
+                table: table.to_owned(),
+                key: key.to_owned(),
+                field: conflict.field.clone(),
+                mine: written(op, &conflict.field),
+                theirs: conflict.value.clone(),
+                gone: conflict.gone,
+                version: conflict.version,
+            }));
+        let count = told.count.saturating_sub(named.len() as u64);
+        if count > 0 {
+            let (table, key) = (table.to_owned(), key.to_owned());
+            self.untold.push(UntoldFields { table, key, count });
+        }
+    }
+
+    /// What the app is told of it.
+    fn events(&self) -> Vec<Event> {
+        let ops = self.conflicts.iter().cloned();
+        let ops = ops.map(|conflict| match conflict.kind {
+            ConflictKind::Superseded => Event::Superseded(conflict),
+            ConflictKind::Resolved => Event::Resolved(conflict),
+        });
+        let fields = self.fields.iter().cloned().map(Event::FieldConflict);
+        let untold = self.untold.iter().cloned();
+        let untold = untold.map(|fields| Event::FieldConflictsUntold {
+            op_id: self.op_id.clone(),
+            table: fields.table,
+            key: fields.key,
+            count: fields.count,
+        });
+        ops.chain(fields).chain(untold).collect()
+    }
+}
+
+/// What the op makes of a field; nothing: it removes it.
+fn written(op: &Op, field: &str) -> Option<Json> {
+    match op {
+        Op::Patch(patch) => patch.fields.as_ref()?.get(field).cloned(),
+        Op::Set(set) => {
+            let members = set.value.members()?;
+            let (_, value) = members.into_iter().find(|(name, _)| name == field)?;
+            Some(value.to_owned().into())
+        }
+        _ => None,
     }
 }
 
@@ -168,7 +246,7 @@ fn conflict(entry: &Entry, told: &OpResult) -> Option<Conflict> {
             ConflictKind::Resolved,
             Stands::of(told.value.as_ref(), told.gone),
         ),
-        OpResult::Allocated(_) => return None,
+        OpResult::SupersededInFields(_) | OpResult::Allocated(_) => return None,
     };
     let op = entry.ops.get(usize::try_from(at).ok()?)?.clone();
     let op_id = entry.op_id.clone();

@@ -12,6 +12,7 @@ use crate::control::Control;
 use crate::durable::Durable;
 use crate::env::Env;
 use crate::events::{Event, Origin, Status, Trouble};
+use crate::history::Histories;
 use crate::limits::{self, Refusal};
 use crate::migrations::Migrations;
 use crate::presence::Presence;
@@ -51,6 +52,7 @@ pub struct Replica {
     pub(crate) urgency: Urgency,
     /// Up to which `seq` it is known, and durable, that entries may have been sent; none beyond is.
     pub(crate) marked_through: u64,
+    pub(crate) histories: Histories,
     /// The ids of each sequence that are taken out durably and not handed out yet: gone in a crash. None is empty.
     pub(crate) reserved: BTreeMap<String, RangeInclusive<u64>>,
 }
@@ -108,6 +110,7 @@ impl Replica {
             migrations: Migrations::default(),
             urgency: Urgency::default(),
             marked_through: 0,
+            histories: Histories::default(),
             reserved: BTreeMap::new(),
         };
         if stored_workspace.is_none() {
@@ -269,6 +272,7 @@ impl Replica {
             (ServerMessage::Ack(ack), Link::Ready(_)) => self.on_ack(ack),
             (ServerMessage::Update(update), Link::Ready(_)) => self.on_update(update),
             (ServerMessage::Digested(digested), Link::Ready(_)) => self.on_digested(&digested),
+            (ServerMessage::Past(past), Link::Ready(_)) => self.on_past(past),
             (ServerMessage::Presence(presence), Link::Ready(_)) => self.on_presence(presence),
             // A pong says no more than that it came; the rest belongs to no session of ours.
             _ => {}
@@ -282,6 +286,7 @@ impl Replica {
         self.subscribe_wanted();
         self.present_if_due();
         self.lose_others();
+        self.lose_histories();
         self.refill_sequences();
         self.conduct_sync();
         self.mark_let_through();

@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use syncline_client_core::{NewerStore, NoId, OtherWorkspace, Refusal, RejectedEntry, Status};
+use syncline_client_core::{
+    NewerStore, NoHistory, NoId, OtherWorkspace, Refusal, RejectedEntry, Status,
+};
 
 /// Why something could not be done.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub enum Error {
     NotSynced(Box<Status>),
     /// There is no id of the sequence: why, and what to do.
     NoId(NoId),
+    /// There is no page of the past: why.
+    NoHistory(Box<NoHistory>),
     /// The client is closed.
     Closed,
 }
@@ -112,6 +116,7 @@ impl fmt::Display for Error {
                 )
             }
             Error::NoId(why) => why.fmt(out),
+            Error::NoHistory(why) => why.fmt(out),
             Error::Closed => out.write_str("the client is closed"),
         }
     }
@@ -125,6 +130,7 @@ impl std::error::Error for Error {
             Error::OtherWorkspace(error) => Some(error),
             Error::NoId(why) => Some(why),
             Error::StoreOfNewerApp(error) => Some(error.as_ref()),
+            Error::NoHistory(why) => Some(why.as_ref()),
             Error::Store(error) => Some(error.as_ref()),
             _ => None,
         }

@@ -32,6 +32,7 @@ mod clock;
 mod control;
 mod error;
 mod forms;
+mod history;
 mod link;
 mod mutation;
 mod sequence;
@@ -43,13 +44,15 @@ pub use builder::Builder;
 pub use client::{BaseRow, Client, Notice};
 pub use clock::Clock;
 pub use error::Error;
+pub use history::{History, HistoryChange, HistoryPage};
 pub use mutation::{Fields, Mutation, TableSettings};
 pub use sequence::Sequence;
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
-    Conflict, ConflictEntry, ConflictKind, Decision, DoubtEntry, Migration, Mode, NewerStore, NoId,
-    Origin, Other, OtherWorkspace, Others, PatchFields, Progress, Refusal, RejectedEntry, Stands,
-    Status, StoreChange, StoredState, SyncCounts, Tables, Transaction, Trigger, Trouble,
+    Conflict, ConflictEntry, ConflictKind, Decision, DoubtEntry, FieldConflict, Migration, Mode,
+    NewerStore, NoHistory, NoId, Origin, Other, OtherWorkspace, Others, PatchFields, Progress,
+    Refusal, RejectedEntry, Stands, Status, StoreChange, StoredState, SyncCounts, Tables,
+    Transaction, Trigger, Trouble, UntoldFields,
 };
 pub use syncline_schemas::Strategy;
 pub use watch::{Change, Watch};

@@ -25,7 +25,9 @@ pub struct Config {
 }
 
 /// What this engine can offer beyond the core.
-pub const CAPABILITIES: &[&str] = &[CONFLICTS, DIGESTS, FIELDS, PRESENCE, SEQUENCES, TABLES];
+pub const CAPABILITIES: &[&str] = &[
+    CONFLICTS, DIGESTS, FIELDS, HISTORY, PRESENCE, SEQUENCES, TABLES,
+];
 
 /// The capability of the chapter on conflicts.
 pub(crate) const CONFLICTS: &str = "conflicts";
@@ -35,6 +37,9 @@ pub(crate) const DIGESTS: &str = "digests";
 
 /// The capability of the chapter on fields.
 pub(crate) const FIELDS: &str = "fields";
+
+/// The capability of the chapter on history.
+pub(crate) const HISTORY: &str = "history";
 
 /// The capability of the chapter on sequences.
 pub(crate) const SEQUENCES: &str = "sequences";
@@ -170,6 +175,15 @@ impl Config {
         if self.offers(PRESENCE) && presence.contains(&None) {
             return Err("presence is offered without its limits".to_owned());
         }
+        let history = [
+            limits.history_page_max,
+            limits.history_changes_max,
+            limits.history_bytes_max,
+            limits.history_ms,
+        ];
+        if self.offers(HISTORY) && history.contains(&None) {
+            return Err("history is offered without its limits".to_owned());
+        }
         Ok(())
     }
 
@@ -191,6 +205,12 @@ impl Config {
         }
         if !self.offers(CONFLICTS) && !self.offers(FIELDS) {
             limits.mutation_rows_bytes_max = None;
+        }
+        if !self.offers(HISTORY) {
+            limits.history_page_max = None;
+            limits.history_changes_max = None;
+            limits.history_bytes_max = None;
+            limits.history_ms = None;
         }
         if !self.offers(PRESENCE) {
             limits.presence_bytes_max = None;
@@ -254,6 +274,10 @@ mod tests {
         check(
             |config| config.limits.presence_interval_ms = None,
             Some("without its limits"),
+        );
+        check(
+            |config| config.limits.history_ms = None,
+            Some("history is offered without its limits"),
         );
         check(
             presence((1 << 20) - FRAME_REST + 1),

@@ -13,6 +13,7 @@ use syncline_schemas::{
 
 use crate::config::Config;
 use crate::conflicts::{Fate, Trail, Write};
+use crate::fields::{self, Entries, FieldWrite, FieldsFate};
 use crate::record::{Decision, Declared, Effect};
 use crate::request::{Action, Op, RowOp, Verdict, reject};
 use crate::sequences;
@@ -264,20 +265,33 @@ impl Turn<'_> {
                 return Ok(None);
             }
         }
-        let value = self.value(index, op, held)?;
-        let write = Write {
+        let mut write = Write {
             table: &op.table,
             key: &op.key,
-            value: value.as_ref(),
+            value: None,
             client: self.client,
             version: self.state.head + 1,
             base: op.base,
             locked: op.if_version.is_some(),
             moment: self.at_ms.saturating_sub(self.age_ms),
+            forgotten: self.state.truncated_to,
         };
+        if settings.by_field()
+            && let Some(fate) = self.fields_fate(index, op, row, settings, write, sum)
+        {
+            return self.in_fields(index, op, held, fate, sum);
+        }
+        let value = self.value(index, op, held)?;
+        write.value = value.as_ref();
         let (resolvers, limits) = (&self.config.resolvers, &self.config.limits);
         match write.fate(row, settings, resolvers, limits) {
-            Fate::Applies(trail) => Ok(Some((value, trail))),
+            Fate::Applies(mut trail) => {
+                if settings.by_field() && held.is_none() {
+                    let writer = self.state.clients.id(self.client);
+                    trail.fields = Entries::of_new(row, &write, &writer, settings);
+                }
+                Ok(Some((value, trail)))
+            }
             Fate::Superseded => {
                 sum.supersede(index, row);
                 Ok(None)
@@ -299,6 +313,49 @@ impl Turn<'_> {
                 reject(&errors::TOO_MANY_SIBLINGS, at(), message)
             }
         }
+    }
+
+    /// What becomes of an op field by field; nothing, if it is decided whole (FLD-WHOLE).
+    fn fields_fate(
+        &self,
+        index: usize,
+        op: &RowOp,
+        row: Option<&Row>,
+        settings: &Settings,
+        write: Write<'_>,
+        sum: &Sum,
+    ) -> Option<FieldsFate> {
+        let by_field = FieldWrite {
+            write,
+            writer: self.state.clients.id(self.client),
+            row: row.filter(|row| row.value.is_some())?,
+            settings,
+            named_max: sum.fields_to_name(),
+        };
+        by_field.fate(index, &op.action)
+    }
+
+    /// What becomes of a row that is decided field by field (FLD-TOLD, FLD-ALL-SUPERSEDED).
+    fn in_fields(
+        &self,
+        index: usize,
+        op: &RowOp,
+        held: Option<&Json>,
+        fate: FieldsFate,
+        sum: &mut Sum,
+    ) -> Verdict<Option<(Option<Json>, Trail)>> {
+        let (stands, told) = match fate {
+            FieldsFate::Applies(trail) => {
+                return Ok(Some((self.value(index, op, held)?, trail)));
+            }
+            FieldsFate::InPart(value, trail, told) => (Some((Some(value), trail)), told),
+            FieldsFate::Superseded(told) => (None, told),
+        };
+        let left = stands.as_ref().and_then(|(value, _)| value.as_ref());
+        self.fits(left, index)?;
+        sum.superseded.get_or_insert(index);
+        sum.told.push(OpResult::SupersededInFields(told));
+        Ok(stands)
     }
 
     /// What a patch makes of a row (FLD-PATCH, FLD-ABSENT, FLD-NOT-AN-OBJECT, FLD-LIMIT).
@@ -329,9 +386,23 @@ impl Turn<'_> {
 }
 
 impl Sum {
-    /// Whether a resolver made the value that the op of this index, the last so far, leaves.
+    /// Whether the server made the value that the op of this index, the last so far, leaves.
     fn has_resolved(&self, index: usize) -> bool {
-        matches!(self.told.last(), Some(OpResult::Resolved(resolved)) if resolved.at == index as u64)
+        let made = |told: &&OpResult| !matches!(told, OpResult::Superseded(_));
+        let last = self.told.last().filter(made);
+        last.is_some_and(|told| told.at() == index as u64)
+    }
+
+    /// How many more fields may be told by their names (FLD-TOLD).
+    fn fields_to_name(&self) -> usize {
+        if self.told.len() >= TOLD_MAX {
+            return 0;
+        }
+        let named = self.told.iter().map(|told| match told {
+            OpResult::SupersededInFields(told) => told.conflicts.iter().flatten().count(),
+            _ => 0,
+        });
+        fields::NAMED_MAX.saturating_sub(named.sum())
     }
 
     /// An op changes nothing: this row stands (CFL-SUPERSEDED).
@@ -378,6 +449,9 @@ pub(crate) fn remembered(told: OpResult) -> OpResult {
             value: None,
             gone: false,
         }),
+        OpResult::SupersededInFields(told) => {
+            OpResult::SupersededInFields(fields::remembered(told))
+        }
         other => other,
     }
 }

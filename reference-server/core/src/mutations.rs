@@ -156,7 +156,10 @@ fn shown_bytes(result: &MutationResult) -> u64 {
             .map(|told| match told {
                 OpResult::Superseded(told) => bytes(&told.value),
                 OpResult::Resolved(told) => bytes(&told.value),
-                _ => 0,
+                OpResult::SupersededInFields(told) => { told.conflicts.iter().flatten() }
+                    .map(|conflict| bytes(&conflict.value))
+                    .sum(),
+                OpResult::Allocated(_) => 0,
             })
             .sum(),
         _ => 0,

@@ -247,6 +247,7 @@ impl Engine {
             (Request::Unsubscribe(unsubscribe), _) => self.unsubscribe(session, re, unsubscribe),
             (Request::Digest(digest), _) => self.ask_digest(session, re, digest),
             (Request::Present(present), _) => self.present(session, re, present),
+            (Request::History(history), _) => self.ask_history(session, re, history),
             (Request::Hello(_), _) => {
                 let refused: ErrorMessage =
                     error(&errors::UNEXPECTED_HELLO, "the session is open already");

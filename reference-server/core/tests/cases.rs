@@ -89,6 +89,11 @@ fn sequences() {
 }
 
 #[test]
+fn history() {
+    check("history.txt");
+}
+
+#[test]
 fn presence() {
     check("presence.txt");
 }
@@ -106,4 +111,9 @@ fn nodes() {
 #[test]
 fn schemas() {
     check("schemas.txt");
+}
+
+#[test]
+fn granularity() {
+    check("granularity.txt");
 }

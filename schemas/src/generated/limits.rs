@@ -107,6 +107,22 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<1, 60000>, _>")]
     pub presence_interval_ms: Option<u64>,
+    /// Changes that one `history` may ask for. Announced, as the next three, where history is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<16, 9007199254740991>, _>")]
+    pub history_page_max: Option<u64>,
+    /// The last changes of a workspace that are known, of all its tables together. Bounds, with the next, the server's memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<64, 9007199254740991>, _>")]
+    pub history_changes_max: Option<u64>,
+    /// Bytes of keys and values of the last changes of a workspace that are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<65536, 9007199254740991>, _>")]
+    pub history_bytes_max: Option<u64>,
+    /// For how long a change is known, unless so many or so large ones came after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<60000, 9007199254740991>, _>")]
+    pub history_ms: Option<u64>,
 }
 
 /// The reference server's limits: each member's `default`.
@@ -142,6 +158,10 @@ impl Default for Limits {
             presence_bytes_max: Some(4096),
             presence_sessions_max: Some(1000),
             presence_interval_ms: Some(50),
+            history_page_max: Some(1000),
+            history_changes_max: Some(10000),
+            history_bytes_max: Some(16777216),
+            history_ms: Some(2592000000),
         }
     }
 }

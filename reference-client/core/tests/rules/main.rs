@@ -5,6 +5,8 @@ mod conflicts;
 mod control;
 mod digests;
 mod driver;
+mod fields;
+mod history;
 mod identity;
 mod migrations;
 mod outbox;

@@ -6,6 +6,7 @@
 //!
 //! It adds nothing to the client and leaves nothing out: each command is a call, each event is what the client tells its app.
 
+mod history;
 mod migrations;
 mod standing;
 mod told;
@@ -17,13 +18,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_client::{
-    Builder, Client, Clock, Decision, Error, Fields, Mode, Mutation, NoId, Origin, Sequence, Store,
+    Builder, Client, Clock, Decision, Error, Fields, Mode, Mutation, NoId, Sequence, Store,
     Strategy, TableSettings, Trigger,
 };
 use tokio::sync::mpsc;
 
-use crate::standing::{others, status};
-use crate::told::{answer_when_synced, tell_notices, tell_progress, tell_status};
+use crate::history::Pages;
+use crate::standing::status;
+use crate::told::{answer_when_synced, others, tell_notices, tell_progress, tell_status, watch};
 
 /// What the runner asks.
 #[derive(Debug, Deserialize)]
@@ -76,6 +78,8 @@ enum Command {
         state: Option<Value>,
     },
     Others,
+    History(history::Ask),
+    HistoryNext(history::Next),
     #[serde(rename_all = "camelCase")]
     UseSequence {
         sequence: String,
@@ -117,6 +121,7 @@ struct Op {
     fields: Option<serde_json::Map<String, Value>>,
     remove: Option<Vec<String>>,
     strategy: Option<Strategy>,
+    granularity: Option<String>,
     resolver: Option<String>,
 }
 
@@ -150,6 +155,7 @@ async fn main() {
         "fields",
         "conflicts",
         "presence",
+        "history",
         "sequences",
         "modes",
         "triggers",
@@ -175,6 +181,7 @@ async fn serve(out: Out) {
         client: None,
         clock: Clock::default(),
         sequences: BTreeMap::new(),
+        pages: Pages::default(),
         out: out.clone(),
     };
     while let Some(line) = commands.recv().await {
@@ -249,6 +256,7 @@ struct App {
     clock: Clock,
     /// The sequences that the app uses, by name.
     sequences: BTreeMap<String, Sequence>,
+    pages: Pages,
     out: Out,
 }
 
@@ -309,6 +317,8 @@ impl App {
             Command::Present { state: Some(state) } => client.present(state).await?,
             Command::Present { state: None } => client.withdraw().await?,
             Command::Others => return Ok(others(client)),
+            Command::History(ask) => self.pages.ask(client, ask, self.out.clone()).await,
+            Command::HistoryNext(next) => self.pages.next(next, self.out.clone()).await?,
             Command::UseSequence {
                 sequence,
                 block_size,
@@ -396,6 +406,10 @@ impl Op {
             (Some(strategy), None) => settings.strategy(strategy),
             (None, None) => settings,
         };
+        let settings = match self.granularity.as_deref() {
+            Some("field") => settings.by_field(),
+            _ => settings,
+        };
         mutation.declare(&self.table, settings);
     }
 
@@ -458,24 +472,4 @@ async fn read_all(client: &Client, table: &str) -> Result<Value, Refused> {
     let base = base.map(|(key, row)| (key, json!({ "value": row.value, "version": row.version })));
     let base: serde_json::Map<_, _> = base.collect();
     Ok(json!({ "view": client.get_all::<Value>(table).await?, "base": base }))
-}
-
-async fn watch(client: &Client, table: &str, out: Out) -> Result<(), Refused> {
-    let mut changes = client.watch::<Value>(table).await?;
-    let table = table.to_owned();
-    tokio::spawn(async move {
-        while let Some(Ok(change)) = changes.next().await {
-            let origin = match change.origin {
-                Origin::Local => "local",
-                Origin::Server => "server",
-            };
-            let mut event =
-                json!({ "event": "change", "table": table, "key": change.key, "origin": origin });
-            if let Some(value) = change.value {
-                event["value"] = value;
-            }
-            let _ = out.send(event);
-        }
-    });
-    Ok(())
 }

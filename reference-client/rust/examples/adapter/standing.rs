@@ -1,10 +1,10 @@
 //! How the client stands, as the runner asks for it.
 
 use serde_json::{Value, json};
-use syncline_client::{Client, Status};
+use syncline_client::{Client, ConflictEntry, Status};
 
 use crate::Refused;
-use crate::told::conflicted;
+use crate::told::{conflicted, in_field, untold};
 
 /// The answer to `status`.
 pub(super) async fn status(client: &Client) -> Result<Value, Refused> {
@@ -17,8 +17,8 @@ pub(super) async fn status(client: &Client) -> Result<Value, Refused> {
         .map(|entry| json!({ "opId": entry.op_id }))
         .collect();
     let conflicts = client.conflicts().await?;
-    let conflicts = conflicts.iter().flat_map(|entry| &entry.conflicts);
-    let conflicts: Vec<_> = conflicts.map(|found| conflicted("result", found)).collect();
+    let conflicts = conflicts.iter();
+    let conflicts: Vec<_> = conflicts.flat_map(listed).collect();
     let siblings = client.rows_with_siblings().await?.into_iter();
     let siblings: Vec<_> = siblings
         .map(|(table, key)| json!({ "table": table, "key": key }))
@@ -40,16 +40,12 @@ pub(super) async fn status(client: &Client) -> Result<Value, Refused> {
     )
 }
 
-/// The answer to `others`.
-pub(super) fn others(client: &Client) -> Value {
-    let others = client.others().borrow().clone().into_iter();
-    let shown = others.map(|(session, other)| {
-        let state: Value = serde_json::from_str(other.state.get()).expect("what came is JSON");
-        let mut shown = json!({ "state": state });
-        if let Some(author) = &other.author {
-            shown["author"] = author.as_str().into();
-        }
-        (session, shown)
-    });
-    json!({ "others": shown.collect::<serde_json::Map<_, _>>() })
+/// What the list has of a mutation, op by op and field by field.
+fn listed(entry: &ConflictEntry) -> Vec<Value> {
+    let ops = entry.conflicts.iter();
+    let ops = ops.map(|conflict| conflicted("result", conflict));
+    let fields = entry.fields.iter().map(|field| in_field("result", field));
+    let more = entry.untold.iter();
+    let more = more.map(|more| untold("result", &entry.op_id, &more.table, &more.key, more.count));
+    ops.chain(fields).chain(more).collect()
 }

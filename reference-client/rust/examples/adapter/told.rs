@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 use syncline_client::{
-    Client, Conflict, ConflictKind, Notice, Progress, Stands, Status, SyncCounts,
+    Client, Conflict, ConflictKind, FieldConflict, Notice, Origin, Progress, Stands, Status,
+    SyncCounts,
 };
 use tokio::sync::mpsc;
 
-use crate::Out;
+use crate::{Out, Refused};
 
 pub(super) fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Out) {
     tokio::spawn(async move {
@@ -19,6 +20,13 @@ pub(super) fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Ou
                 Notice::Superseded(conflict) | Notice::Resolved(conflict) => {
                     conflicted("event", &conflict)
                 }
+                Notice::FieldConflict(conflict) => in_field("event", &conflict),
+                Notice::FieldConflictsUntold {
+                    op_id,
+                    table,
+                    key,
+                    count,
+                } => untold("event", &op_id, &table, &key, count),
                 Notice::Siblings { table, key } => {
                     json!({ "event": "siblings", "table": table, "key": key })
                 }
@@ -97,6 +105,22 @@ pub(super) fn conflicted(name: &str, conflict: &Conflict) -> Value {
     shown
 }
 
+/// So many fields of a write in which others' stand, without their names.
+pub(super) fn untold(name: &str, op_id: &str, table: &str, key: &str, count: u64) -> Value {
+    json!({ name: "conflict", "opId": op_id, "table": table, "key": key, "count": count })
+}
+
+/// A field of a write in which another's stands.
+pub(super) fn in_field(name: &str, conflict: &FieldConflict) -> Value {
+    let mut event = json!({ name: "conflict", "opId": conflict.op_id, "table": conflict.table, "key": conflict.key, "field": conflict.field });
+    for (name, value) in [("mine", &conflict.mine), ("theirs", &conflict.theirs)] {
+        if let Some(value) = value {
+            event[name] = json!(value);
+        }
+    }
+    event
+}
+
 pub(super) fn tell_status(client: &Client, out: Out) {
     let mut changes = client.status_changes();
     tokio::spawn(async move {
@@ -113,4 +137,39 @@ pub(super) fn tell_status(client: &Client, out: Out) {
             }
         }
     });
+}
+
+/// Who else is present.
+pub(super) fn others(client: &Client) -> Value {
+    let others = client.others().borrow().clone().into_iter();
+    let shown = others.map(|(session, other)| {
+        let state: Value = serde_json::from_str(other.state.get()).expect("what came is JSON");
+        let mut shown = json!({ "state": state });
+        if let Some(author) = &other.author {
+            shown["author"] = author.as_str().into();
+        }
+        (session, shown)
+    });
+    json!({ "others": shown.collect::<serde_json::Map<_, _>>() })
+}
+
+/// Tells changes of a table.
+pub(super) async fn watch(client: &Client, table: &str, out: Out) -> Result<(), Refused> {
+    let mut changes = client.watch::<Value>(table).await?;
+    let table = table.to_owned();
+    tokio::spawn(async move {
+        while let Some(Ok(change)) = changes.next().await {
+            let origin = match change.origin {
+                Origin::Local => "local",
+                Origin::Server => "server",
+            };
+            let mut event =
+                json!({ "event": "change", "table": table, "key": change.key, "origin": origin });
+            if let Some(value) = change.value {
+                event["value"] = value;
+            }
+            let _ = out.send(event);
+        }
+    });
+    Ok(())
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use syncline_client_core::{
-    Block, Conflict, ConflictEntry, ConflictKind, DoubtEntry, Entry, Meta, RejectedEntry, Row,
-    Sequence, Stands, StoreChange, StoredState, Transaction,
+    Block, Conflict, ConflictEntry, ConflictKind, DoubtEntry, Entry, FieldConflict, Meta,
+    RejectedEntry, Row, Sequence, Stands, StoreChange, StoredState, Transaction, UntoldFields,
 };
 use syncline_schemas::{Allocate, Cursor, DeleteOp, Json, Limits, Op, SetOp, Sibling};
 
@@ -129,6 +129,21 @@ fn conflicts(ordinal: u64) -> StoreChange {
         op_id: "op".into(),
         written_at_ms: 3,
         conflicts: ops().into_iter().zip(stands).map(conflict).collect(),
+        fields: vec![FieldConflict {
+            op_id: "op".into(),
+            table: "t".into(),
+            key: "k".into(),
+            field: "é".into(),
+            mine: Some(Json::null()),
+            theirs: None,
+            gone: true,
+            version: Some(3),
+        }],
+        untold: vec![UntoldFields {
+            table: "t".into(),
+            key: "k".into(),
+            count: 2,
+        }],
     })
 }
 
