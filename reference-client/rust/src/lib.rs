@@ -34,6 +34,7 @@ mod error;
 mod forms;
 mod history;
 mod link;
+mod lists;
 mod mutation;
 mod sequence;
 mod store;
