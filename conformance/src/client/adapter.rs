@@ -28,6 +28,8 @@ pub enum Ability {
     SkipTime,
     /// The client has the capability of this name, and tells of shapes that were found to differ.
     Digests,
+    /// The interval at which it verifies itself can be chosen.
+    Verify,
     /// Fields can be patched.
     Fields,
     /// The app may have functions that bring rows and writes to a newer form.
@@ -62,6 +64,7 @@ impl Ability {
             Ability::SetClock => "set_clock",
             Ability::SkipTime => "skip_time",
             Ability::Digests => "digests",
+            Ability::Verify => "verify",
             Ability::Fields => "fields",
             Ability::Migrations => "migrations",
             Ability::Urgency => "urgency",

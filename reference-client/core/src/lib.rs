@@ -54,6 +54,7 @@ mod session;
 mod shapes;
 mod staging;
 mod stored;
+mod sums;
 mod trouble;
 mod unsent;
 mod updates;

@@ -9,6 +9,7 @@ use syncline_schemas::{Json, Limits, Op, ServerMessage};
 use crate::backoff::Backoff;
 use crate::conflicts::without_base;
 use crate::control::Control;
+use crate::digests::Verification;
 use crate::durable::Durable;
 use crate::env::Env;
 use crate::events::{Event, Origin, Status, Trouble};
@@ -53,6 +54,7 @@ pub struct Replica {
     /// Up to which `seq` it is known, and durable, that entries may have been sent; none beyond is.
     pub(crate) marked_through: u64,
     pub(crate) histories: Histories,
+    pub(crate) verification: Verification,
     /// The ids of each sequence that are taken out durably and not handed out yet: gone in a crash. None is empty.
     pub(crate) reserved: BTreeMap<String, RangeInclusive<u64>>,
 }
@@ -111,6 +113,7 @@ impl Replica {
             urgency: Urgency::default(),
             marked_through: 0,
             histories: Histories::default(),
+            verification: Verification::default(),
             reserved: BTreeMap::new(),
         };
         if stored_workspace.is_none() {

@@ -95,12 +95,14 @@ impl Replica {
             cursor: self.durable.shapes.get(&tables).cloned().flatten(),
         };
         let frame = self.send(ClientMessage::Subscribe(subscribe));
+        let verified_ms = self.env.steady_ms;
         if let Some(session) = self.session() {
             let shape = LiveShape {
                 stage: Stage::Asked { id, frame },
                 staging: None,
                 levelled: false,
                 gapped,
+                verified_ms,
                 again: false,
             };
             session.shapes.insert(tables, shape);

@@ -1,12 +1,14 @@
 //! [`Builder`]: opening a client.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use syncline_client_core::{Migration, Migrations, Mode, Others, Replica, Trigger};
 use syncline_schemas::{Pattern, patterns};
 use tokio::sync::{mpsc, watch};
 
 use crate::actor::{Actor, Core};
+use crate::control::milliseconds;
 use crate::forms::Forms;
 use crate::mutation::SchemaVersions;
 use crate::{Client, Clock, Error, Store, link};
@@ -23,6 +25,7 @@ pub struct Builder {
     watches_others: bool,
     mode: Mode,
     trigger: Trigger,
+    verify_every: Option<Option<Duration>>,
     schemas: SchemaVersions,
     migrations: Migrations,
     urgent: Vec<String>,
@@ -39,6 +42,7 @@ impl Builder {
             watches_others: false,
             mode: Mode::default(),
             trigger: Trigger::default(),
+            verify_every: None,
             schemas: SchemaVersions::new(),
             migrations: Migrations::default(),
             urgent: Vec::new(),
@@ -79,6 +83,13 @@ impl Builder {
     /// Begins with this trigger for pushes. Without this: each write is pushed at once. [`Client::set_trigger`] changes it.
     pub fn trigger(mut self, trigger: Trigger) -> Builder {
         self.trigger = trigger;
+        self
+    }
+
+    /// Verifies so often that what is held is what the server has, while a connection lasts; `None`: only after each resume. Without this: every quarter of an hour.
+    /// [`Client::verify_every`] changes it, and says more.
+    pub fn verify_every(mut self, interval: impl Into<Option<Duration>>) -> Builder {
+        self.verify_every = Some(interval.into());
         self
     }
 
@@ -169,6 +180,9 @@ impl Builder {
         }
         replica.set_mode(self.mode, clock.env());
         replica.set_trigger(self.trigger, clock.env());
+        if let Some(interval) = self.verify_every {
+            replica.verify_every(interval.map(milliseconds), clock.env());
+        }
         if !self.offline {
             replica.go_online(clock.env());
         }

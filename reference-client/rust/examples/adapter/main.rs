@@ -98,6 +98,9 @@ enum Command {
         #[serde(default)]
         count: u64,
     },
+    VerifyEvery {
+        ms: u64,
+    },
     Sync,
     SetClock {
         now: u64,
@@ -152,6 +155,7 @@ async fn main() {
         "digests",
         "migrations",
         "urgency",
+        "verify",
         "fields",
         "conflicts",
         "presence",
@@ -347,6 +351,10 @@ impl App {
                     _ => Trigger::Immediate,
                 };
                 client.set_trigger(trigger).await?;
+            }
+            Command::VerifyEvery { ms } => {
+                let interval = (ms > 0).then(|| Duration::from_millis(ms));
+                client.verify_every(interval).await?;
             }
             Command::Sync => return Err(Refused::of("served beside the other commands")),
             Command::SetClock { now } => self.clock.set_wall(now),

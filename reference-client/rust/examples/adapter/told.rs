@@ -118,6 +118,9 @@ pub(super) fn in_field(name: &str, conflict: &FieldConflict) -> Value {
             event[name] = json!(value);
         }
     }
+    if conflict.gone {
+        event["gone"] = true.into();
+    }
     event
 }
 
