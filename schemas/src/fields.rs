@@ -51,6 +51,26 @@ impl Json {
         RawValue::from_string(text).ok().map(Json::from)
     }
 
+    /// The object with these members behind its own, in this order. Nothing, if the value is no object; none of the names may be in it.
+    #[must_use]
+    pub fn followed_by<'m>(
+        &self,
+        members: impl Iterator<Item = (&'m str, &'m Json)>,
+    ) -> Option<Json> {
+        let held = self.get().strip_suffix('}').filter(|_| self.is_object())?;
+        let held = held.trim_end();
+        let mut text = if held == "{" {
+            String::new()
+        } else {
+            held.to_owned()
+        };
+        for (name, value) in members {
+            push_member(&mut text, name, value.get());
+        }
+        text.push_str(if text.is_empty() { "{}" } else { "}" });
+        RawValue::from_string(text).ok().map(Json::from)
+    }
+
     /// The object's fields in its order, each by its name and its value's text; nothing, if the value is no object.
     #[must_use]
     pub fn members(&self) -> Option<Vec<(String, &RawValue)>> {

@@ -34,6 +34,10 @@ pub enum Ability {
     Fields,
     /// Shapes can be filtered, and filters changed.
     Filters,
+    /// The app may have functions that bring rows and writes to a newer form.
+    Migrations,
+    /// The app may have tables of which the writes go first.
+    Urgency,
     /// The client has the capability of this name, and tells of writes that met others'.
     Conflicts,
     /// The client has the capability of this name: it can be present, and says who else is.
@@ -65,6 +69,8 @@ impl Ability {
             Ability::Verify => "verify",
             Ability::Fields => "fields",
             Ability::Filters => "filters",
+            Ability::Migrations => "migrations",
+            Ability::Urgency => "urgency",
             Ability::Conflicts => "conflicts",
             Ability::Presence => "presence",
             Ability::History => "history",

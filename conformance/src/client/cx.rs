@@ -15,7 +15,7 @@ use super::process::Process;
 use super::socket::Socket;
 use crate::drive::Stop;
 use crate::history::{ConnIx, whole};
-use crate::matcher::{Mismatch, Others};
+use crate::matcher::{Mismatch, Others, short};
 use crate::scenario::{Number, Template, Text};
 use crate::vars::{Bound, Scope};
 
@@ -198,6 +198,22 @@ impl Cx {
             )
             .at([at])),
         }
+    }
+
+    /// Asks a client for what it must refuse, with an `error` that matches.
+    pub(crate) async fn refused(
+        &self,
+        client: &str,
+        command: &str,
+        with: Value,
+        pattern: &Value,
+    ) -> Result<(), Stop> {
+        let (at, answer) = self.answer(client, command, with).await?;
+        self.matches(pattern, answer.get("error"))
+            .map_err(|mismatch| {
+                let wanted = format!("{command} of {client} is refused with {}", short(pattern));
+                Stop::fail(wanted, format!("{mismatch}: {}", short(&answer))).at([at])
+            })
     }
 
     /// A client's running program.

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syncline_schemas::{Cursor, Json, Op};
+use serde::{Deserialize, Deserializer, Serialize};
+use syncline_schemas::{Cursor, Json};
 
+use crate::conflicts::Conflict;
 use crate::history::{HistoryPage, NoHistory};
 use crate::presence::Other;
 use crate::stored::{DoubtEntry, RejectedEntry, Tables};
@@ -122,19 +124,9 @@ pub struct SyncCounts {
     pub rows: u64,
 }
 
-/// An own write that met another's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
-    /// The mutation.
-    pub op_id: String,
-    /// The op, as the app wrote it.
-    pub op: Op,
-    /// What stands, if the server said it; the base has it, too, once it has passed the mutation.
-    pub stands: Option<Json>,
-}
-
 /// A field of an own write in which another's stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FieldConflict {
     /// The mutation.
     pub op_id: String,
@@ -145,13 +137,22 @@ pub struct FieldConflict {
     /// The field's name.
     pub field: String,
     /// What the app wrote; none: it removed the field, or set the row whole without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "said")]
     pub mine: Option<Json>,
     /// What stands, if the server said it. The base has it, once it has passed the mutation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "said")]
     pub theirs: Option<Json>,
     /// Whether the server said that the row has no such field.
     pub gone: bool,
     /// The version at which that was written, if the server said it.
     pub version: Option<u64>,
+}
+
+/// A value that is there, `null` too.
+fn said<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(source).map(Some)
 }
 
 /// A row of the view that has changed.
@@ -196,6 +197,8 @@ pub struct Status {
     pub cursors: BTreeMap<Tables, Option<Cursor>>,
     /// How many rejections the app has not confirmed.
     pub rejected: usize,
+    /// How many mutations that met others' the app has not confirmed.
+    pub conflicts: usize,
     /// How many mutations the app has to decide about.
     pub in_doubt: usize,
     /// What went wrong last, since the last welcome.

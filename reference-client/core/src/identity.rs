@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::env::hex_of;
 use crate::replica::Replica;
-use crate::stored::{Entry, StoreChange};
+use crate::stored::Entry;
 
 /// The `clientId` that a store named `client_id` takes when the undecided mutations from `op_id` on move to a new one.
 #[must_use]
@@ -21,6 +21,7 @@ impl Replica {
     /// Takes a new identity: the undecided entries move to it under their `opId`s, numbered from 1. The session, if there is one, belongs to
     /// the old one, so the caller connects anew.
     pub(crate) fn take_new_identity(&mut self) {
+        self.doubt_movable();
         let moving: Vec<Entry> = self.durable.undecided().cloned().collect();
         let client_id = match moving.first() {
             Some(first) => derive(&self.durable.meta().client_id, &first.op_id),
@@ -36,10 +37,7 @@ impl Replica {
             // Which of the entries was refused is not known yet: all that move are sent one by one.
             meta.singly_through = if meta.singly_through > 0 { count } else { 0 };
         });
-        for (seq, entry) in (1..).zip(moving) {
-            self.durable
-                .record(StoreChange::EntryPut(Entry { seq, ..entry }));
-        }
+        self.renumber(moving);
     }
 
     /// A replica that was replaced without cause has a twin. Once nothing is left to lose, it leaves the identity to the twin

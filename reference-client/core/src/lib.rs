@@ -42,8 +42,10 @@ mod filters;
 mod history;
 mod identity;
 mod limits;
+mod migrations;
 mod outbox;
 mod overlay;
+mod pile;
 mod presence;
 mod replica;
 mod run;
@@ -55,17 +57,19 @@ mod staging;
 mod stored;
 mod sums;
 mod trouble;
+mod unsent;
 mod updates;
+mod urgency;
 mod welcome;
 
+pub use conflicts::{Conflict, ConflictEntry, ConflictKind, Stands, UntoldFields};
 pub use control::{Mode, Trigger};
 pub use env::Env;
-pub use events::{
-    Conflict, Event, FieldConflict, Origin, Progress, RowChange, Status, SyncCounts, Trouble,
-};
+pub use events::{Event, FieldConflict, Origin, Progress, RowChange, Status, SyncCounts, Trouble};
 pub use history::{HistoryPage, NoHistory};
 pub use identity::derive;
 pub use limits::{Refusal, least_limits};
+pub use migrations::{Migration, Migrations, NewerStore, PatchFields};
 pub use presence::{Other, Others};
 pub use replica::{Decision, OtherWorkspace, Replica, ResolveError, Wish};
 pub use sequences::NoId;

@@ -6,57 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use syncline_schemas::{Json, Op, Patch};
+use syncline_schemas::{Json, Op};
 
-/// What one op does with a row.
-#[derive(Debug)]
-enum Write {
-    /// The row has this value, or is gone, whatever it was.
-    Whole(Option<Json>),
-    Patch(Patch),
-}
-
-impl Write {
-    /// Nothing, for an op that does nothing with rows.
-    fn of(op: &Op) -> Option<Write> {
-        match op {
-            Op::Set(op) => Some(Write::Whole(Some(op.value.clone()))),
-            Op::Delete(_) => Some(Write::Whole(None)),
-            Op::Patch(op) => Some(Write::Patch(op.clone())),
-            Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
-        }
-    }
-
-    /// What the row becomes. A patch of what is no object, which the server will reject, shows its fields.
-    fn over(&self, below: Option<&Json>) -> Option<Json> {
-        match self {
-            Write::Whole(value) => value.clone(),
-            Write::Patch(patch) => patch.applied_to(below).or_else(|| patch.applied_to(None)),
-        }
-    }
-}
-
-/// The writes to one row, by the ordinals of their entries (a mutation names a row at most once), and what they make of it.
-#[derive(Debug, Default)]
-struct Pile {
-    writes: BTreeMap<u64, Write>,
-    top: Option<Json>,
-}
-
-impl Pile {
-    /// Works out what the writes make of the row: from the last on that does not look below itself.
-    fn refold(&mut self, base: Option<&Json>) {
-        let whole = self
-            .writes
-            .iter()
-            .rfind(|(_, write)| matches!(write, Write::Whole(_)));
-        let from = whole.map_or(0, |(ordinal, _)| *ordinal);
-        let writes = self.writes.range(from..);
-        self.top = writes.fold(base.cloned(), |value, (_, write)| {
-            write.over(value.as_ref())
-        });
-    }
-}
+use crate::pile::{Pile, Write};
 
 /// The piles, by table and key. No pile is empty.
 #[derive(Debug, Default)]
@@ -74,20 +26,7 @@ impl Overlay {
         };
         let piles = self.piles.entry(table.to_owned()).or_default();
         let pile = piles.entry(key.to_owned()).or_default();
-        let below = if pile.writes.is_empty() {
-            base
-        } else {
-            pile.top.as_ref()
-        };
-        let top = write.over(below);
-        let is_last = pile
-            .writes
-            .last_key_value()
-            .is_none_or(|(last, _)| *last < ordinal);
-        pile.writes.insert(ordinal, write);
-        if is_last {
-            pile.top = top;
-        } else {
+        if pile.add(ordinal, write, base) {
             self.disturb(table, key);
         }
     }
@@ -103,8 +42,8 @@ impl Overlay {
         let Some(pile) = piles.get_mut(key) else {
             return;
         };
-        pile.writes.remove(&ordinal);
-        if !pile.writes.is_empty() {
+        pile.remove(ordinal);
+        if !pile.is_empty() {
             return self.disturb(table, key);
         }
         piles.remove(key);
@@ -135,19 +74,18 @@ impl Overlay {
 
     /// The ordinal of the first entry that writes to the row, if there is one.
     pub(crate) fn first(&self, table: &str, key: &str) -> Option<u64> {
-        let (ordinal, _) = self.pile(table, key)?.writes.first_key_value()?;
-        Some(*ordinal)
+        self.pile(table, key)?.first()
     }
 
     /// What the writes make of the row, if there is a write.
     pub(crate) fn top(&self, table: &str, key: &str) -> Option<Option<&Json>> {
-        self.pile(table, key).map(|pile| pile.top.as_ref())
+        self.pile(table, key).map(Pile::top)
     }
 
     /// What the writes make of the rows of a table, by key.
     pub(crate) fn tops(&self, table: &str) -> impl Iterator<Item = (&str, Option<&Json>)> {
         let piles = self.piles.get(table).into_iter().flatten();
-        piles.map(|(key, pile)| (key.as_str(), pile.top.as_ref()))
+        piles.map(|(key, pile)| (key.as_str(), pile.top()))
     }
 
     fn pile(&self, table: &str, key: &str) -> Option<&Pile> {

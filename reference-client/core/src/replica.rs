@@ -15,9 +15,11 @@ use crate::env::Env;
 use crate::events::{Event, Origin, Status, Trouble};
 use crate::history::Histories;
 use crate::limits::{self, Refusal};
+use crate::migrations::Migrations;
 use crate::presence::Presence;
 use crate::session::{Link, Session};
 use crate::stored::{Entry, Meta, Row, StoreChange, StoredState, Transaction};
+use crate::urgency::Urgency;
 
 /// A client's replica of one workspace: inputs go in, outputs are polled out, nothing else happens.
 ///
@@ -47,6 +49,10 @@ pub struct Replica {
     pub(crate) subscribes: u64,
     pub(crate) presence: Presence,
     pub(crate) control: Control,
+    pub(crate) migrations: Migrations,
+    pub(crate) urgency: Urgency,
+    /// Up to which `seq` it is known, and durable, that entries may have been sent; none beyond is.
+    pub(crate) marked_through: u64,
     pub(crate) histories: Histories,
     pub(crate) verification: Verification,
     /// The ids of each sequence that are taken out durably and not handed out yet: gone in a crash. None is empty.
@@ -103,6 +109,9 @@ impl Replica {
             subscribes: 0,
             presence: Presence::default(),
             control: Control::default(),
+            migrations: Migrations::default(),
+            urgency: Urgency::default(),
+            marked_through: 0,
             histories: Histories::default(),
             verification: Verification::default(),
             reserved: BTreeMap::new(),
@@ -146,9 +155,12 @@ impl Replica {
             written_at_ms: self.env.wall_ms,
             clock_correction_ms: self.durable.meta().clock_correction_ms,
             epoch: self.durable.meta().epoch.clone(),
+            let_through: self.lets_through_at_once(),
+            movable: self.urgency.is_used(),
             given_up: None,
             applied_at: None,
         }));
+        self.urgency.written();
     }
 
     /// The app has seen a rejection: it leaves the list (`CLIENT-REJECTED-KEPT`). Says whether there was one.
@@ -182,11 +194,12 @@ impl Replica {
             .find(|entry| entry.op_id == op_id)
             .cloned();
         let entry = found.ok_or(ResolveError::NotInDoubt)?;
+        let ops = self.in_form(entry.ops);
         if decision == Decision::Again {
-            limits::check(&entry.ops, self.limits()).map_err(ResolveError::Refused)?;
+            limits::check(&ops, self.limits()).map_err(ResolveError::Refused)?;
         }
         self.env = env;
-        let ops = entry.ops.into_iter().map(without_base).collect();
+        let ops = ops.into_iter().map(without_base).collect();
         let again = (decision == Decision::Again).then(|| self.append(ops));
         self.durable
             .record(StoreChange::DoubtDropped(entry.ordinal));
@@ -279,6 +292,7 @@ impl Replica {
         self.lose_histories();
         self.refill_sequences();
         self.conduct_sync();
+        self.mark_let_through();
         let changes = self.durable.take_view_changes();
         if !changes.is_empty() {
             self.events.push_back(Event::Rows { origin, changes });
@@ -331,7 +345,7 @@ impl Replica {
         self.durable.base_row(table, key)
     }
 
-    /// All that is kept: base, cursors, outbox, rejected entries, entries in doubt, identity.
+    /// All that is kept: base, cursors, outbox, rejected entries, conflicts, entries in doubt, identity.
     #[must_use]
     pub fn stored(&self) -> &StoredState {
         &self.durable
@@ -346,6 +360,7 @@ impl Replica {
             pending: self.durable.pending(),
             cursors: self.durable.shapes.clone(),
             rejected: self.durable.rejected.len(),
+            conflicts: self.durable.conflicts.len(),
             in_doubt: self.durable.in_doubt.len(),
             last_error: self.last_error.clone(),
         }

@@ -26,6 +26,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// Whether the app has asked for it.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked
+    }
+
     /// One of its mutations, if any is left, was decided.
     pub(crate) fn decided(&mut self, applied: bool) {
         if self.left == 0 {

@@ -31,7 +31,8 @@ impl Replica {
             session.sent_through = seq - 1;
         }
         session.sent_through = session.sent_through.max(self.durable.acked_seq());
-        let pushable = self.control.pushable();
+        let marked = self.marked_through.saturating_sub(self.durable.acked_seq());
+        let pushable = self.control.pushable().min(marked);
         let mutations = next_mutations(session, &self.durable, pushable, wall);
         let (first, last) = (mutations.first()?.seq, mutations.last()?.seq);
         let push = Push {

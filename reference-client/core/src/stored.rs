@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use syncline_schemas::{Cursor, Json, Limits, Op, Sibling};
 
+use crate::conflicts::ConflictEntry;
+
 /// The tables of a shape: its name within a replica.
 pub type Tables = BTreeSet<String>;
 
@@ -29,6 +31,8 @@ pub struct StoredState {
     pub filters: BTreeMap<Tables, Filters>,
     /// The rejected entries that the app has not confirmed, by the order in which it wrote them.
     pub rejected: BTreeMap<u64, RejectedEntry>,
+    /// The applied entries of which the server did not take an op as it was, and that the app has not confirmed, by the order in which it wrote them.
+    pub conflicts: BTreeMap<u64, ConflictEntry>,
     /// The entries whose fate the app has to decide, by the order in which it wrote them.
     pub in_doubt: BTreeMap<u64, DoubtEntry>,
     /// The sequences that the app uses, by name.
@@ -57,6 +61,12 @@ pub struct Meta {
     pub replaced: bool,
     /// Up to which `seq` mutations are pushed one by one, because a push of several was refused whole (`CLIENT-PUSH-ERROR`).
     pub singly_through: u64,
+    /// Up to which `seq` entries may have been sent, whatever they say themselves (`CLIENT-IMMUTABLE`).
+    #[serde(default)]
+    pub let_through_seq: u64,
+    /// The versions that tables have been brought to (`TAB-CLIENT-ONCE`).
+    #[serde(default)]
+    pub migrated: BTreeMap<String, u64>,
 }
 
 /// One mutation of the app.
@@ -78,10 +88,20 @@ pub struct Entry {
     /// The history that the replica followed when the app wrote it: a `base` in its ops is a version of this one.
     #[serde(default)]
     pub epoch: Option<String>,
+    /// Whether it may have been sent already under its number, because it was let through when it was written. Stores of before did not say: it may.
+    #[serde(default = "perhaps")]
+    pub let_through: bool,
+    /// Whether it may go before or after others, as long as it was never sent: the app had urgent tables when it wrote (`CLIENT-URGENT`).
+    #[serde(default)]
+    pub movable: bool,
     /// Why it is given up (a code), if it is: it is sent with empty ops (`CLIENT-GIVE-UP`).
     pub given_up: Option<String>,
     /// Where it was applied. None: undecided. (A rejected entry leaves the outbox.)
     pub applied_at: Option<Cursor>,
+}
+
+fn perhaps() -> bool {
+    true
 }
 
 impl Entry {
@@ -228,6 +248,10 @@ pub enum StoreChange {
     RejectedPut(RejectedEntry),
     /// The list of rejected entries has none of this ordinal.
     RejectedDropped(u64),
+    /// The list of conflicts has this one.
+    ConflictPut(ConflictEntry),
+    /// The list of conflicts has none of this ordinal.
+    ConflictDropped(u64),
     /// The list of entries in doubt has this one.
     DoubtPut(DoubtEntry),
     /// The list of entries in doubt has none of this ordinal.
@@ -280,6 +304,8 @@ impl StoredState {
             }
             StoreChange::RejectedPut(entry) => drop(self.rejected.insert(entry.ordinal, entry)),
             StoreChange::RejectedDropped(ordinal) => drop(self.rejected.remove(&ordinal)),
+            StoreChange::ConflictPut(entry) => drop(self.conflicts.insert(entry.ordinal, entry)),
+            StoreChange::ConflictDropped(ordinal) => drop(self.conflicts.remove(&ordinal)),
             StoreChange::DoubtPut(entry) => drop(self.in_doubt.insert(entry.ordinal, entry)),
             StoreChange::DoubtDropped(ordinal) => drop(self.in_doubt.remove(&ordinal)),
             StoreChange::SequencePut { name, sequence } => {
@@ -328,6 +354,7 @@ impl StoredState {
         let last = [
             self.outbox.keys().last(),
             self.rejected.keys().last(),
+            self.conflicts.keys().last(),
             self.in_doubt.keys().last(),
         ];
         last.into_iter().flatten().max().map_or(1, |last| last + 1)
@@ -347,6 +374,8 @@ impl Meta {
             limits: None,
             replaced: false,
             singly_through: 0,
+            let_through_seq: 0,
+            migrated: BTreeMap::new(),
         }
     }
 }

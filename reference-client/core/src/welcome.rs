@@ -77,6 +77,12 @@ impl Replica {
             .cloned()
             .collect();
         let any = !entries.is_empty();
+        self.doubt(entries);
+        any
+    }
+
+    /// Puts entries before the app: the last undecided ones.
+    pub(crate) fn doubt(&mut self, entries: Vec<Entry>) {
         for entry in entries {
             self.durable
                 .record(StoreChange::EntryDropped(entry.ordinal));
@@ -100,7 +106,6 @@ impl Replica {
             self.events.push_back(Event::InDoubt(entry));
         }
         self.control.put_in_doubt(self.durable.pending());
-        any
     }
 
     /// Stores the outcomes that the server lists, up to the first that is not this store's. Says whether there is such a one.

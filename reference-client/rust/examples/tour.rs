@@ -40,6 +40,9 @@ async fn tour(alice: &Client, bob: &Client) -> Result<(), Error> {
             break;
         }
     }
+    for conflict in alice.conflicts().await? {
+        alice.confirm(&conflict.op_id).await?; // what other strategies made of writes, listed until the app has seen it
+    }
 
     // Locks: read, change, and again if somebody was faster.
     alice

@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::client::Request as Handshake;
 use crate::Error;
 use crate::client::Notice;
 use crate::clock::Clock;
+use crate::forms::Forms;
 use crate::link::{Incoming, Link};
 use crate::store::Storage;
 use crate::watch::Feed;
@@ -32,6 +33,8 @@ pub(crate) type Completion = Box<dyn FnOnce() + Send>;
 /// What a request works on.
 pub(crate) struct Core {
     pub(crate) replica: Replica,
+    /// What the app's migrations make of rows.
+    pub(crate) forms: Forms,
     /// Who watches which table.
     pub(crate) feeds: Vec<(String, Weak<Feed>)>,
     /// Who wants to hear of writes that were not taken, and of rows that were wrong.
@@ -195,13 +198,23 @@ impl Core {
             Event::Rows { origin, changes } => {
                 self.feeds.retain(|(_, feed)| feed.strong_count() > 0);
                 for change in changes {
+                    if change.value.is_none() {
+                        self.forms.forget(&change.table, &change.key);
+                    }
                     let feeds = self
                         .feeds
                         .iter()
                         .filter(|(table, _)| *table == change.table);
+                    let feeds: Vec<_> = feeds.filter_map(|(_, feed)| feed.upgrade()).collect();
+                    if feeds.is_empty() {
+                        continue;
+                    }
+                    let (table, key) = (&change.table, &change.key);
+                    let value =
+                        { change.value.as_ref() }.map(|value| self.forms.row(table, key, value));
                     feeds
-                        .filter_map(|(_, feed)| feed.upgrade())
-                        .for_each(|feed| feed.put(change, *origin));
+                        .iter()
+                        .for_each(|feed| feed.put(key, value.as_ref(), *origin));
                 }
             }
             Event::Rejected(entry) => {

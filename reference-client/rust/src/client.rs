@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline_client_core::{
-    Conflict, Decision, DoubtEntry, Env, FieldConflict, Others, RejectedEntry, ResolveError, Row,
-    Status, Tables, Trouble,
+    Conflict, DoubtEntry, Env, FieldConflict, Others, RejectedEntry, Row, Status, Tables, Trouble,
 };
 use syncline_schemas::Json;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -50,9 +49,9 @@ pub enum Notice {
     Rejected(RejectedEntry),
     /// Nobody can say whether it was applied: it waits for [`Client::resolve`].
     InDoubt(DoubtEntry),
-    /// It changed nothing: what another wrote stands, by the table's strategy.
+    /// It changed nothing: what another wrote stands, by the table's strategy. Stays in the list of [conflicts](Client::conflicts) until [`Client::confirm`].
     Superseded(Conflict),
-    /// The server made another value of it and of what was there.
+    /// The server made another value of it and of what was there. Stays in the list, too.
     Resolved(Conflict),
     /// A field of it changed nothing: what another wrote of this field stands, by the table's strategy. Told field by field, in tables of granularity `field`
     /// ([`TableSettings::by_field`](crate::TableSettings::by_field)); its other fields are written.
@@ -217,7 +216,10 @@ impl Client {
     ) -> Result<Option<T>, Error> {
         let (table, key) = (table.to_owned(), key.to_owned());
         let value = self
-            .ask(move |core, _| core.replica.view(&table, &key).cloned())
+            .ask(move |core, _| {
+                let value = core.replica.view(&table, &key)?;
+                Some(core.forms.row(&table, &key, value))
+            })
             .await?;
         Ok(value
             .map(|value| serde_json::from_str(value.get()))
@@ -233,11 +235,7 @@ impl Client {
         table: &str,
     ) -> Result<BTreeMap<String, T>, Error> {
         let table = table.to_owned();
-        let rows = self.ask(move |core, _| {
-            let rows = core.replica.view_rows(&table).into_iter();
-            rows.map(|(key, value)| (key.to_owned(), value.clone()))
-                .collect::<Vec<(String, Json)>>()
-        });
+        let rows = self.ask(move |core, _| core.forms.rows(&table, core.replica.view_rows(&table)));
         let rows = rows.await?.into_iter();
         rows.map(|(key, value)| Ok((key, serde_json::from_str(value.get())?)))
             .collect()
@@ -258,7 +256,8 @@ impl Client {
         .await
     }
 
-    /// A table's rows as the server last said them, by key: without what this client has written and not yet got back.
+    /// A table's rows as the server last said them, by key: without what this client has written and not yet got back, and in
+    /// whatever form they are: [migrations](crate::Builder::migration) are not run over them.
     ///
     /// # Errors
     /// A value is not a `T`.
@@ -442,69 +441,5 @@ impl Client {
     async fn say_present(&self, state: Option<Json>) -> Result<(), Error> {
         let said = self.ask(move |core, env| core.replica.present(state, env));
         Ok(said.await??)
-    }
-}
-
-/// What the server did not take, and what nobody can know.
-impl Client {
-    /// Is told of every write that is rejected or in doubt from now on, once; those of before are in the lists. And of every shape whose
-    /// digest shows that its rows are not the server's.
-    ///
-    /// # Errors
-    /// The client is closed.
-    pub async fn notices(&self) -> Result<mpsc::UnboundedReceiver<Notice>, Error> {
-        let (listener, notices) = mpsc::unbounded_channel();
-        self.ask(move |core, _| core.notified.push(listener))
-            .await?;
-        Ok(notices)
-    }
-
-    /// The writes that were rejected and not yet confirmed, the oldest first. Their effect has left the view.
-    ///
-    /// # Errors
-    /// The client is closed.
-    pub async fn rejected(&self) -> Result<Vec<RejectedEntry>, Error> {
-        self.ask(|core, _| core.replica.stored().rejected.values().cloned().collect())
-            .await
-    }
-
-    /// Takes a rejected write off the list.
-    ///
-    /// # Errors
-    /// There is none of this name, or the store fails.
-    pub async fn confirm(&self, op_id: &str) -> Result<(), Error> {
-        let name = op_id.to_owned();
-        let found = self
-            .ask(move |core, env| core.replica.confirm_rejection(&name, env))
-            .await?;
-        if found {
-            Ok(())
-        } else {
-            Err(Error::NoSuchMutation(op_id.to_owned()))
-        }
-    }
-
-    /// The writes of which nobody can say whether they were applied, the oldest first (`CLIENT-DOUBT`).
-    ///
-    /// # Errors
-    /// The client is closed.
-    pub async fn in_doubt(&self) -> Result<Vec<DoubtEntry>, Error> {
-        self.ask(|core, _| core.replica.stored().in_doubt.values().cloned().collect())
-            .await
-    }
-
-    /// Decides about a write in doubt. Returns the `opId` of the new mutation, if it is to be applied again.
-    ///
-    /// # Errors
-    /// There is none of this name; it passes a limit now, and stays in doubt; or the store fails.
-    pub async fn resolve(&self, op_id: &str, decision: Decision) -> Result<Option<String>, Error> {
-        let name = op_id.to_owned();
-        let resolved = self
-            .ask(move |core, env| core.replica.resolve_doubt(&name, decision, env))
-            .await?;
-        resolved.map_err(|error| match error {
-            ResolveError::NotInDoubt => Error::NoSuchMutation(op_id.to_owned()),
-            ResolveError::Refused(refusal) => refusal.into(),
-        })
     }
 }

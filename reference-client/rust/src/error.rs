@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use syncline_client_core::{NoHistory, NoId, OtherWorkspace, Refusal, RejectedEntry, Status};
+use syncline_client_core::{
+    NewerStore, NoHistory, NoId, OtherWorkspace, Refusal, RejectedEntry, Status,
+};
 
 /// Why something could not be done.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub enum Error {
         /// The newest version that this crate reads.
         known: i64,
     },
+    /// The store was used by a newer version of the app, which knows a table in a later version than this one. It is left as it is.
+    StoreOfNewerApp(Box<NewerStore>),
     /// The store failed: disk, permissions, corruption. The client has stopped; what it said was written is.
     Store(Arc<dyn std::error::Error + Send + Sync>),
     /// No mutation of this name waits for the app.
@@ -88,6 +92,7 @@ impl fmt::Display for Error {
                     "the store {path} has layout {found}; this version reads up to {known}"
                 )
             }
+            Error::StoreOfNewerApp(error) => error.fmt(out),
             Error::Store(error) => write!(out, "the local store failed: {error}"),
             Error::NoSuchMutation(op_id) => {
                 write!(out, "no mutation {op_id:?} waits for a decision")
@@ -124,6 +129,7 @@ impl std::error::Error for Error {
             Error::Value(error) => Some(error.as_ref()),
             Error::OtherWorkspace(error) => Some(error),
             Error::NoId(why) => Some(why),
+            Error::StoreOfNewerApp(error) => Some(error.as_ref()),
             Error::NoHistory(why) => Some(why.as_ref()),
             Error::Store(error) => Some(error.as_ref()),
             _ => None,
@@ -140,6 +146,12 @@ impl From<Refusal> for Error {
 impl From<serde_json::Error> for Error {
     fn from(error: serde_json::Error) -> Error {
         Error::Value(Arc::new(error))
+    }
+}
+
+impl From<NewerStore> for Error {
+    fn from(error: NewerStore) -> Error {
+        Error::StoreOfNewerApp(Box::new(error))
     }
 }
 

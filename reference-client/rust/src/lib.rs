@@ -31,8 +31,10 @@ mod client;
 mod clock;
 mod control;
 mod error;
+mod forms;
 mod history;
 mod link;
+mod lists;
 mod mutation;
 mod sequence;
 mod shape;
@@ -50,9 +52,10 @@ pub use sequence::Sequence;
 pub use shape::Shape;
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
-    Conflict, Decision, DoubtEntry, FieldConflict, Mode, NoHistory, NoId, Origin, Other,
-    OtherWorkspace, Others, Progress, Refusal, RejectedEntry, Status, StoreChange, StoredState,
-    SyncCounts, Tables, Transaction, Trigger, Trouble,
+    Conflict, ConflictEntry, ConflictKind, Decision, DoubtEntry, FieldConflict, Migration, Mode,
+    NewerStore, NoHistory, NoId, Origin, Other, OtherWorkspace, Others, PatchFields, Progress,
+    Refusal, RejectedEntry, Stands, Status, StoreChange, StoredState, SyncCounts, Tables,
+    Transaction, Trigger, Trouble, UntoldFields,
 };
 pub use syncline_schemas::{Bound, Filter, Side, Strategy};
 pub use watch::{Change, Watch};

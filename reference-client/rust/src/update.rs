@@ -102,7 +102,8 @@ impl Client {
                 let (_, cursor) = stored.shape_of(&name)?;
                 let pending = core.replica.is_pending(&name, &row);
                 let seen = Seen {
-                    value: core.replica.view(&name, &row).cloned(),
+                    value: { core.replica.view(&name, &row) }
+                        .map(|value| core.forms.row(&name, &row, value)),
                     version: stored.base_row(&name, &row).map_or(0, |row| row.version),
                     cursor: cursor.as_ref().map(|cursor| cursor.version),
                 };

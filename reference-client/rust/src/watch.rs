@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::de::DeserializeOwned;
-use syncline_client_core::{Origin, RowChange};
+use syncline_client_core::Origin;
 use syncline_schemas::Json;
 use tokio::sync::Notify;
 
@@ -93,14 +93,11 @@ enum Taken {
 
 impl Feed {
     /// Lays a change ready.
-    pub(crate) fn put(&self, change: &RowChange, origin: Origin) {
+    pub(crate) fn put(&self, key: &str, value: Option<&Json>, origin: Origin) {
         let mut queue = self.queue();
-        if queue
-            .changes
-            .insert(change.key.clone(), (change.value.clone(), origin))
-            .is_none()
-        {
-            queue.keys.push_back(change.key.clone());
+        let change = (value.cloned(), origin);
+        if queue.changes.insert(key.to_owned(), change).is_none() {
+            queue.keys.push_back(key.to_owned());
         }
         drop(queue);
         self.news.notify_one();
@@ -132,23 +129,19 @@ impl Feed {
 mod tests {
     use super::*;
 
-    fn change(key: &str, value: Option<&str>) -> RowChange {
+    fn put(feed: &Feed, key: &str, value: Option<&str>, origin: Origin) {
         let value = value.map(|value| Json::parse(value).unwrap());
-        RowChange {
-            table: "t".into(),
-            key: key.into(),
-            value,
-        }
+        feed.put(key, value.as_ref(), origin);
     }
 
     #[tokio::test]
     async fn what_is_not_taken_is_kept_by_row() {
         let feed = Arc::new(Feed::default());
         let mut watch = Watch::<u32>::new(feed.clone());
-        feed.put(&change("a", Some("1")), Origin::Local);
-        feed.put(&change("b", Some("\"no number\"")), Origin::Server);
-        feed.put(&change("a", Some("3")), Origin::Server);
-        feed.put(&change("c", None), Origin::Local);
+        put(&feed, "a", Some("1"), Origin::Local);
+        put(&feed, "b", Some("\"no number\""), Origin::Server);
+        put(&feed, "a", Some("3"), Origin::Server);
+        put(&feed, "c", None, Origin::Local);
         feed.close();
         let a = watch.next().await.unwrap().unwrap();
         assert_eq!(
@@ -171,7 +164,7 @@ mod tests {
         let mut watch = Watch::<u32>::new(feed.clone());
         let waiting = tokio::spawn(async move { watch.next().await });
         tokio::task::yield_now().await;
-        feed.put(&change("a", Some("1")), Origin::Local);
+        put(&feed, "a", Some("1"), Origin::Local);
         assert_eq!(waiting.await.unwrap().unwrap().unwrap().value, Some(1));
     }
 }

@@ -16,6 +16,12 @@ pub struct Start {
     pub client: Text,
     /// What to subscribe to: a list of tables.
     pub tables: Option<Template>,
+    /// The app's migrations, as of `open` in `adapter.md`.
+    pub migrations: Option<Template>,
+    /// The app's urgent tables, the most urgent first.
+    pub urgent: Option<Template>,
+    /// The client must refuse to open the store, with an `error` that matches this pattern.
+    pub refused: Option<Template>,
 }
 
 impl Start {
@@ -33,11 +39,22 @@ impl Start {
         {
             return Err(Stop::Unknown(format!("silent: {wanted} did not come")));
         }
-        let with = json!({
+        let mut with = json!({
             "url": cx.listener(&client)?.url,
             "workspace": cx.value(&json!("${workspace}"))?,
             "store": cx.store(&client)?,
         });
+        if let Some(migrations) = &self.migrations {
+            with["migrations"] = cx.value(&migrations.0)?;
+        }
+        if let Some(urgent) = &self.urgent {
+            with["urgent"] = cx.value(&urgent.0)?;
+        }
+        if let Some(pattern) = &self.refused {
+            return cx
+                .refused(&client, "open", with, &cx.pattern(pattern)?)
+                .await;
+        }
         cx.done(&client, "open", with).await?;
         if let Some(tables) = &self.tables {
             let with = json!({ "tables": cx.value(&tables.0)? });

@@ -8,6 +8,7 @@ use syncline_schemas::{Cursor, Json, Op};
 use crate::decide::replay;
 use crate::filters::{Shape, shape_of};
 use crate::server::{RowKey, Server};
+use crate::upgrades::writes_of_a_row_keep_their_order;
 use crate::world::{Client, World};
 
 impl World {
@@ -30,6 +31,7 @@ impl World {
                 "PRES-LOST"
             );
             if !self.copied {
+                writes_of_a_row_keep_their_order(client, &self.server);
                 outcomes_precede_cursors(client, &self.server);
             }
         }

@@ -1,6 +1,6 @@
 //! What a client's pushes show of its duties: the chapter on the client, as assertions of the server that reads them.
 
-use syncline_schemas::{Json, Push};
+use syncline_schemas::Push;
 
 use crate::server::Server;
 
@@ -23,24 +23,6 @@ impl Server {
             let sent = &mut self.conn(id).sent;
             assert!(!sent.contains(&seq), "CLIENT-ORDER: {seq} sent twice");
             sent.push(seq);
-            let (seq_before, ops_before) = self
-                .pushed
-                .entry((client_id.clone(), mutation.op_id.clone()))
-                .or_insert((seq, vec![]));
-            assert_eq!(
-                *seq_before, seq,
-                "CLIENT-IMMUTABLE: seq of {}",
-                mutation.op_id
-            );
-            // Without ops it was given up, here or in a copy that came first under the same derived name.
-            if ops_before.is_empty() {
-                *ops_before = mutation.ops.clone();
-            }
-            assert!(
-                mutation.ops.is_empty() || without_base(ops_before) == without_base(&mutation.ops),
-                "CLIENT-IMMUTABLE: ops of {}",
-                mutation.op_id
-            );
         }
         let decided = self
             .history
@@ -58,14 +40,4 @@ impl Server {
             "CLIENT-WINDOW"
         );
     }
-}
-
-/// A `base` of another epoch is left out.
-fn without_base(ops: &[Json]) -> Vec<serde_json::Value> {
-    let tree = |op: &Json| {
-        let mut op = op.to_value().expect("an op");
-        op.as_object_mut().map(|op| op.remove("base"));
-        op
-    };
-    ops.iter().map(tree).collect()
 }

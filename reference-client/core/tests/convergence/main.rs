@@ -8,6 +8,7 @@ mod duties;
 mod filters;
 mod presence;
 mod server;
+mod upgrades;
 mod world;
 mod writes;
 
@@ -40,6 +41,8 @@ fn ordinary() -> impl Strategy<Value = Step> {
         2 => (0..3_usize).prop_map(Step::Cut),
         1 => (0..3_usize).prop_map(Step::Lose),
         1 => (0..3_usize).prop_map(Step::Crash),
+        1 => (0..3_usize).prop_map(Step::Upgrade),
+        2 => (0..3_usize, any::<bool>()).prop_map(|(client, urgent)| Step::Urge(client, urgent)),
         3 => (0..3_usize, any::<u8>()).prop_map(|(client, state)| Step::Present(client, state)),
         2 => (0..3_usize, any::<u8>()).prop_map(|(client, choice)| Step::Steer(client, choice)),
         2 => (0..3_usize, any::<u8>()).prop_map(|(client, choice)| Step::Refilter(client, choice)),

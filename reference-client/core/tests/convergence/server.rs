@@ -75,8 +75,6 @@ pub(crate) struct Server {
     /// How many changes go into one part of an update.
     pub(crate) part: usize,
     pub(crate) conns: BTreeMap<usize, Conn>,
-    /// Each mutation ever pushed, as it was pushed first.
-    pub(crate) pushed: BTreeMap<(String, String), (u64, Vec<Json>)>,
 }
 
 impl Server {
@@ -91,7 +89,6 @@ impl Server {
             defer_next: false,
             part: 2,
             conns: BTreeMap::new(),
-            pushed: BTreeMap::new(),
         }
     }
 

@@ -9,6 +9,7 @@ use syncline_client_core::{
 use syncline_schemas::{Filter, Json, Limits, Op};
 
 use crate::server::{History, Server};
+use crate::upgrades::{Sent, reopened};
 use crate::writes::Write;
 
 /// What can happen. Numbers are taken modulo what there is.
@@ -38,6 +39,10 @@ pub(crate) enum Step {
     Lose(usize),
     /// A replica crashes while it reads a frame, or just so: what it did since its last transaction never was.
     Crash(usize),
+    /// An app says which tables are urgent, or that none is.
+    Urge(usize, bool),
+    /// A replica crashes, and a newer app opens its store.
+    Upgrade(usize),
     /// A replica's store is copied over another's.
     Copy(usize, usize),
     /// The server defers the next new mutation.
@@ -59,6 +64,12 @@ pub(crate) struct Client {
     pub(crate) conn: Option<usize>,
     /// What the app wants others to see.
     pub(crate) wanted: Option<Json>,
+    /// What it has sent.
+    pub(crate) sent: Sent,
+    /// Whether the app has urgent tables.
+    pub(crate) urgent: bool,
+    /// The version of the app.
+    pub(crate) version: u64,
     /// What the app was told to be written: `opId` and ops.
     pub(crate) written: Vec<(String, Vec<Op>)>,
     /// The mutations whose end the app was told, or that it dropped.
@@ -130,6 +141,9 @@ impl World {
                 stored: StoredState::default(),
                 conn: None,
                 wanted: None,
+                sent: Sent::default(),
+                urgent: false,
+                version: 0,
                 written: vec![],
                 ended: vec![],
                 given_up: vec![],
@@ -160,6 +174,7 @@ impl World {
             let filters = client.filters.get(&shape).cloned().unwrap_or_default();
             client.replica.subscribe_where(shape, filters, env).unwrap();
         }
+        self.urge(index);
         self.clients[index].replica.watch_presence();
         self.clients[index].replica.watch_progress();
         self.clients[index].wanted = None;
@@ -191,6 +206,15 @@ impl World {
                 .wires
                 .retain(|conn, (owner, _)| *owner != i % count || self.server.is_open(*conn)),
             Step::Crash(i) => self.crash(i % count),
+            Step::Urge(i, urgent) => {
+                self.clients[i % count].urgent = urgent;
+                self.urge(i % count);
+                self.settle(i % count);
+            }
+            Step::Upgrade(i) => {
+                self.clients[i % count].version += 1;
+                self.crash(i % count);
+            }
             Step::Copy(from, to) => self.copy(from % count, to % count),
             Step::Defer => self.server.defer_next(),
             Step::Truncate => self.server.truncate(),
@@ -224,6 +248,7 @@ impl World {
         }
         let client = &mut self.clients[index];
         while let Some(frame) = client.replica.poll_frame() {
+            client.sent.note(&frame, &client.stored);
             let conn = client
                 .conn
                 .expect("frames are polled while there is a connection");
@@ -345,7 +370,7 @@ impl World {
             client.replica.handle(message, env);
         }
         client.conn = None;
-        client.replica = Replica::load("home", client.stored.clone(), env).unwrap();
+        client.replica = reopened(client, env);
         self.start(index);
     }
 
@@ -354,6 +379,8 @@ impl World {
             self.copied = true;
             self.clients[to].conn = None;
             self.clients[to].stored = self.clients[from].stored.clone();
+            self.clients[to].sent = self.clients[from].sent.clone();
+            self.clients[to].version = self.clients[from].version;
             self.clients[to].written = self.clients[from].written.clone();
             self.clients[to].ended = self.clients[from].ended.clone();
             self.clients[to].given_up = self.clients[from].given_up.clone();
@@ -361,8 +388,7 @@ impl World {
             self.clients[to].filters = self.clients[from].filters.clone();
             self.clients[to].filtered = self.clients[from].filtered;
             let env = self.env();
-            self.clients[to].replica =
-                Replica::load("home", self.clients[to].stored.clone(), env).unwrap();
+            self.clients[to].replica = reopened(&self.clients[to], env);
             self.start(to);
         }
     }

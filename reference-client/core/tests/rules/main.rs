@@ -1,6 +1,7 @@
 //! The requirements of the chapter on the client, one by one, at the level of frames. Each test is named for what it holds; the requirement stands above it.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod conflicts;
 mod control;
 mod digests;
 mod driver;
@@ -8,6 +9,7 @@ mod fields;
 mod filters;
 mod history;
 mod identity;
+mod migrations;
 mod outbox;
 mod overlay;
 mod presence;
@@ -15,3 +17,4 @@ mod sequences;
 mod session;
 mod syncs;
 mod updates;
+mod urgency;

@@ -7,6 +7,8 @@
 //! It adds nothing to the client and leaves nothing out: each command is a call, each event is what the client tells its app.
 
 mod history;
+mod migrations;
+mod standing;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,12 +18,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_client::{
-    Client, Clock, Decision, Error, Fields, Filter, Mode, Mutation, NoId, Sequence, Shape, Status,
+    Builder, Client, Clock, Decision, Error, Fields, Filter, Mode, Mutation, NoId, Sequence, Shape,
     Store, Strategy, TableSettings, Trigger,
 };
 use tokio::sync::mpsc;
 
 use crate::history::Pages;
+use crate::standing::status;
 use crate::told::{answer_when_synced, others, tell_notices, tell_progress, tell_status, watch};
 
 /// What the runner asks.
@@ -32,6 +35,10 @@ enum Command {
         url: String,
         workspace: String,
         store: String,
+        #[serde(default)]
+        migrations: BTreeMap<String, Vec<migrations::Renaming>>,
+        #[serde(default)]
+        urgent: Vec<String>,
     },
     GoOnline,
     GoOffline,
@@ -148,6 +155,8 @@ async fn main() {
         "set_clock",
         "skip_time",
         "digests",
+        "migrations",
+        "urgency",
         "verify",
         "fields",
         "filters",
@@ -264,9 +273,15 @@ impl App {
             url,
             workspace,
             store,
+            migrations,
+            urgent,
         } = command
         {
-            return self.open(&url, &workspace, &store).await;
+            let store = Store::sqlite(Path::new(&store).join("client.db"))?;
+            let builder = Client::builder(&url, &workspace)
+                .store(store)
+                .urgent(urgent);
+            return self.open(builder, &migrations).await;
         }
         let client = self
             .client
@@ -356,10 +371,18 @@ impl App {
         Ok(json!({}))
     }
 
-    async fn open(&mut self, url: &str, workspace: &str, store: &str) -> Result<Value, Refused> {
-        let store = Store::sqlite(Path::new(store).join("client.db"))?;
-        let builder = Client::builder(url, workspace).store(store).watch_others();
-        let client = builder.clock(self.clock.clone()).offline().open().await?;
+    async fn open(
+        &mut self,
+        mut builder: Builder,
+        migrations: &BTreeMap<String, Vec<migrations::Renaming>>,
+    ) -> Result<Value, Refused> {
+        for (table, renamings) in migrations {
+            for renaming in renamings {
+                builder = builder.migration(table, renaming.version, renaming.migration());
+            }
+        }
+        let builder = builder.clock(self.clock.clone()).watch_others();
+        let client = builder.offline().open().await?;
         tell_progress(client.progress().await?, self.out.clone());
         tell_notices(client.notices().await?, self.out.clone());
         tell_status(&client, self.out.clone());
@@ -473,30 +496,4 @@ async fn read_all(client: &Client, table: &str) -> Result<Value, Refused> {
     let base = base.map(|(key, row)| (key, json!({ "value": row.value, "version": row.version })));
     let base: serde_json::Map<_, _> = base.collect();
     Ok(json!({ "view": client.get_all::<Value>(table).await?, "base": base }))
-}
-
-async fn status(client: &Client) -> Result<Value, Refused> {
-    let rejected = client.rejected().await?.into_iter();
-    let rejected: Vec<_> = rejected
-        .map(|entry| json!({ "opId": entry.op_id, "code": entry.code }))
-        .collect();
-    let in_doubt = client.in_doubt().await?.into_iter();
-    let in_doubt: Vec<_> = in_doubt
-        .map(|entry| json!({ "opId": entry.op_id }))
-        .collect();
-    let Status {
-        online,
-        synced,
-        pending,
-        cursors,
-        ..
-    } = client.status();
-    let shapes = cursors.into_iter().map(|(tables, cursor)| match cursor {
-        Some(cursor) => json!({ "tables": tables, "cursor": { "epoch": cursor.epoch, "version": cursor.version } }),
-        None => json!({ "tables": tables }),
-    });
-    let shapes: Vec<_> = shapes.collect();
-    Ok(
-        json!({ "online": online, "synced": synced, "pending": pending, "shapes": shapes, "rejected": rejected, "inDoubt": in_doubt }),
-    )
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use syncline_client::{
-    Client, Conflict, FieldConflict, Notice, Origin, Progress, Status, SyncCounts,
+    Client, Conflict, ConflictKind, FieldConflict, Notice, Origin, Progress, Stands, Status,
+    SyncCounts,
 };
 use tokio::sync::mpsc;
 
@@ -16,17 +17,16 @@ pub(super) fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Ou
                     json!({ "event": "rejected", "opId": entry.op_id, "code": entry.code })
                 }
                 Notice::InDoubt(entry) => json!({ "event": "in_doubt", "opId": entry.op_id }),
-                Notice::Superseded(conflict) => conflicted("superseded", &conflict),
-                Notice::Resolved(conflict) => conflicted("resolved", &conflict),
-                Notice::FieldConflict(conflict) => in_field(&conflict),
+                Notice::Superseded(conflict) | Notice::Resolved(conflict) => {
+                    conflicted("event", &conflict)
+                }
+                Notice::FieldConflict(conflict) => in_field("event", &conflict),
                 Notice::FieldConflictsUntold {
                     op_id,
                     table,
                     key,
                     count,
-                } => {
-                    json!({ "event": "conflict", "opId": op_id, "table": table, "key": key, "count": count })
-                }
+                } => untold("event", &op_id, &table, &key, count),
                 Notice::Siblings { table, key } => {
                     json!({ "event": "siblings", "table": table, "key": key })
                 }
@@ -90,13 +90,32 @@ pub(super) async fn answer_when_synced(client: Client, id: Value, out: Out) {
     tokio::spawn(syncing);
 }
 
-fn conflicted(event: &str, conflict: &Conflict) -> Value {
+/// A write that met another's; what became of it stands under this name.
+pub(super) fn conflicted(name: &str, conflict: &Conflict) -> Value {
     let (table, key) = conflict.op.row().unwrap_or_default();
-    json!({ "event": event, "opId": conflict.op_id, "table": table, "key": key })
+    let kind = match conflict.kind {
+        ConflictKind::Superseded => "superseded",
+        ConflictKind::Resolved => "resolved",
+    };
+    let mut shown = json!({ name: kind, "opId": conflict.op_id, "table": table, "key": key });
+    match &conflict.stands {
+        Stands::Untold => {}
+        Stands::Gone => shown["gone"] = true.into(),
+        Stands::Value(value) => {
+            shown["value"] = serde_json::from_str(value.get()).expect("what came is JSON");
+        }
+    }
+    shown
 }
 
-fn in_field(conflict: &FieldConflict) -> Value {
-    let mut event = json!({ "event": "conflict", "opId": conflict.op_id, "table": conflict.table, "key": conflict.key, "field": conflict.field });
+/// So many fields of a write in which others' stand, without their names.
+pub(super) fn untold(name: &str, op_id: &str, table: &str, key: &str, count: u64) -> Value {
+    json!({ name: "conflict", "opId": op_id, "table": table, "key": key, "count": count })
+}
+
+/// A field of a write in which another's stands.
+pub(super) fn in_field(name: &str, conflict: &FieldConflict) -> Value {
+    let mut event = json!({ name: "conflict", "opId": conflict.op_id, "table": conflict.table, "key": conflict.key, "field": conflict.field });
     for (name, value) in [("mine", &conflict.mine), ("theirs", &conflict.theirs)] {
         if let Some(value) = value {
             event[name] = json!(value);

@@ -15,7 +15,7 @@ use syncline_schemas::{Cursor, Json, Sibling};
 use crate::{Error, Storage};
 
 /// The layout's version, kept in `user_version`.
-const LAYOUT: i64 = 3;
+const LAYOUT: i64 = UPGRADES.len() as i64 + 1;
 
 /// Marks the file as a store of a Syncline client ("SynC"), kept in `application_id`.
 const APPLICATION: i64 = 0x5379_6e43;
@@ -32,13 +32,15 @@ const CREATE: &str = "
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
     CREATE TABLE filters (tables TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+    CREATE TABLE conflicts (ordinal INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
 ";
 
-/// What brings a store of an older layout to this one: from 1 to 2, then from 2 to 3.
-const UPGRADE: [&str; 2] = [
+/// What brings a store of layout 1 to 2, of 2 to 3, and so on.
+const UPGRADES: [&str; 3] = [
     "ALTER TABLE base ADD COLUMN siblings TEXT;
-     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;",
+    CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;",
     "CREATE TABLE filters (tables TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;",
+    "CREATE TABLE conflicts (ordinal INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;",
 ];
 
 /// A store in an SQLite file.
@@ -66,11 +68,10 @@ impl SqliteStore {
         connection
             .pragma_update(None, "synchronous", "FULL")
             .map_err(failed)?;
-        let sql = match found {
-            0 => CREATE.to_owned(),
-            1 => UPGRADE.concat(),
-            2 => UPGRADE[1].to_owned(),
-            _ => String::new(),
+        let sql = match usize::try_from(found) {
+            Err(_) => String::new(),
+            Ok(0) => CREATE.to_owned(),
+            Ok(found) => UPGRADES[found - 1..].concat(),
         };
         lay_out(&mut connection, &sql).map_err(failed)?;
         Ok(SqliteStore { connection })
@@ -137,6 +138,7 @@ impl Storage for SqliteStore {
         };
         state.outbox = self.entries("outbox")?.into_iter().collect();
         state.rejected = self.entries("rejected")?.into_iter().collect();
+        state.conflicts = self.entries("conflicts")?.into_iter().collect();
         state.in_doubt = self.entries("in_doubt")?.into_iter().collect();
         state.shapes = self.shapes()?.into_iter().collect();
         state.sequences = self.sequences()?.into_iter().collect();
@@ -240,6 +242,8 @@ fn apply_change(target: &Connection, change: &StoreChange) -> Result<(), Error> 
         StoreChange::EntryDropped(ordinal) => remove(target, "outbox", *ordinal),
         StoreChange::RejectedPut(entry) => put(target, "rejected", entry.ordinal, entry),
         StoreChange::RejectedDropped(ordinal) => remove(target, "rejected", *ordinal),
+        StoreChange::ConflictPut(entry) => put(target, "conflicts", entry.ordinal, entry),
+        StoreChange::ConflictDropped(ordinal) => remove(target, "conflicts", *ordinal),
         StoreChange::DoubtPut(entry) => put(target, "in_doubt", entry.ordinal, entry),
         StoreChange::DoubtDropped(ordinal) => remove(target, "in_doubt", *ordinal),
         StoreChange::SequencePut { name, sequence } => run(

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use syncline_client_core::{
-    Block, DoubtEntry, Entry, Meta, RejectedEntry, Row, Sequence, StoreChange, StoredState,
-    Transaction,
+    Block, Conflict, ConflictEntry, ConflictKind, DoubtEntry, Entry, FieldConflict, Meta,
+    RejectedEntry, Row, Sequence, Stands, StoreChange, StoredState, Transaction, UntoldFields,
 };
 use syncline_schemas::{Allocate, Cursor, DeleteOp, Json, Limits, Op, SetOp, Sibling};
 
@@ -76,6 +76,8 @@ fn entry(ordinal: u64, applied_at: Option<Cursor>) -> StoreChange {
         ops: ops(),
         written_at_ms,
         clock_correction_ms,
+        movable: ordinal.is_multiple_of(3),
+        let_through: ordinal.is_multiple_of(2),
         given_up,
         applied_at,
     })
@@ -92,6 +94,8 @@ fn meta(acked_seq: u64) -> StoreChange {
         limits: Some(Limits::default()),
         replaced: true,
         singly_through: 9,
+        let_through_seq: 8,
+        migrated: [("t".to_owned(), 3)].into(),
     })
 }
 
@@ -104,6 +108,42 @@ fn rejected(ordinal: u64) -> StoreChange {
         code: "version_conflict".into(),
         message: None,
         at: Some("/ops/0".into()),
+    })
+}
+
+/// Of every kind, and of all that may stand.
+fn conflicts(ordinal: u64) -> StoreChange {
+    let conflict = |(op, stands)| Conflict {
+        op_id: "op".into(),
+        op,
+        kind: match stands {
+            Stands::Untold => ConflictKind::Resolved,
+            _ => ConflictKind::Superseded,
+        },
+        stands,
+    };
+    let value = Json::parse(r#"{"b":1.50}"#).unwrap();
+    let stands = [Stands::Untold, Stands::Gone, Stands::Value(value)];
+    StoreChange::ConflictPut(ConflictEntry {
+        ordinal,
+        op_id: "op".into(),
+        written_at_ms: 3,
+        conflicts: ops().into_iter().zip(stands).map(conflict).collect(),
+        fields: vec![FieldConflict {
+            op_id: "op".into(),
+            table: "t".into(),
+            key: "k".into(),
+            field: "é".into(),
+            mine: Some(Json::null()),
+            theirs: None,
+            gone: true,
+            version: Some(3),
+        }],
+        untold: vec![UntoldFields {
+            table: "t".into(),
+            key: "k".into(),
+            count: 2,
+        }],
     })
 }
 
@@ -160,6 +200,8 @@ fn everything() -> Vec<Transaction> {
             rejected(4),
             doubt(5),
             doubt(6),
+            conflicts(7),
+            conflicts(8),
             sequence(1, 100),
             filters(1),
         ],
@@ -176,6 +218,7 @@ fn everything() -> Vec<Transaction> {
             StoreChange::EntryDropped(2),
             StoreChange::RejectedDropped(3),
             StoreChange::DoubtDropped(6),
+            StoreChange::ConflictDropped(7),
             StoreChange::RowDropped {
                 table: "t".into(),
                 key: "k".into(),
@@ -271,18 +314,18 @@ fn a_store_of_an_older_layout_is_brought_up() {
     drop(SqliteStore::open(&path).unwrap());
     let connection = rusqlite::Connection::open(&path).unwrap();
     let as_before =
-        "ALTER TABLE base DROP COLUMN siblings; DROP TABLE sequences; DROP TABLE filters; PRAGMA user_version = 1;
+        "ALTER TABLE base DROP COLUMN siblings; DROP TABLE sequences; DROP TABLE filters; DROP TABLE conflicts; PRAGMA user_version = 1;
         INSERT INTO base VALUES ('t', 'k', 5, '1');";
     connection.execute_batch(as_before).unwrap();
     drop(connection);
     for _ in 0..2 {
         let mut store = SqliteStore::open(&path).unwrap();
-        let changes = vec![sequence(7, 9), filters(1)];
+        let changes = vec![sequence(7, 9), filters(1), conflicts(7)];
         store.apply(Transaction { changes }).unwrap();
         let state = store.load().unwrap();
         assert_eq!(state.filters.len(), 1);
         assert_eq!(state.base_row("t", "k").map(|row| row.version), Some(5));
-        assert_eq!(state.sequences.len(), 1);
+        assert_eq!((state.sequences.len(), state.conflicts.len()), (1, 1));
     }
 }
 

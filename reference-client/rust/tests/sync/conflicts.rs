@@ -1,9 +1,10 @@
 //! Writes that meet: each strategy as two apps see it.
 
-use syncline_client::{Client, Clock, Notice, Store, Strategy, TableSettings};
+use syncline_client::{Client, Clock, Error, Notice, Stands, Store, Strategy, TableSettings};
 use syncline_server::log::MemoryLog;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::assert_error;
 use crate::support::{TestServer, open, synced};
 
 async fn declared(client: &Client, strategy: Strategy) {
@@ -47,10 +48,19 @@ async fn the_later_write_stands_whenever_it_comes() {
     let Notice::Superseded(conflict) = next(&mut notices).await else {
         panic!("another notice")
     };
-    assert_eq!(
-        conflict.stands.map(|value| value.to_string()).as_deref(),
-        Some("\"bob\"")
+    let Stands::Value(stands) = &conflict.stands else {
+        panic!("not told: {conflict:?}")
+    };
+    assert_eq!(stands.get(), "\"bob\"");
+    let listed = alice.conflicts().await.unwrap();
+    assert_eq!(listed[0].conflicts, std::slice::from_ref(&conflict));
+    assert_eq!(alice.status().conflicts, 1);
+    alice.confirm(&conflict.op_id).await.unwrap();
+    assert_error!(
+        alice.confirm(&conflict.op_id).await,
+        Error::NoSuchMutation(_)
     );
+    assert_eq!(alice.conflicts().await.unwrap(), []);
     synced(&alice).await;
     assert_eq!(
         alice.get::<String>("notes", "n").await.unwrap().as_deref(),
