@@ -13,6 +13,7 @@ mod digests;
 mod ends;
 mod epochs;
 mod fields;
+mod filters;
 mod frames;
 mod history;
 mod locks;
@@ -151,6 +152,7 @@ pub const ALL: &[Checker] = &[
     updates::CHECKER,
     author::CHECKER,
     digests::CHECKER,
+    filters::CHECKER,
     history::CHECKER,
     presence::CHECKER,
     locks::CHECKER,

@@ -36,6 +36,8 @@ pub enum Ability {
     Migrations,
     /// The app may have tables of which the writes go first.
     Urgency,
+    /// Shapes can be filtered, and filters changed.
+    Filters,
     /// The client has the capability of this name, and tells of writes that met others'.
     Conflicts,
     /// The client has the capability of this name: it can be present, and says who else is.
@@ -68,6 +70,7 @@ impl Ability {
             Ability::Fields => "fields",
             Ability::Migrations => "migrations",
             Ability::Urgency => "urgency",
+            Ability::Filters => "filters",
             Ability::Conflicts => "conflicts",
             Ability::Presence => "presence",
             Ability::History => "history",

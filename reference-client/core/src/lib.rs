@@ -38,6 +38,7 @@ mod digests;
 mod durable;
 mod env;
 mod events;
+mod filters;
 mod history;
 mod identity;
 mod limits;
@@ -73,6 +74,6 @@ pub use presence::{Other, Others};
 pub use replica::{Decision, OtherWorkspace, Replica, ResolveError, Wish};
 pub use sequences::NoId;
 pub use stored::{
-    Block, DoubtEntry, Entry, Meta, RejectedEntry, Row, Sequence, StoreChange, StoredState, Tables,
-    Transaction,
+    Block, DoubtEntry, Entry, Filters, Meta, RejectedEntry, Row, Sequence, StoreChange,
+    StoredState, Tables, Transaction,
 };

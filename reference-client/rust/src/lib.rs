@@ -37,6 +37,7 @@ mod link;
 mod lists;
 mod mutation;
 mod sequence;
+mod shape;
 mod store;
 mod update;
 mod watch;
@@ -48,6 +49,7 @@ pub use error::Error;
 pub use history::{History, HistoryChange, HistoryPage};
 pub use mutation::{Fields, Mutation, TableSettings};
 pub use sequence::Sequence;
+pub use shape::Shape;
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
     Conflict, ConflictEntry, ConflictKind, Decision, DoubtEntry, FieldConflict, Migration, Mode,
@@ -55,5 +57,5 @@ pub use syncline_client_core::{
     Refusal, RejectedEntry, Stands, Status, StoreChange, StoredState, SyncCounts, Tables,
     Transaction, Trigger, Trouble, UntoldFields,
 };
-pub use syncline_schemas::Strategy;
+pub use syncline_schemas::{Bound, Filter, Side, Strategy};
 pub use watch::{Change, Watch};

@@ -12,6 +12,8 @@ pub(crate) struct UpdateHead<'a> {
     pub(crate) from: u64,
     /// What the last part takes the subscriber to.
     pub(crate) to: u64,
+    /// Whether the changes that are given are all there are.
+    pub(crate) whole: bool,
 }
 
 /// One frame of an update.
@@ -47,7 +49,7 @@ pub(crate) fn part<'a>(
     }
     text.push_str(r#","changes":["#);
     let sent = fill(&mut text, changes, part_bytes);
-    let last = changes.peek().is_none();
+    let last = changes.peek().is_none() && head.whole;
     if last {
         text.push_str(r#"],"to":"#);
         json::integer(&mut text, head.to);
@@ -107,20 +109,22 @@ impl<'a> TableName<'a> {
 }
 
 fn write_change(text: &mut String, table: &str, change: &ChangeRef<'_>) {
-    text.push_str(match change.row.value {
-        Some(_) => r#"{"op":"set","table":"#,
-        None => r#"{"op":"delete","table":"#,
+    let value = change.row.value.as_ref().filter(|_| !change.leaves);
+    text.push_str(match (value, change.leaves) {
+        (Some(_), _) => r#"{"op":"set","table":"#,
+        (None, false) => r#"{"op":"delete","table":"#,
+        (None, true) => r#"{"op":"remove","table":"#,
     });
     text.push_str(table);
     text.push_str(r#","key":"#);
     json::string(text, change.key);
     text.push_str(r#","version":"#);
     json::integer(text, change.row.position.version);
-    if let Some(value) = &change.row.value {
+    if let Some(value) = value {
         text.push_str(r#","value":"#);
         text.push_str(value.get());
     }
-    if !change.row.siblings().is_empty() {
+    if value.is_some() && !change.row.siblings().is_empty() {
         text.push_str(r#","siblings":"#);
         json::other(text, &change.row.told_siblings());
     }
@@ -155,6 +159,7 @@ mod tests {
             table,
             key: &key,
             row,
+            leaves: false,
         });
         let mut changes = changes.peekable();
         let mut sizes = Vec::new();
@@ -163,6 +168,7 @@ mod tests {
                 shape: "s1",
                 from: 0,
                 to: 9,
+                whole: true,
             };
             let part = part(head, sizes.is_empty(), &mut changes, part_bytes);
             let ServerMessage::Update(update) =

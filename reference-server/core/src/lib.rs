@@ -37,6 +37,7 @@ mod digests;
 mod encode;
 mod engine;
 mod fields;
+mod filters;
 mod history;
 mod io;
 mod journal;

@@ -70,6 +70,8 @@ pub(crate) struct ChangeRef<'a> {
     pub(crate) table: &'a str,
     pub(crate) key: &'a Arc<str>,
     pub(crate) row: &'a Row,
+    /// Whether it is there and not in the shape that is told of it (FLT-REMOVE).
+    pub(crate) leaves: bool,
 }
 
 /// The rows of one table.
@@ -99,16 +101,15 @@ impl Summed {
     /// The number of a row that stands up to where was summed; a delete has none.
     fn number(&self, key: &str, row: &Row) -> Option<RowNumber> {
         let value = row.value.as_ref().filter(|_| row.position <= self.to)?;
-        // What is in a log was checked when it came as a frame.
-        RowNumber::with_siblings(
-            &self.name,
-            key,
-            row.position.version,
-            value,
-            &row.told_siblings(),
-        )
-        .ok()
+        number(&self.name, key, row, value)
     }
+}
+
+/// The number of a row that has this value.
+fn number(table: &str, key: &str, row: &Row, value: &Json) -> Option<RowNumber> {
+    let version = row.position.version;
+    // What is in a log was checked when it came as a frame.
+    RowNumber::with_siblings(table, key, version, value, &row.told_siblings()).ok()
 }
 
 impl Table {
@@ -206,6 +207,18 @@ impl Table {
         Some(summed.digest)
     }
 
+    /// What those rows come to whose values are wanted, summed up now.
+    pub(crate) fn scan(&self, name: &Arc<str>, wanted: impl Fn(&Json) -> bool) -> RowsDigest {
+        let mut digest = RowsDigest::default();
+        for (key, row) in self.rows.values() {
+            let number = { row.value.as_ref() }
+                .filter(|value| wanted(value))
+                .and_then(|value| number(name, key, row, value));
+            number.into_iter().for_each(|number| digest.add(number));
+        }
+        digest
+    }
+
     /// The rows and deletes behind a position, in order.
     pub(crate) fn changes_after<'a>(
         &'a self,
@@ -219,6 +232,7 @@ impl Table {
                 table: name,
                 key,
                 row,
+                leaves: false,
             })
     }
 

@@ -496,11 +496,13 @@ pub enum Change {
     Set(SetChange),
     /// There is no such row any more.
     Delete(DeleteChange),
+    /// The row is there, and is not in the shape any more: it does not match the filter. Capability: filters.
+    Remove(Remove),
 }
 
 impl Change {
     /// The values of `op`, in the schema's order.
-    pub const TAGS: &'static [&'static str] = &["set", "delete"];
+    pub const TAGS: &'static [&'static str] = &["set", "delete", "remove"];
 }
 
 impl<'de> Tagged<'de> for Change {
@@ -511,6 +513,7 @@ impl<'de> Tagged<'de> for Change {
         match tag {
             "set" => SetChange::deserialize(members).map(Self::Set),
             "delete" => DeleteChange::deserialize(members).map(Self::Delete),
+            "remove" => Remove::deserialize(members).map(Self::Remove),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
     }
@@ -534,6 +537,12 @@ impl From<DeleteChange> for Change {
     }
 }
 
+impl From<Remove> for Change {
+    fn from(arm: Remove) -> Self {
+        Self::Remove(arm)
+    }
+}
+
 impl Change {
     /// The arm's `op`.
     #[must_use]
@@ -541,6 +550,7 @@ impl Change {
         match self {
             Self::Set(_) => "set",
             Self::Delete(_) => "delete",
+            Self::Remove(_) => "remove",
         }
     }
 
@@ -550,6 +560,7 @@ impl Change {
         match self {
             Self::Set(arm) => &arm.table,
             Self::Delete(arm) => &arm.table,
+            Self::Remove(arm) => &arm.table,
         }
     }
 
@@ -559,6 +570,7 @@ impl Change {
         match self {
             Self::Set(arm) => &arm.key,
             Self::Delete(arm) => &arm.key,
+            Self::Remove(arm) => &arm.key,
         }
     }
 
@@ -568,6 +580,7 @@ impl Change {
         match self {
             Self::Set(arm) => arm.version,
             Self::Delete(arm) => arm.version,
+            Self::Remove(arm) => arm.version,
         }
     }
 }
@@ -598,6 +611,21 @@ pub struct SetChange {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteChange {
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub table: String,
+    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub key: String,
+    /// The version that last changed the row.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+}
+
+/// The row is there, and is not in the shape any more: it does not match the filter. Capability: filters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remove {
     /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
     #[serde(deserialize_with = "required::<Text, _>")]
     pub table: String,

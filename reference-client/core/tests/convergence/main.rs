@@ -5,6 +5,7 @@
 mod check;
 mod decide;
 mod duties;
+mod filters;
 mod presence;
 mod server;
 mod upgrades;
@@ -44,6 +45,7 @@ fn ordinary() -> impl Strategy<Value = Step> {
         2 => (0..3_usize, any::<bool>()).prop_map(|(client, urgent)| Step::Urge(client, urgent)),
         3 => (0..3_usize, any::<u8>()).prop_map(|(client, state)| Step::Present(client, state)),
         2 => (0..3_usize, any::<u8>()).prop_map(|(client, choice)| Step::Steer(client, choice)),
+        2 => (0..3_usize, any::<u8>()).prop_map(|(client, choice)| Step::Refilter(client, choice)),
         1 => Just(Step::Defer),
         1 => Just(Step::Truncate),
     ]

@@ -6,6 +6,7 @@ mod control;
 mod digests;
 mod driver;
 mod fields;
+mod filters;
 mod history;
 mod identity;
 mod migrations;

@@ -18,8 +18,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_client::{
-    Builder, Client, Clock, Decision, Error, Fields, Mode, Mutation, NoId, Sequence, Store,
-    Strategy, TableSettings, Trigger,
+    Builder, Client, Clock, Decision, Error, Fields, Filter, Mode, Mutation, NoId, Sequence, Shape,
+    Store, Strategy, TableSettings, Trigger,
 };
 use tokio::sync::mpsc;
 
@@ -44,6 +44,8 @@ enum Command {
     GoOffline,
     Subscribe {
         tables: BTreeSet<String>,
+        #[serde(default)]
+        r#where: BTreeMap<String, Value>,
     },
     Unsubscribe {
         tables: BTreeSet<String>,
@@ -157,6 +159,7 @@ async fn main() {
         "urgency",
         "verify",
         "fields",
+        "filters",
         "conflicts",
         "presence",
         "history",
@@ -288,7 +291,7 @@ impl App {
             Command::Open { .. } => {}
             Command::GoOnline => client.go_online().await?,
             Command::GoOffline => client.go_offline().await?,
-            Command::Subscribe { tables } => client.subscribe(tables).await?,
+            Command::Subscribe { tables, r#where } => subscribe(client, tables, r#where).await?,
             Command::Unsubscribe { tables } => drop(client.unsubscribe(tables).await?),
             Command::Write(op) => return written(client, |mutation| op.set(mutation)).await,
             Command::Delete(op) => return written(client, |mutation| op.delete(mutation)).await,
@@ -431,6 +434,19 @@ impl Op {
 
 async fn written(client: &Client, make: impl FnOnce(&mut Mutation)) -> Result<Value, Refused> {
     Ok(json!({ "opId": client.mutate(make).await? }))
+}
+
+async fn subscribe(
+    client: &Client,
+    tables: BTreeSet<String>,
+    filters: BTreeMap<String, Value>,
+) -> Result<(), Refused> {
+    let mut shape = Shape::of(tables);
+    for (table, filter) in filters {
+        let filter = Filter::read(&filter).map_err(Refused::of)?;
+        shape = shape.filtered(table, filter);
+    }
+    Ok(client.subscribe_where(shape).await?)
 }
 
 async fn mutate(client: &Client, ops: &[Value]) -> Result<Value, Refused> {

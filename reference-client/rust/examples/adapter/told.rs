@@ -30,6 +30,9 @@ pub(super) fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Ou
                 Notice::Siblings { table, key } => {
                     json!({ "event": "siblings", "table": table, "key": key })
                 }
+                Notice::ShapeRefused { tables, trouble } => {
+                    json!({ "event": "shape_refused", "tables": tables, "code": trouble.code })
+                }
                 Notice::Diverged(tables) => json!({ "event": "diverged", "tables": tables }),
             });
         }

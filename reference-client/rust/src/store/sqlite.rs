@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use syncline_client_core::{Row, Sequence, StoreChange, StoredState, Tables, Transaction};
+use syncline_client_core::{Filters, Row, Sequence, StoreChange, StoredState, Tables, Transaction};
 use syncline_schemas::{Cursor, Json, Sibling};
 
 use crate::{Error, Storage};
@@ -31,13 +31,15 @@ const CREATE: &str = "
         PRIMARY KEY (tbl, key)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+    CREATE TABLE filters (tables TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
     CREATE TABLE conflicts (ordinal INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
 ";
 
 /// What brings a store of layout 1 to 2, of 2 to 3, and so on.
-const UPGRADES: [&str; 2] = [
+const UPGRADES: [&str; 3] = [
     "ALTER TABLE base ADD COLUMN siblings TEXT;
     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;",
+    "CREATE TABLE filters (tables TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;",
     "CREATE TABLE conflicts (ordinal INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;",
 ];
 
@@ -140,6 +142,7 @@ impl Storage for SqliteStore {
         state.in_doubt = self.entries("in_doubt")?.into_iter().collect();
         state.shapes = self.shapes()?.into_iter().collect();
         state.sequences = self.sequences()?.into_iter().collect();
+        state.filters = self.filters()?.into_iter().collect();
         for (table, key, row) in self.base()? {
             state.base.entry(table).or_default().insert(key, row);
         }
@@ -185,6 +188,15 @@ impl SqliteStore {
         })?;
         rows.into_iter()
             .map(|(name, record)| Ok((name, decode(&record)?)))
+            .collect()
+    }
+
+    fn filters(&self) -> Result<Vec<(Tables, Filters)>, Error> {
+        let rows = self.rows("SELECT tables, record FROM filters", |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })?;
+        rows.into_iter()
+            .map(|(tables, record)| Ok((decode(&tables)?, decode(&record)?)))
             .collect()
     }
 
@@ -268,12 +280,28 @@ fn apply_change(target: &Connection, change: &StoreChange) -> Result<(), Error> 
                 values,
             )
         }
-        StoreChange::ShapeDropped(tables) => run(
-            target,
-            "DELETE FROM shapes WHERE tables = ?",
-            params![encode(tables)?],
-        ),
+        StoreChange::ShapeFiltered(tables, filters) if filters.is_empty() => {
+            drop_shape(target, "filters", tables)
+        }
+        StoreChange::ShapeFiltered(tables, filters) => {
+            let values = params![encode(tables)?, encode(filters)?];
+            run(
+                target,
+                "INSERT OR REPLACE INTO filters VALUES (?, ?)",
+                values,
+            )
+        }
+        StoreChange::ShapeDropped(tables) => {
+            drop_shape(target, "filters", tables)?;
+            drop_shape(target, "shapes", tables)
+        }
     }
+}
+
+/// Takes a shape out of one of the tables of shapes.
+fn drop_shape(target: &Connection, table: &str, tables: &Tables) -> Result<(), Error> {
+    let query = format!("DELETE FROM {table} WHERE tables = ?");
+    run(target, &query, params![encode(tables)?])
 }
 
 /// Puts an entry into one of the tables of entries.

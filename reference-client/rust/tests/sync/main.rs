@@ -7,6 +7,7 @@ mod control;
 mod convergence;
 mod digests;
 mod fields;
+mod filters;
 mod history;
 mod identity;
 mod migrations;
