@@ -32,12 +32,12 @@ pub enum Ability {
     Verify,
     /// Fields can be patched.
     Fields,
-    /// Shapes can be filtered, and filters changed.
-    Filters,
     /// The app may have functions that bring rows and writes to a newer form.
     Migrations,
     /// The app may have tables of which the writes go first.
     Urgency,
+    /// Shapes can be filtered, and filters changed.
+    Filters,
     /// The client has the capability of this name, and tells of writes that met others'.
     Conflicts,
     /// The client has the capability of this name: it can be present, and says who else is.
@@ -68,9 +68,9 @@ impl Ability {
             Ability::Digests => "digests",
             Ability::Verify => "verify",
             Ability::Fields => "fields",
-            Ability::Filters => "filters",
             Ability::Migrations => "migrations",
             Ability::Urgency => "urgency",
+            Ability::Filters => "filters",
             Ability::Conflicts => "conflicts",
             Ability::Presence => "presence",
             Ability::History => "history",

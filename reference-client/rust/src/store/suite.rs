@@ -299,7 +299,7 @@ fn a_store_of_a_newer_layout_is_refused() {
             error,
             Error::StoreNewer {
                 found: 99,
-                known: 3,
+                known: 4,
                 ..
             }
         ),
