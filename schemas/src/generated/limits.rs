@@ -103,6 +103,14 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<1, 60000>, _>")]
     pub presence_interval_ms: Option<u64>,
+    /// Entries of one document. Where documents are offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<16, 9007199254740991>, _>")]
+    pub document_entries_max: Option<u64>,
+    /// Bytes of the entries of one document, as JSON text. At least valueBytesMax. Where documents are offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<4096, 9007199254740991>, _>")]
+    pub document_bytes_max: Option<u64>,
 }
 
 /// The reference server's limits: each member's `default`.
@@ -137,6 +145,8 @@ impl Default for Limits {
             presence_bytes_max: Some(4096),
             presence_sessions_max: Some(1000),
             presence_interval_ms: Some(50),
+            document_entries_max: Some(1024),
+            document_bytes_max: Some(4194304),
         }
     }
 }
