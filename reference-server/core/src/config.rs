@@ -22,13 +22,18 @@ pub struct Config {
 }
 
 /// What this engine can offer beyond the core.
-pub const CAPABILITIES: &[&str] = &[CONFLICTS, DIGESTS, FIELDS, PRESENCE, SEQUENCES, TABLES];
+pub const CAPABILITIES: &[&str] = &[
+    CONFLICTS, DIGESTS, DOCUMENTS, FIELDS, PRESENCE, SEQUENCES, TABLES,
+];
 
 /// The capability of the chapter on conflicts.
 pub(crate) const CONFLICTS: &str = "conflicts";
 
 /// The capability of the chapter on digests.
 pub(crate) const DIGESTS: &str = "digests";
+
+/// The capability of the chapter on documents.
+pub(crate) const DOCUMENTS: &str = "documents";
 
 /// The capability of the chapter on fields.
 pub(crate) const FIELDS: &str = "fields";
@@ -178,6 +183,10 @@ impl Config {
         }
         if !self.offers(CONFLICTS) {
             limits.siblings_max = None;
+        }
+        if !self.offers(DOCUMENTS) {
+            limits.document_entries_max = None;
+            limits.document_bytes_max = None;
         }
         if !self.offers(PRESENCE) {
             limits.presence_bytes_max = None;

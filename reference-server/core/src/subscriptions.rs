@@ -110,6 +110,9 @@ impl Engine {
                 &[table],
             );
         }
+        if let Some(refused) = self.refuse_documents(session, tables.keys()) {
+            return Err(Box::new(refused));
+        }
         let shared = tables
             .keys()
             .find_map(|table| Some((table, *session.tables.get(table.as_str())?)));
@@ -161,7 +164,7 @@ impl Engine {
         known.shapes.keys().find(named).copied()
     }
 
-    fn end_subscription(&mut self, session: SessionKey, id: ShapeId) {
+    pub(crate) fn end_subscription(&mut self, session: SessionKey, id: ShapeId) {
         if let Some(known) = self.sessions.find_mut(session) {
             known.shapes.remove(&id);
             known.tables.retain(|_, shape| *shape != id);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use syncline_schemas::{Json, RowNumber, RowsDigest, Sibling};
 
 use crate::conflicts::{Kept, Trail};
+use crate::documents::Entry;
 
 /// A place in the order of all changes: the version, and which of the version's effects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,7 +74,28 @@ impl Row {
 pub(crate) struct ChangeRef<'a> {
     pub(crate) table: &'a str,
     pub(crate) key: &'a Arc<str>,
-    pub(crate) row: &'a Row,
+    pub(crate) position: Position,
+    pub(crate) body: Body<'a>,
+}
+
+/// What has changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Body<'a> {
+    Row(&'a Row),
+    Entry(&'a Entry),
+    /// A document is gone.
+    Deleted,
+}
+
+impl ChangeRef<'_> {
+    /// Whether something is gone, and nothing in its place.
+    pub(crate) fn is_delete(&self) -> bool {
+        match self.body {
+            Body::Row(row) => row.value.is_none(),
+            Body::Entry(_) => false,
+            Body::Deleted => true,
+        }
+    }
 }
 
 /// The rows of one table.
@@ -118,6 +140,11 @@ impl Summed {
 impl Table {
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Whether a row is there, not only deletes.
+    pub(crate) fn has_rows(&self) -> bool {
+        self.rows.len() > self.deletes.len()
     }
 
     /// How many rows and deletes it holds.
@@ -222,7 +249,8 @@ impl Table {
             .map(move |(_, (key, row))| ChangeRef {
                 table: name,
                 key,
-                row,
+                position: row.position,
+                body: Body::Row(row),
             })
     }
 

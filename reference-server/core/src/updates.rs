@@ -221,7 +221,7 @@ impl Engine {
         let (base, sent) = (staging.base, staging.sent);
         let changes = self.state.changes_after(&shape.tables, sent);
         let mut changes = changes
-            .filter(|ChangeRef { row, .. }| row.value.is_some() || row.position.version > base)
+            .filter(|change: &ChangeRef<'_>| !change.is_delete() || change.position.version > base)
             .peekable();
         let update = UpdateHead {
             shape: &shape.name,

@@ -107,3 +107,8 @@ fn nodes() {
 fn schemas() {
     check("schemas.txt");
 }
+
+#[test]
+fn documents() {
+    check("documents.txt");
+}

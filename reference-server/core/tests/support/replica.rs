@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use syncline_schemas::{Change, Update};
 use syncline_server_core::Record;
 
+use super::documents::{self, Documents};
 use super::log::{self, Rows};
 
 /// What a subscriber has of a shape.
@@ -15,6 +16,7 @@ pub(crate) struct Replica {
     /// `None`: only a replacement will do.
     pub(crate) cursor: Option<u64>,
     pub(crate) rows: Rows,
+    documents: Documents,
     /// How low the first `to` may be (SUB-FIRST-UPDATE).
     first_to_min: u64,
     last_to: u64,
@@ -40,10 +42,13 @@ impl Replica {
     ) -> Replica {
         let mut rows = log::rows_at(log, cursor.unwrap_or(0));
         rows.retain(|(table, _), _| tables.contains(table));
+        let mut documents = documents::at(log, cursor.unwrap_or(0));
+        documents.retain(|(table, _), _| tables.contains(table));
         Replica {
             tables,
             cursor,
             rows,
+            documents,
             first_to_min,
             last_to: 0,
             staged: None,
@@ -115,15 +120,18 @@ impl Replica {
         let mut changes = staged.changes;
         if staged.replace {
             self.rows.clear();
-            changes.sort_by_key(Change::version);
+            self.documents.clear();
         } else {
             changes.retain(|change| Some(change.version()) > self.cursor);
         }
+        changes.sort_by_key(Change::version);
         for change in changes {
             let row = (change.table().to_owned(), change.key().to_owned());
+            documents::take(&mut self.documents, &change);
             match change {
                 Change::Set(set) => self.rows.insert(row, (set.version, set.value)),
                 Change::Delete(_) => self.rows.remove(&row),
+                Change::Append(_) | Change::Compact(_) => None,
             };
         }
         self.last_to = to;
@@ -136,6 +144,9 @@ impl Replica {
         let mut expected = log::rows_at(log, version);
         expected.retain(|(table, _), _| self.tables.contains(table));
         assert_eq!(self.rows, expected, "the log replayed to {version}");
+        let mut expected = documents::at(log, version);
+        expected.retain(|(table, _), _| self.tables.contains(table));
+        assert_eq!(self.documents, expected, "the log replayed to {version}");
     }
 
     /// Nothing is missing: what can be sent has been.

@@ -154,6 +154,8 @@ fn limit<'a>(limits: &'a mut Limits, name: &str) -> &'a mut u64 {
         "declaredTablesMax" => of_capability(&mut limits.declared_tables_max),
         "schemaBytesMax" => of_capability(&mut limits.schema_bytes_max),
         "siblingsMax" => of_capability(&mut limits.siblings_max),
+        "documentEntriesMax" => of_capability(&mut limits.document_entries_max),
+        "documentBytesMax" => of_capability(&mut limits.document_bytes_max),
         "pushMutationsMax" => &mut limits.push_mutations_max,
         "mutationOpsMax" => &mut limits.mutation_ops_max,
         "valueBytesMax" => &mut limits.value_bytes_max,
