@@ -35,6 +35,7 @@ mod conflicts;
 mod connection;
 mod control;
 mod digests;
+mod documents;
 mod durable;
 mod env;
 mod events;
@@ -56,8 +57,11 @@ mod updates;
 mod welcome;
 
 pub use control::{Mode, Trigger};
+pub use documents::{Document, DocumentEntry, SeenEntry};
 pub use env::Env;
-pub use events::{Conflict, Event, Origin, Progress, RowChange, Status, SyncCounts, Trouble};
+pub use events::{
+    Conflict, DocumentNews, Event, Origin, Progress, RowChange, Status, SyncCounts, Trouble,
+};
 pub use identity::derive;
 pub use limits::{Refusal, least_limits};
 pub use presence::{Other, Others};

@@ -115,6 +115,7 @@ impl Builder {
         let core = Core {
             replica,
             feeds: Vec::new(),
+            document_feeds: Vec::new(),
             notified: Vec::new(),
             awaiting_ids: Vec::new(),
             awaiting_end: Vec::new(),

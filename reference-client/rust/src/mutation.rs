@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use syncline_schemas::{
-    Allocate, Declare, DeleteOp, Json, Observe, Op, Patch, SetOp, Strategy, TableSchema,
+    Allocate, Declare, DeleteOp, Json, Observe, Op, Patch, SetOp, Strategy, TableKind, TableSchema,
 };
 
 use crate::Error;
@@ -80,6 +80,7 @@ impl Mutation {
             granularity: None,
             resolver: settings.resolver,
             schema: settings.schema,
+            kind: settings.kind,
         }));
         self
     }
@@ -97,6 +98,11 @@ impl Mutation {
     pub fn allocate(&mut self, sequence: &str, count: u64) -> &mut Mutation {
         let sequence = sequence.to_owned();
         self.ops.push(Op::Allocate(Allocate { sequence, count }));
+        self
+    }
+
+    pub(crate) fn push(&mut self, op: Op) -> &mut Mutation {
+        self.ops.push(op);
         self
     }
 
@@ -153,10 +159,20 @@ pub struct TableSettings {
     strategy: Option<Strategy>,
     resolver: Option<String>,
     schema: Option<TableSchema>,
+    kind: Option<TableKind>,
     fault: Option<Error>,
 }
 
 impl TableSettings {
+    /// The table holds [documents](crate::Document) in the place of rows. Such a table has no other setting.
+    #[must_use]
+    pub fn documents() -> TableSettings {
+        TableSettings {
+            kind: Some(TableKind::Document),
+            ..TableSettings::default()
+        }
+    }
+
     /// What becomes of writes that were made concurrently.
     #[must_use]
     pub fn strategy(mut self, strategy: Strategy) -> TableSettings {

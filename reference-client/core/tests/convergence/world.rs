@@ -8,6 +8,7 @@ use syncline_client_core::{
 };
 use syncline_schemas::{Json, Limits, Op};
 
+use crate::documents::{DOCUMENTS, Told};
 use crate::server::{History, Server};
 use crate::writes::Write;
 
@@ -65,6 +66,8 @@ pub(crate) struct Client {
     pub(crate) given_up: Vec<String>,
     /// The greatest value that the app has observed.
     pub(crate) observed: u64,
+    /// What the app was told of documents.
+    pub(crate) told: Told,
 }
 
 pub(crate) struct World {
@@ -75,6 +78,8 @@ pub(crate) struct World {
     backup: Option<History>,
     /// Whether a store was ever copied over another.
     pub(crate) copied: bool,
+    /// Whether everybody slept so long that writes came to be in doubt: who applies them again may have them twice.
+    pub(crate) slept: bool,
     now: u64,
     random: u128,
     pub(crate) written: u32,
@@ -88,11 +93,11 @@ pub(crate) const TABLES: [&str; 3] = ["a", "b", "c"];
 pub(crate) const SEQUENCE: &str = "n";
 const BLOCK: u64 = 6;
 
-/// Tables a and b are one shape, c is another, and nobody subscribes to d.
+/// Tables a and b are one shape, c and the documents another, and nobody subscribes to d.
 pub(crate) fn shapes() -> Vec<Tables> {
     vec![
         ["a".to_owned(), "b".to_owned()].into(),
-        ["c".to_owned()].into(),
+        ["c".to_owned(), DOCUMENTS.to_owned()].into(),
     ]
 }
 
@@ -111,6 +116,7 @@ impl World {
             wires: BTreeMap::new(),
             backup: None,
             copied: false,
+            slept: false,
             now: 1_000_000,
             random: 0,
             written: 0,
@@ -128,6 +134,7 @@ impl World {
                 ended: vec![],
                 given_up: vec![],
                 observed: 0,
+                told: Told::default(),
             });
             let index = world.clients.len() - 1;
             world.start(index);
@@ -146,6 +153,7 @@ impl World {
     }
 
     fn start(&mut self, index: usize) {
+        self.clients[index].read_all_documents();
         for shape in shapes() {
             let env = self.env();
             self.clients[index].replica.subscribe(shape, env).unwrap();
@@ -231,6 +239,7 @@ impl World {
                 Event::Superseded(_) | Event::Resolved(_) | Event::Siblings { .. } => {
                     panic!("nothing here is decided so")
                 }
+                Event::Document(news) => client.hear(news),
                 Event::Rows { .. }
                 | Event::ShapeRefused { .. }
                 | Event::Presence { .. }
@@ -238,6 +247,7 @@ impl World {
                 | Event::Allocated { .. } => {}
             }
         }
+        self.clients[index].read_documents();
     }
 
     fn steer(&mut self, index: usize, choice: u8) {
@@ -350,6 +360,7 @@ impl World {
     }
 
     fn long_sleep(&mut self) {
+        self.slept = true;
         self.wires.clear();
         let conns: Vec<usize> = self
             .clients

@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use syncline_client_core::{Row, Sequence, StoreChange, StoredState, Tables, Transaction};
+use syncline_client_core::{
+    DocumentEntry, Row, Sequence, StoreChange, StoredState, Tables, Transaction,
+};
 use syncline_schemas::{Cursor, Json, Sibling};
 
 use crate::{Error, Storage};
 
 /// The layout's version, kept in `user_version`.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
 
 /// Marks the file as a store of a Syncline client ("SynC"), kept in `application_id`.
 const APPLICATION: i64 = 0x5379_6e43;
@@ -31,10 +33,22 @@ const CREATE: &str = "
         PRIMARY KEY (tbl, key)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+    CREATE TABLE documents (
+        tbl TEXT NOT NULL, key TEXT NOT NULL, place INTEGER NOT NULL, version INTEGER NOT NULL, covers INTEGER, data TEXT NOT NULL,
+        PRIMARY KEY (tbl, key, place)
+    ) STRICT, WITHOUT ROWID;
 ";
 
-/// What brings a store of an older layout to this one: from 1 to 2.
-const UPGRADE: &str = "
+/// What brings a store of an older layout to this one: from 2 to 3.
+const UPGRADE_2: &str = "
+    CREATE TABLE documents (
+        tbl TEXT NOT NULL, key TEXT NOT NULL, place INTEGER NOT NULL, version INTEGER NOT NULL, covers INTEGER, data TEXT NOT NULL,
+        PRIMARY KEY (tbl, key, place)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// From 1 to 2.
+const UPGRADE_1: &str = "
     ALTER TABLE base ADD COLUMN siblings TEXT;
     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
 ";
@@ -65,11 +79,12 @@ impl SqliteStore {
             .pragma_update(None, "synchronous", "FULL")
             .map_err(failed)?;
         let sql = match found {
-            0 => CREATE,
-            1 => UPGRADE,
-            _ => "",
+            0 => CREATE.to_owned(),
+            1 => [UPGRADE_1, UPGRADE_2].concat(),
+            2 => UPGRADE_2.to_owned(),
+            _ => String::new(),
         };
-        lay_out(&mut connection, sql).map_err(failed)?;
+        lay_out(&mut connection, &sql).map_err(failed)?;
         Ok(SqliteStore { connection })
     }
 }
@@ -140,6 +155,10 @@ impl Storage for SqliteStore {
         for (table, key, row) in self.base()? {
             state.base.entry(table).or_default().insert(key, row);
         }
+        for (table, key, entry) in self.documents()? {
+            let document = { state.documents.entry(table).or_default() }.entry(key);
+            document.or_default().insert(entry.place(), entry);
+        }
         Ok(state)
     }
 
@@ -205,6 +224,18 @@ impl SqliteStore {
             .collect()
     }
 
+    fn documents(&self) -> Result<Vec<(String, String, DocumentEntry)>, Error> {
+        let query = "SELECT tbl, key, version, covers, data FROM documents";
+        self.rows(query, |row| {
+            let entry = DocumentEntry {
+                version: row.get::<_, i64>(2)?.cast_unsigned(),
+                covers: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
+                data: row.get(4)?,
+            };
+            Ok((row.get(0)?, row.get(1)?, entry))
+        })
+    }
+
     fn rows<T>(
         &self,
         query: &str,
@@ -246,6 +277,20 @@ fn apply_change(target: &Connection, change: &StoreChange) -> Result<(), Error> 
                 params![table, key, version, value, siblings],
             )
         }
+        StoreChange::DocumentPut { table, key, entry } => {
+            let (place, version) = (entry.place().cast_signed(), entry.version.cast_signed());
+            let covers = entry.covers.map(u64::cast_signed);
+            run(
+                target,
+                "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)",
+                params![table, key, place, version, covers, entry.data],
+            )
+        }
+        StoreChange::DocumentDropped { table, key, place } => run(
+            target,
+            "DELETE FROM documents WHERE tbl = ? AND key = ? AND place = ?",
+            params![table, key, place.cast_signed()],
+        ),
         StoreChange::RowDropped { table, key } => run(
             target,
             "DELETE FROM base WHERE tbl = ? AND key = ?",
