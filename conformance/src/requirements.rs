@@ -65,6 +65,7 @@ pub const CHAPTERS: &[&str] = &[
     "fields",
     "tables",
     "conflicts",
+    "documents",
     "presence",
     "sequences",
     "errors",

@@ -10,6 +10,7 @@ mod closing;
 mod codes;
 mod conflicts;
 mod digests;
+mod documents;
 mod ends;
 mod epochs;
 mod frames;
@@ -153,6 +154,7 @@ pub const ALL: &[Checker] = &[
     locks::CHECKER,
     rows::CHECKER,
     conflicts::CHECKER,
+    documents::CHECKER,
     sequences::CHECKER,
 ];
 

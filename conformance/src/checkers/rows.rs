@@ -35,6 +35,10 @@ pub(super) const CHECKER: Checker = Checker {
         "FLD-PATCH",
         "FLD-ABSENT",
         "CFL-SIBLINGS",
+        "DOC-APPEND",
+        "DOC-COMPACT",
+        "DOC-DELETE",
+        "DOC-COMPLETE",
     ],
     check,
 };
@@ -334,6 +338,21 @@ mod tests {
             format!("{reader}c < update s 0..0 replace\n{log}{rest}")
                 .replace("welcome 3 0", "welcome 0 0")
         };
+        // Two entries, a third, a compaction of the first two; deleted at 7, if asked.
+        let documents = |rest: &str| {
+            let deletes = rest.contains("6..7") && !rest.contains("push 5");
+            let deleted = if deletes { " | 5 v d/k-" } else { "" };
+            let acked = if deletes { ", 5 v applied 7" } else { "" };
+            format!(
+                "a > hello alice\na < welcome 0 0\na > push 1 x d!document | 2 y d/k>AQ== | 3 z d/k>Ag==\n\
+                 a < ack 2 1 x applied 1, 2 y applied 2, 3 z applied 3\n\
+                 c > hello\nc < welcome 3 0\nc > subscribe i d\nc < subscribed i s d\n\
+                 c < update s 0..3 replace d/k>AQ==@2 d/k>Ag==@3\n\
+                 b > hello bob\nb < welcome 3 0\nb > push 1 t d/n>AQ== d/k>BA==\nb < ack 2 1 t applied 5\n\
+                 a > push 4 w d/k>3>AgM={deleted}\na < ack 3 4 w applied 6{acked}\n{rest}"
+            )
+            .replace("d/n>AQ== ", "")
+        };
         let twice = "a > push 1 x t/k=1 t/j=1\na < ack 3 1 x applied 1\n";
         let good = [
             (
@@ -372,6 +391,17 @@ mod tests {
                 "PUSH-SEQ-GAP",
                 read(
                     "b > push 7 q t/k=5\nb < ack 3 7 q refused seq_gap\nc < update s 0..3 replace t/k=1@1",
+                ),
+            ),
+            (
+                "DOC-APPEND DOC-COMPACT DOC-DELETE DOC-COMPLETE",
+                documents("c < update s 3..6 d/k>3>AgM=@6 d/k>BA==@5\nc < update s 6..7 d/k-@7"),
+            ),
+            // Nothing to merge: nothing changes.
+            (
+                "DOC-COMPACT",
+                documents(
+                    "c < update s 3..6 d/k>3>AgM=@6 d/k>BA==@5\na > push 5 u d/k>3>Bw==\na < ack 4 5 u applied 7\nc < update s 6..7",
                 ),
             ),
             // What a replacement in mid-subscription leaves out is gone.
@@ -433,6 +463,14 @@ mod tests {
                 read(
                     "d > {\"type\":\"hello\",\"workspace\":\"v\",\"clientId\":\"d\"}\nd < welcome 0 0\nd > push 1 q t/n=5\nd < ack 2 1 q applied 1\nc < update s 0..3 replace t/k=1@1 t/n=5@1",
                 ),
+            ),
+            ("DOC-COMPACT", documents("c < update s 3..6 d/k>3>AgM=@6")),
+            ("DOC-COMPLETE", documents("c < update s 3..6 d/k>BA==@5")),
+            ("DOC-APPEND", documents("c < update s 3..5 d/k>BQ==@5")),
+            ("DOC-COMPACT", documents("c < update s 3..6 d/k>5>AgM=@6")),
+            (
+                "DOC-DELETE",
+                documents("c < update s 3..6 d/k>3>AgM=@6 d/k>BA==@5\nc < update s 6..7"),
             ),
             // Rows that the log never named: before those that it names, between them, after them.
             (

@@ -5,6 +5,7 @@
 
 mod conn;
 mod digest;
+mod document;
 mod log;
 mod mutation;
 mod names;

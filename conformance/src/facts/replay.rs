@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::Facts;
+use super::document;
 use super::log::{Effect, Patched};
 use super::mutation::{Mutation, Outcome, row_named};
 use super::replica::{RowName, Sibling};
@@ -91,6 +92,8 @@ struct Write<'a> {
     at: u64,
     row: RowName<'a>,
     client: &'a str,
+    /// The version that it took.
+    version: u64,
     moment: Moment,
     told: Option<&'a Value>,
 }
@@ -103,7 +106,7 @@ impl<'a> Replay<'a> {
     ) -> Replay<'a> {
         let asks = |ops: &Value| {
             let mut ops = ops.as_array().into_iter().flatten();
-            ops.any(|op| op["op"] == "patch" || op["op"] == "declare")
+            ops.any(|op| op["op"] == "patch" || op["op"] == "declare" || is_of_document(op))
         };
         let kept = { mutations }.filter_map(Mutation::ops).any(asks);
         let (tables, held) = Default::default();
@@ -148,6 +151,7 @@ impl<'a> Replay<'a> {
                 at,
                 row: row_named(op)?,
                 client: &mutation.client,
+                version: outcome.version,
                 moment,
                 told: told.get(&at).copied(),
             };
@@ -242,6 +246,22 @@ impl<'a> Replay<'a> {
         let (value, patched) = match write.op["op"].as_str()? {
             "set" => (Some(Cow::Borrowed(write.op.get("value")?)), None),
             "delete" => (None, None),
+            "append" => {
+                let data = write.op.get("data")?;
+                let value = document::appended(current, write.version, data);
+                (Some(Cow::Owned(value)), Some(Patched::Appended))
+            }
+            "compact" => {
+                let (covers, data) = (
+                    write.op.get("covers").and_then(whole)?,
+                    write.op.get("data")?,
+                );
+                if !document::merges(current, covers) {
+                    return Some(None);
+                }
+                let value = document::compacted(current, write.version, covers, data);
+                (Some(Cow::Owned(value)), Some(Patched::Compacted))
+            }
             "patch" => {
                 let by = current.map_or(Patched::Absent, |_| Patched::Row);
                 (Some(Cow::Owned(patched(current, write.op)?)), Some(by))
@@ -412,6 +432,11 @@ fn told_of(mutation: &Mutation) -> BTreeMap<u64, &Value> {
         }
     }
     all
+}
+
+/// Whether an op is for documents alone.
+fn is_of_document(op: &Value) -> bool {
+    op["op"] == "append" || op["op"] == "compact"
 }
 
 /// What a patch makes of a row's value; nothing, if that is no object.
