@@ -120,7 +120,7 @@ impl Client {
     ///
     /// // Now and then: one entry in the place of all that the server has told of.
     /// client.wait_synced(None).await?;
-    /// drawing.compact(|entries| entries.concat()).await?;
+    /// drawing.compact(|entries| (entries.len() > 100).then(|| entries.concat())).await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -168,13 +168,13 @@ impl Document {
     }
 
     /// Puts one entry in the place of all that the server has told of: `merge` makes it of their bytes. What others append meanwhile, and what this client has not got back yet, stays
-    /// beside it. Returns the mutation's `opId`; nothing, if there is nothing to merge.
+    /// beside it. Returns the mutation's `opId`; nothing, if there is nothing to merge, or `merge` makes nothing of it.
     ///
     /// # Errors
     /// The data passes `limits.valueBytesMax`, or the store fails.
     pub async fn compact(
         &self,
-        merge: impl FnOnce(Vec<Vec<u8>>) -> Vec<u8>,
+        merge: impl FnOnce(Vec<Vec<u8>>) -> Option<Vec<u8>>,
     ) -> Result<Option<String>, Error> {
         let (table, key) = (self.table.clone(), self.key.clone());
         let found = self.client.ask(move |core, _| {
@@ -185,11 +185,14 @@ impl Document {
             return Ok(None);
         };
         let entries = entries.iter().map(|entry| DocumentEntry::from(entry).data);
+        let Some(merged) = merge(entries.collect()) else {
+            return Ok(None);
+        };
         let compact = Op::Compact(CompactOp {
             table: self.table.clone(),
             key: self.key.clone(),
             covers,
-            data: base64::encode(&merge(entries.collect())),
+            data: base64::encode(&merged),
         });
         let written = self.client.ask(move |core, env| {
             // Versions of another history cover nothing, or too much (`DOC-CLIENT-EPOCH`).

@@ -6,6 +6,7 @@
 //!
 //! It adds nothing to the client and leaves nothing out: each command is a call, each event is what the client tells its app.
 
+mod documents;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +19,10 @@ use syncline_client::{
     Client, Clock, Decision, Error, Fields, Mode, Mutation, NoId, Origin, Sequence, Status, Store,
     Strategy, TableSettings, Trigger,
 };
+use syncline_schemas::base64;
 use tokio::sync::mpsc;
 
+use crate::documents::Named;
 use crate::told::{answer_when_synced, tell_notices, tell_progress, tell_status};
 
 /// What the runner asks.
@@ -77,6 +80,19 @@ enum Command {
     NextId {
         sequence: String,
     },
+    Document(Named),
+    Append {
+        #[serde(flatten)]
+        named: Named,
+        data: String,
+    },
+    Compact {
+        #[serde(flatten)]
+        named: Named,
+        merged: Vec<String>,
+        data: String,
+    },
+    WatchDocument(Named),
     SetMode {
         mode: String,
     },
@@ -111,6 +127,8 @@ struct Op {
     remove: Option<Vec<String>>,
     strategy: Option<Strategy>,
     resolver: Option<String>,
+    kind: Option<String>,
+    data: Option<String>,
 }
 
 /// What is there is given, `null` too.
@@ -145,6 +163,7 @@ async fn main() {
         "modes",
         "triggers",
         "progress",
+        "documents",
     ];
     let name = format!("syncline-client {}", env!("CARGO_PKG_VERSION"));
     let _ = out.send(json!({ "ready": { "client": name, "can": can } }));
@@ -306,6 +325,18 @@ impl App {
                 let used = used.ok_or_else(|| Refused::of("the sequence is not used"))?;
                 return Ok(json!({ "id": used.next_id().await? }));
             }
+            Command::Document(named) => return documents::entries(&named.of(client)).await,
+            Command::Append { named, data } => {
+                return documents::append(&named.of(client), &data).await;
+            }
+            Command::Compact {
+                named,
+                merged,
+                data,
+            } => return documents::compact(&named.of(client), &merged, &data).await,
+            Command::WatchDocument(named) => {
+                documents::watch(client, named, self.out.clone()).await?;
+            }
             Command::SetMode { mode } => {
                 let mode = match mode.as_str() {
                     "push_only" => Mode::PushOnly,
@@ -366,7 +397,16 @@ impl Op {
         mutation.patch_with(&self.table, &self.key, fields);
     }
 
+    fn append(&self, mutation: &mut Mutation) {
+        let data = base64::decode(self.data.as_deref().unwrap_or_default());
+        mutation.append(&self.table, &self.key, data.unwrap_or_default());
+    }
+
     fn declare(&self, mutation: &mut Mutation) {
+        if self.kind.as_deref() == Some("document") {
+            mutation.declare(&self.table, TableSettings::documents());
+            return;
+        }
         let settings = TableSettings::default();
         let settings = match (self.strategy, &self.resolver) {
             (_, Some(resolver)) => settings.resolver(resolver),
@@ -424,6 +464,7 @@ fn read_op(op: &Value) -> Result<Put, Refused> {
                 Some("set") => op.set(mutation),
                 Some("patch") => op.patch(mutation),
                 Some("declare") => op.declare(mutation),
+                Some("append") => op.append(mutation),
                 _ => op.delete(mutation),
             })
         }

@@ -48,7 +48,7 @@ fn row_fault(op: &RowOp) -> Option<(&'static str, &'static str)> {
         (Action::Delete, Some(_)) => Some(("/ifVersion", "a document takes no lock")),
         _ => Some((
             "",
-            "the table is of documents: there are append, compact and delete",
+            "the table is of documents: it takes append, compact, delete",
         )),
     }
 }
