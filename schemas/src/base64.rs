@@ -115,8 +115,23 @@ mod tests {
     #[test]
     fn what_is_not_written_so_is_refused() {
         for text in [
-            "Zg", "Zg=", "Zg===", "Z===", "====", "=", "Zh==", "Zm9=", "Zm9v ", " Zm9v", "Zm9v\n",
-            "Zm9v====", "Zg==Zm9v", "Zm-_", "Zm\u{e9}v", "Zm9\u{0}", "Z=9v",
+            "Zg",
+            "Zg=",
+            "Zg===",
+            "Z===",
+            "====",
+            "=",
+            "Zh==",
+            "Zm9=",
+            "Zm9v ",
+            " Zm9v",
+            "Zm9v\n",
+            "Zm9v====",
+            "Zg==Zm9v",
+            "Zm-_",
+            "Zm\u{e9}v",
+            "Zm9\u{0}",
+            "Z=9v",
         ] {
             assert_eq!(decode(text), None, "{text:?}");
             assert!(!is_valid(text), "{text:?}");

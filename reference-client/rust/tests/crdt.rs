@@ -18,7 +18,10 @@ struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (self.0 >> 33) as usize % bound.max(1)
     }
 }
@@ -78,8 +81,14 @@ impl Person {
         let length = text.len_unicode();
         match dice.below(4) {
             0 if length > 3 => text.delete(dice.below(length - 2), 2).unwrap(),
-            1 => self.doc.get_map("map").insert(&format!("k{}", dice.below(5)), round as i64).unwrap(),
-            _ => text.insert(dice.below(length + 1), &format!("<{round}>")).unwrap(),
+            1 => self
+                .doc
+                .get_map("map")
+                .insert(&format!("k{}", dice.below(5)), round as i64)
+                .unwrap(),
+            _ => text
+                .insert(dice.below(length + 1), &format!("<{round}>"))
+                .unwrap(),
         }
         self.doc.commit();
         let edit = self.doc.export(ExportMode::updates(&before)).unwrap();
@@ -166,7 +175,8 @@ async fn replicas_of_a_crdt_converge_through_partitions_and_compactions() {
                     }
                 }
             }
-            people[who.min(people.len() - 1)].take();
+            let last = people.len() - 1;
+            people[who.min(last)].take();
         }
         assert!(compactions > 3, "{compactions}");
         // What one was told last may be news to others: twice suffices, for all are online then.
@@ -191,7 +201,11 @@ async fn check_equal(people: &mut [Person]) {
         let entries = entries(&person.document).await;
         let fresh = made_of(&entries);
         let state = person.doc.get_deep_value();
-        assert_eq!(fresh.get_deep_value(), state, "what it was told is what it has");
+        assert_eq!(
+            fresh.get_deep_value(),
+            state,
+            "what it was told is what it has"
+        );
         assert_eq!(fresh.oplog_vv(), person.doc.oplog_vv());
         let bytes = fresh.export(ExportMode::Snapshot).unwrap();
         all.push((entries, bytes, state));

@@ -26,7 +26,16 @@ fn missing() -> Option<&'static str> {
 
 /// The adapter, which cargo builds with the tests of this package.
 fn adapter() -> PathBuf {
-    let args = ["build", "--locked", "--offline", "--message-format=json", "-p", "syncline-client", "--example", "adapter"];
+    let args = [
+        "build",
+        "--locked",
+        "--offline",
+        "--message-format=json",
+        "-p",
+        "syncline-client",
+        "--example",
+        "adapter",
+    ];
     let built = Command::new(env!("CARGO")).args(args).output().unwrap();
     let complaint = String::from_utf8_lossy(&built.stderr).into_owned();
     assert!(built.status.success(), "{complaint}");
@@ -52,14 +61,22 @@ async fn replicas_of_yjs_converge_through_partitions_and_compactions() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}/sync", listener.local_addr().unwrap());
         let (log, config) = (MemoryLog::new(), Config::default());
-        tokio::spawn(syncline_server::run(listener, log, config, std::future::pending()));
+        tokio::spawn(syncline_server::run(
+            listener,
+            log,
+            config,
+            std::future::pending(),
+        ));
         let stores = tempfile::tempdir().unwrap();
         let mut node = Command::new("node");
         node.current_dir(folder()).arg("drive.mjs").arg(&adapter);
         node.arg(&url).arg(stores.path()).arg(seed);
         let driven = tokio::task::spawn_blocking(move || node.output()).await;
         let driven = driven.unwrap().unwrap();
-        let (said, complaint) = (String::from_utf8_lossy(&driven.stdout), String::from_utf8_lossy(&driven.stderr));
+        let (said, complaint) = (
+            String::from_utf8_lossy(&driven.stdout),
+            String::from_utf8_lossy(&driven.stderr),
+        );
         assert!(driven.status.success(), "seed {seed}: {said}{complaint}");
         assert!(said.contains("replicas are equal"), "{said}");
     }

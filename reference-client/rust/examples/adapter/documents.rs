@@ -51,7 +51,8 @@ pub(crate) async fn compact(
 ) -> Result<Value, Refused> {
     let data = bytes(data)?;
     let merge = |entries: Vec<Vec<u8>>| {
-        let is_all = { entries.iter().map(|entry| base64::encode(entry)) }.eq(merged.iter().cloned());
+        let is_all =
+            { entries.iter().map(|entry| base64::encode(entry)) }.eq(merged.iter().cloned());
         is_all.then_some(data)
     };
     let op_id = document.compact(merge).await?;

@@ -71,13 +71,19 @@ async fn each_entry_is_told_once_and_none_is_lost_in_a_compaction() {
     );
     hers.append("a2").await.unwrap();
     synced(&alice).await;
-    let merged = hers.compact(|entries| Some(entries.concat())).await.unwrap();
+    let merged = hers
+        .compact(|entries| Some(entries.concat()))
+        .await
+        .unwrap();
     assert!(merged.is_some());
     synced(&alice).await;
     assert_eq!(seen(&hers).await, ["a1a2*"]);
     assert_eq!(seen(&his).await, ["a1*", "b1"], "offline");
     assert_eq!(
-        his.compact(|_| Some(b"all".to_vec())).await.unwrap().is_some(),
+        his.compact(|_| Some(b"all".to_vec()))
+            .await
+            .unwrap()
+            .is_some(),
         true
     );
     assert_eq!(
