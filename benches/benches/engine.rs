@@ -11,6 +11,8 @@ use syncline_server_core::{Config, Engine, Input, Output, SessionKey, read_frame
 const PUSH: u64 = 100;
 /// Frames in a step.
 const FRAMES: u64 = 10;
+/// Sessions that hear of something.
+const SESSIONS: u64 = 100;
 /// Rows in a snapshot.
 const SNAPSHOT_ROWS: u64 = 100_000;
 
@@ -21,6 +23,10 @@ fn limits() -> Limits {
         ..Limits::default()
     }
 }
+
+/// Tables whose fields are decided one by one.
+const BY_FIELD: &str = r#"server_wins","granularity":"field"#;
+const BY_FIELD_LAST: &str = r#"last_write_wins","granularity":"field"#;
 
 /// Sets a whole row.
 const SET: &str = r#""op":"set","value":{"text":"a line of text","n":0}"#;
@@ -67,7 +73,7 @@ fn open(engine: &mut Engine, session: u64, client: Option<&str>) {
         workspace: "w".to_owned(),
         client_id: client.map(str::to_owned),
         acked_seq: None,
-        capabilities: None,
+        capabilities: Some(vec!["presence".to_owned()]),
     };
     engine.enqueue(Input::Open {
         session: SessionKey(session),
@@ -88,7 +94,11 @@ fn frame(engine: &mut Engine, session: u64, text: &str) {
 
 /// One whole step; gives the bytes that would be sent.
 fn step(engine: &mut Engine) -> usize {
-    if !engine.decide(1_000).is_empty() {
+    step_at(engine, 1_000)
+}
+
+fn step_at(engine: &mut Engine, now_ms: u64) -> usize {
+    if !engine.decide(now_ms).is_empty() {
         engine.committed();
     }
     while engine.pump(|_| usize::MAX) {}
@@ -111,6 +121,7 @@ fn rewrite(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("1000 mutations of others' rows");
     group.throughput(Throughput::Elements(PUSH * FRAMES));
     let patch = r#""op":"patch","fields":{"n":1}"#;
+    let seen = r#""op":"patch","fields":{"n":1},"base":1001"#;
     let rounds = [
         ("set (baseline)", None, SET),
         ("patch a field", None, patch),
@@ -125,6 +136,21 @@ fn rewrite(criterion: &mut Criterion) {
             "patch under last_write_wins",
             Some("last_write_wins"),
             patch,
+        ),
+        (
+            "patch under server_wins, field by field",
+            Some(BY_FIELD),
+            seen,
+        ),
+        (
+            "patch under server_wins, field by field, superseded",
+            Some(BY_FIELD),
+            patch,
+        ),
+        (
+            "set under last_write_wins, field by field",
+            Some(BY_FIELD_LAST),
+            SET,
         ),
     ];
     let rows = pushes(SET);
@@ -233,5 +259,55 @@ fn snapshot(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, apply, rewrite, snapshot);
+/// Words of presence, beside writes to as many: each step one session says something, and a hundred hear it.
+fn presence(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("to 100 sessions");
+    group.throughput(Throughput::Elements(SESSIONS));
+    let subscribe = r#"{"type":"subscribe","id":"s","tables":{"notes":{}}}"#;
+    let present = r#"{"type":"present","state":{"cursor":[17,4],"name":"ann"}}"#;
+    let rounds = [
+        ("a set (baseline)", subscribe),
+        ("a word of presence", present),
+    ];
+    for (name, joins) in rounds {
+        let mut engine = engine(false);
+        for session in 2..SESSIONS + 2 {
+            open(&mut engine, session, None);
+            frame(&mut engine, session, joins);
+        }
+        step(&mut engine);
+        let (mut now_ms, mut seq) = (1_000, 0);
+        group.bench_function(name, |bench| {
+            bench.iter(|| {
+                now_ms += 1_000;
+                seq += 1;
+                match joins == present {
+                    true => frame(&mut engine, 2 + seq % SESSIONS, &moved(seq)),
+                    false => frame(&mut engine, 1, &one_set(seq)),
+                }
+                let bytes = step_at(&mut engine, now_ms);
+                assert!(bytes as u64 > SESSIONS * 50, "all of them hear it");
+                bytes
+            });
+        });
+    }
+    group.finish();
+}
+
+fn moved(word: u64) -> String {
+    format!(r#"{{"type":"present","state":{{"cursor":[{word},4],"name":"ann"}}}}"#)
+}
+
+fn one_set(seq: u64) -> String {
+    let follows = match seq {
+        1 => String::new(),
+        _ => format!(r#""follows":"op-{}","#, seq - 1),
+    };
+    let op = format!(r#"{{{SET},"table":"notes","key":"note-{}"}}"#, seq % 1_000);
+    format!(
+        r#"{{"type":"push","epoch":"e",{follows}"mutations":[{{"seq":{seq},"opId":"op-{seq}","ops":[{op}]}}]}}"#
+    )
+}
+
+criterion_group!(benches, apply, rewrite, presence, snapshot);
 criterion_main!(benches);

@@ -1,7 +1,7 @@
 //! The audit: what every scenario ends with, so that its history can be judged.
 //!
 //! Clients that have mutations whose outcome they do not know say `hello` again; a fresh reader reads every table that was used; another resumes from cursors all over the
-//! log, and must come to the same from each; all live replicas come to the same, and to the digests that the server tells, if it does; who watches knows who is present; and each connection is asked once more, so that what was sent twice has time to show.
+//! log, and must come to the same from each; all live replicas come to the same, and to the digests that the server tells, if it does; what it tells of the past, if it does, is read; who watches knows who is present; and each connection is asked once more, so that what was sent twice has time to show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -128,6 +128,7 @@ async fn resumes(cx: &Cx, workspace: String, tables: &BTreeSet<String>) -> Resul
         return Ok(());
     }
     let count = RESUMED.min(head);
+    cx.recall(conn, tables).await?;
     for version in (0..count).map(|index| head * index / count) {
         let cursor = json!({ "epoch": epoch, "version": version });
         cx.read(conn, tables, Some(&cursor)).await?;

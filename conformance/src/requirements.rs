@@ -66,6 +66,7 @@ pub const CHAPTERS: &[&str] = &[
     "tables",
     "conflicts",
     "documents",
+    "history",
     "presence",
     "sequences",
     "errors",

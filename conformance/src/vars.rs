@@ -236,6 +236,16 @@ impl Vars {
                 });
                 Ok(each.sum::<Result<i64, _>>()?.into())
             }
+            "$quotient" => {
+                let terms = self.resolve(argument, scope, facts)?;
+                let each: Vec<u64> = { terms.as_array().into_iter().flatten() }
+                    .filter_map(whole)
+                    .collect();
+                match each[..] {
+                    [whole, part] if part > 0 => Ok((whole / part).into()),
+                    _ => Err("$quotient: not two whole numbers, the second above 0".into()),
+                }
+            }
             "$list" => {
                 let count = number("count")?;
                 bounded("a list", count, COUNT_MAX)?;
@@ -409,6 +419,7 @@ mod tests {
                 json!({ "$repeat": { "text": "x", "count": { "$sum": ["${a.limits.n}", -1] } } }),
                 json!("xx"),
             ),
+            (json!({ "$quotient": [20, "${a.limits.n}"] }), json!(6)),
             (json!({ "$nest": { "depth": 2 } }), json!([[]])),
             (
                 json!({ "$nest": { "depth": 2, "inner": "${i}" } }),

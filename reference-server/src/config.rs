@@ -181,6 +181,7 @@ impl Config {
                 name: env!("CARGO_PKG_NAME").to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
+            ..syncline_server_core::Config::default()
         }
     }
 }

@@ -23,12 +23,7 @@ impl Json {
         fields: &BTreeMap<String, Json>,
         removed: &BTreeSet<String>,
     ) -> Option<Json> {
-        if !self.is_object() {
-            return None;
-        }
-        let mut source = serde_json::Deserializer::from_str(self.get());
-        source.disable_recursion_limit();
-        let Members(held) = Members::deserialize(&mut source).ok()?;
+        let held = self.members()?;
         let mut text = String::with_capacity(self.get().len() + 64);
         let mut known = BTreeSet::new();
         for (name, value) in &held {
@@ -46,12 +41,22 @@ impl Json {
         RawValue::from_string(text).ok().map(Json::from)
     }
 
+    /// The object's fields in its order, each by its name and its value's text; nothing, if the value is no object.
+    #[must_use]
+    pub fn members(&self) -> Option<Vec<(String, &RawValue)>> {
+        if !self.is_object() {
+            return None;
+        }
+        let mut source = serde_json::Deserializer::from_str(self.get());
+        source.disable_recursion_limit();
+        let Members(held) = Members::deserialize(&mut source).ok()?;
+        Some(held)
+    }
+
     /// The names of the object's fields, in its order; none, if the value is no object.
     #[must_use]
     pub fn field_names(&self) -> Vec<String> {
-        let mut source = serde_json::Deserializer::from_str(self.get());
-        source.disable_recursion_limit();
-        let members = Members::deserialize(&mut source).map_or_else(|_| Vec::new(), |held| held.0);
+        let members = self.members().unwrap_or_default();
         members.into_iter().map(|(name, _)| name).collect()
     }
 }

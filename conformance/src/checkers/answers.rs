@@ -57,7 +57,7 @@ fn order(facts: &Facts, conn: &Conn, findings: &mut Findings) {
         .filter(|(at, _)| {
             facts
                 .frame(*at)
-                .is_none_or(|frame| frame.kind() != "digest")
+                .is_none_or(|frame| !matches!(frame.kind(), "digest" | "history"))
         })
         .collect();
     for pair in answered.windows(2) {

@@ -3,8 +3,11 @@
 //! What had to become of each op follows from the log, who wrote what and what was seen ([`Fate`]); moments are known as well as the runner's clock and
 //! the order of frames tell, and where they do not, nothing is claimed.
 
+mod stands;
+
 use std::collections::BTreeSet;
 
+use self::stands::LeftOut;
 use super::{Checker, Findings};
 use crate::facts::{Facts, Fate, Log, Mutation, Outcome};
 use crate::history::whole;
@@ -20,6 +23,7 @@ pub(super) const CHECKER: Checker = Checker {
         "CFL-CLIENT-WINS",
         "CFL-SUPERSEDED",
         "CFL-WITH-LOCKS",
+        "CFL-DELETE",
         "CFL-SIBLINGS-DELETE",
         "CFL-SIBLINGS-MAX",
     ],
@@ -42,14 +46,33 @@ fn check(facts: &Facts, findings: &mut Findings) {
 
 fn history(facts: &Facts, workspace: &str, epoch: &str, findings: &mut Findings) {
     let log = Log::of(facts, workspace, epoch);
-    for step in &log.steps {
+    let known = |fate: &&Fate<'_>| !log.indefinite.contains(&fate.row);
+    let mut left_out = LeftOut::default();
+    let outcomes = log.steps.iter().filter_map(|step| {
         let mutation = &facts.ledger.mutations[step.mutation];
-        let Some(outcome) = mutation.outcome(epoch) else {
-            continue;
-        };
-        for fate in &step.fates {
-            if !log.indefinite.contains(&fate.row) {
-                judge(facts, mutation, outcome, fate, findings);
+        Some((mutation, mutation.outcome(epoch)?, &step.fates))
+    });
+    for step in &log.steps {
+        // What is told of fields may be left out, too.
+        let mutation = &facts.ledger.mutations[step.mutation];
+        let told = step.field_fates.iter().any(|fate| fate.told.is_some());
+        if let Some(outcome) = mutation.outcome(epoch).filter(|_| told) {
+            left_out.unknown(outcome);
+        }
+    }
+    for (_, outcome, fates) in outcomes.clone() {
+        for fate in fates.iter().filter(|fate| fate.superseded) {
+            match known(&fate) {
+                true => left_out.count(outcome, fate),
+                false => left_out.unknown(outcome),
+            }
+        }
+    }
+    for (mutation, outcome, fates) in outcomes {
+        for fate in fates.iter().filter(known) {
+            judge(facts, mutation, outcome, fate, findings);
+            if fate.superseded {
+                stands::judge(facts, mutation, outcome, fate, &left_out, findings);
             }
         }
     }
@@ -61,6 +84,7 @@ fn of_strategy(strategy: &str) -> &'static str {
         "server_wins" => "CFL-SERVER-WINS",
         "last_write_wins" => "CFL-LAST-WRITE",
         "keep_both" => "CFL-SIBLINGS-DELETE",
+        "client_wins" => "CFL-CLIENT-WINS",
         _ => "CFL-SUPERSEDED",
     }
 }
@@ -91,6 +115,8 @@ fn judge(
         }
     };
     let requirement = match (loses, fate.superseded) {
+        _ if fate.absent => "CFL-DELETE",
+        _ if fate.strategy == "client_wins" => "CFL-CLIENT-WINS",
         (false, true) if fate.own => "CFL-OWN",
         (false, true) if fate.concurrent == Some(false) => "CFL-BASE",
         _ => of_strategy(fate.strategy),
@@ -98,7 +124,9 @@ fn judge(
     if fate.own {
         findings.judged("CFL-OWN");
     }
-    findings.judged("CFL-BASE");
+    if !fate.absent && fate.strategy != "client_wins" {
+        findings.judged("CFL-BASE");
+    }
     if fate.strategy == "last_write_wins" && fate.concurrent == Some(true) {
         findings.judged("CFL-MOMENT");
     }
@@ -191,11 +219,12 @@ mod tests {
         let server = "a > hello alice\na < welcome 0 0\nb > hello bob\nb < welcome 0 0\n\
                       a > push 1 x t!server_wins t/k=1\na < ack 2 1 x applied 1\n";
         let last = server.replace("server_wins", "last_write_wins");
+        let wins = server.replace("server_wins", "client_wins");
         let both = server.replace("server_wins", "keep_both");
         let bob = |ops: &str, result: &str| {
             format!("b > push 1 y {ops}\nb < ack 2 1 y applied 2 {result}")
         };
-        let lost = "superseded:0";
+        let lost = "superseded:0=1@1";
         let on = |log: &str, rest: String| format!("{log}{rest}");
         let good = [
             (
@@ -226,6 +255,15 @@ mod tests {
                         .into(),
                 ),
             ),
+            (
+                "CFL-SUPERSEDED",
+                on(
+                    server,
+                    "b > push 1 y t/k=2\nb > push 1 y t/k=2\nb < ack 2 1 y applied 2 superseded:0=1@1".into(),
+                ),
+            ),
+            ("CFL-CLIENT-WINS", on(&wins, bob("t/k=2", ""))),
+            ("CFL-DELETE", on(server, bob("t/n-", ""))),
             // Nobody knows who was first.
             ("", on(&last, bob("t/k=2", ""))),
             ("", on(&last, bob("t/k=2", lost))),
@@ -245,7 +283,7 @@ mod tests {
                 "CFL-OWN",
                 on(
                     server,
-                    "a > push 2 y t/k=2\na < ack 3 2 y applied 2 superseded:0".into(),
+                    "a > push 2 y t/k=2\na < ack 3 2 y applied 2 superseded:0=1@1".into(),
                 ),
             ),
             (
@@ -253,6 +291,23 @@ mod tests {
                 on(&last, format!("wait 500\n{}", bob("t/k=2", lost))),
             ),
             ("CFL-LAST-WRITE", on(&last, bob("age=5000 t/k=2", ""))),
+            (
+                "CFL-SUPERSEDED",
+                on(server, bob("t/k=2", "superseded:0=3@1")),
+            ),
+            (
+                "CFL-SUPERSEDED",
+                on(server, bob("t/k=2", "superseded:0=1@2")),
+            ),
+            (
+                "CFL-SUPERSEDED",
+                on(server, bob("t/k=2", "superseded:0-@1")),
+            ),
+            // A first answer with room says what stands.
+            ("CFL-SUPERSEDED", on(server, bob("t/k=2", "superseded:0"))),
+            ("CFL-SUPERSEDED", on(server, bob("t/k=2", "superseded:0=1"))),
+            ("CFL-CLIENT-WINS", on(&wins, bob("t/k=2", lost))),
+            ("CFL-DELETE", on(server, bob("t/n-", "superseded:0-"))),
             ("CFL-WITH-LOCKS", on(server, bob("t/k=2 t/n=1?0", lost))),
             ("CFL-SIBLINGS-DELETE", on(&both, bob("t/k-", ""))),
             (

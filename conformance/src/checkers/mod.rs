@@ -13,7 +13,9 @@ mod digests;
 mod documents;
 mod ends;
 mod epochs;
+mod fields;
 mod frames;
+mod history;
 mod locks;
 #[cfg(test)]
 pub(crate) mod notation;
@@ -150,11 +152,13 @@ pub const ALL: &[Checker] = &[
     updates::CHECKER,
     author::CHECKER,
     digests::CHECKER,
+    history::CHECKER,
     presence::CHECKER,
     locks::CHECKER,
     rows::CHECKER,
     conflicts::CHECKER,
     documents::CHECKER,
+    fields::CHECKER,
     sequences::CHECKER,
 ];
 

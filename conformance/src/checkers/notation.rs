@@ -9,8 +9,10 @@
 //! push 1 x s+10 s^41                                       ops of a sequence: allocate, observe
 //! push 1 x age=500 t!server_wins t/k=1$7                   ageMs; a declaration; base 7
 //! ack 2 1 x applied 4, 2 y refused seq_gap                 re (or `-`), results
+//! push 1 x t!server_wins.field                             a declaration of granularity field
 //! ack 2 1 x applied 4 0:1+10;2:5+1                         what ops were given: index, first, count
 //! push 1 x t!document t/k>AQ== t/j>4>Ag==$2                of documents: a declaration, an entry, a compaction of all up to 4
+//! ack 2 1 x applied 4 fields:0:a@2=7&b@3-&c&+2             the fields in which an op was superseded: name, version, value, or gone; two more
 //! subscribe i t,u @4       tables, cursor (epoch e)        subscribed i s t,u
 //! update s 0..5 replace t/k=1@5 t/j-@5 t/i=1@5&3=2         from..to; `0..` is a part; beside the last value that of version 3
 //! ping 7                   pong 7                          error invalid_json 3         goaway idle
@@ -239,14 +241,63 @@ fn results_of(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// `0:11+5`: the first op was given five ids, 11 the first of them. `superseded:2`: so was the third.
+/// `0:11+5`: the first op was given five ids, 11 the first of them. `superseded:2=7@4`: so was the third, for 7 stands, at version 4;
+/// `superseded:2-@4`: for it was deleted then; `superseded:2`: not told for what.
 fn told(text: &str) -> Value {
     let (at, ids) = text.split_once(':').expect("at:ids");
+    if at == "fields" {
+        return told_fields(ids);
+    }
     if at.parse::<u64>().is_err() {
-        return json!({ "result": at, "at": number(ids) });
+        let (op, version) = ids.split_once('@').unwrap_or((ids, ""));
+        let (op, value) = op.split_once('=').unwrap_or((op, ""));
+        let mut told = json!({ "result": at, "at": number(op.trim_end_matches('-')) });
+        if op.ends_with('-') {
+            told["gone"] = true.into();
+        }
+        if let Ok(value) = serde_json::from_str::<Value>(value) {
+            told["value"] = value;
+        }
+        if let Ok(version) = version.parse::<u64>() {
+            told["version"] = version.into();
+        }
+        return told;
     }
     let (first, count) = ids.split_once('+').expect("first+count");
     json!({ "result": "allocated", "at": number(at), "first": number(first), "count": number(count) })
+}
+
+/// `0:a@2=7&b@3-&c&+2`: the op's index, then fields.
+fn told_fields(text: &str) -> Value {
+    let (at, fields) = text.split_once(':').expect("at:fields");
+    let mut count = 0;
+    let mut conflicts = Vec::new();
+    for field in fields.split('&') {
+        if let Some(more) = field.strip_prefix('+') {
+            count += number(more);
+            continue;
+        }
+        count += 1;
+        let (name, stands) = field.split_once('@').unwrap_or((field, ""));
+        let mut conflict = json!({ "field": name });
+        let (version, text) = stands.split_once('=').unwrap_or((stands, ""));
+        if version.ends_with('-') {
+            conflict["gone"] = true.into();
+        }
+        let version = version.trim_end_matches('-');
+        if !version.is_empty() {
+            conflict["version"] = number(version).into();
+        }
+        if !text.is_empty() {
+            conflict["value"] = value(text);
+        }
+        conflicts.push(conflict);
+    }
+    let mut told = json!({ "result": "superseded_in_fields", "at": number(at), "count": count });
+    if !conflicts.is_empty() {
+        told["conflicts"] = conflicts.into();
+    }
+    told
 }
 
 fn mutation(text: &str) -> Value {
@@ -271,6 +322,9 @@ fn op_of(text: &str) -> Value {
         return json!({ "op": "declare", "table": table, "kind": "document" });
     }
     if let Some((table, strategy)) = text.split_once('!') {
+        if let Some(strategy) = strategy.strip_suffix(".field") {
+            return json!({ "op": "declare", "table": table, "strategy": strategy, "granularity": "field" });
+        }
         return json!({ "op": "declare", "table": table, "strategy": strategy });
     }
     if let Some((op, base)) = text.split_once('$') {

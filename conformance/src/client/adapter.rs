@@ -34,6 +34,8 @@ pub enum Ability {
     Conflicts,
     /// The client has the capability of this name: it can be present, and says who else is.
     Presence,
+    /// The client has the capability of this name: it asks what was, page by page.
+    History,
     /// The client has the capability of this name: it uses sequences, hands ids out, and observes values in mutations.
     Sequences,
     /// The directions in which it syncs can be chosen.
@@ -61,6 +63,7 @@ impl Ability {
             Ability::Fields => "fields",
             Ability::Conflicts => "conflicts",
             Ability::Presence => "presence",
+            Ability::History => "history",
             Ability::Sequences => "sequences",
             Ability::Modes => "modes",
             Ability::Triggers => "triggers",

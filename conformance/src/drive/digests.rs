@@ -72,33 +72,36 @@ impl Cx {
         }
     }
 
-    /// Awaits the answers to all digests that were asked for, on the connections that are open and heard.
+    /// Awaits the answers to all digests and histories that were asked for, on the connections that are open and heard.
     async fn all_told(&self) -> Result<(), Stop> {
         let heard = |state: &mut State| {
             let heard = |conn: &ConnIx| state.is_open(*conn) && state.looked[*conn].hears();
             (0..state.looked.len()).filter(heard).collect::<Vec<_>>()
         };
         for conn in self.with(heard) {
-            let told = self.until(conn, "the answer to a digest", TOLD_WITHIN, |state| {
-                let is_digest = |at| {
-                    state
-                        .facts
-                        .frame(at)
-                        .is_some_and(|frame| frame.kind() == "digest")
-                };
-                let mut sent = state.facts.conns[conn].sent.iter();
-                let left = sent.any(|sent| sent.answer.is_none() && is_digest(sent.at));
-                (!left).then_some(Ok(()))
-            });
-            match told.await {
-                Err(_) if !self.with(|state| state.is_open(conn)) => {}
-                Err(Stop::Fail(mut failure)) => {
-                    failure.requirements = vec!["DIG-ANSWER".to_owned()];
-                    return Err(Stop::Fail(failure));
-                }
-                other => other?,
+            for (kind, requirement) in [("digest", "DIG-ANSWER"), ("history", "HIST-ANSWER")] {
+                self.told_on(conn, kind, requirement).await?;
             }
         }
         Ok(())
+    }
+
+    /// Awaits the answers to all frames of a type on a connection.
+    async fn told_on(&self, conn: ConnIx, kind: &str, requirement: &str) -> Result<(), Stop> {
+        let wanted = format!("the answer to a {kind}");
+        let told = self.until(conn, &wanted, TOLD_WITHIN, |state| {
+            let of_kind = |at| { state.facts.frame(at) }.is_some_and(|frame| frame.kind() == kind);
+            let mut sent = state.facts.conns[conn].sent.iter();
+            let left = sent.any(|sent| sent.answer.is_none() && of_kind(sent.at));
+            (!left).then_some(Ok(()))
+        });
+        match told.await {
+            Err(_) if !self.with(|state| state.is_open(conn)) => Ok(()),
+            Err(Stop::Fail(mut failure)) => {
+                failure.requirements = vec![requirement.to_owned()];
+                Err(Stop::Fail(failure))
+            }
+            other => other,
+        }
     }
 }

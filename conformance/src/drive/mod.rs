@@ -3,6 +3,7 @@
 mod cx;
 mod digests;
 pub(crate) mod excuse;
+mod history;
 mod journal;
 mod link;
 pub(crate) mod outbox;

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::fields::{Fields, FieldsFate};
 use super::mutation::{Answer, Mutation};
-use super::replay::{Fate, Replay};
+use super::replay::{Fate, Fates, Replay};
 use super::replica::{Row, RowKey, RowName, Sibling};
 use super::{Facts, Outcome};
 use crate::scenario::Hook;
@@ -34,6 +35,8 @@ pub struct Step<'a> {
     pub effects: Vec<Effect<'a>>,
     /// What had to become of its ops in tables whose strategy asks.
     pub fates: Vec<Fate<'a>>,
+    /// What had to become of the fields of its ops in tables whose granularity is `field`.
+    pub field_fates: Vec<FieldsFate<'a>>,
 }
 
 /// What a row became by a mutation.
@@ -47,6 +50,8 @@ pub struct Effect<'a> {
     pub patched: Option<Patched>,
     /// The values that it has beside, in the order of their versions.
     pub siblings: Vec<Sibling>,
+    /// What is kept of its fields, where they are decided one by one.
+    pub(super) fields: Option<Fields<'a>>,
 }
 
 /// What was patched, or done with a document.
@@ -121,7 +126,10 @@ impl<'a> Log<'a> {
             else {
                 continue;
             };
-            match replay.step(mutation, outcome, &mut step.fates) {
+            let mut fates = Fates::default();
+            let effects = replay.step(mutation, outcome, &mut fates);
+            (step.fates, step.field_fates) = (fates.rows, fates.fields);
+            match effects {
                 Some(effects) => step.effects = effects,
                 None => unknown.extend(mutation.row_names()),
             }
@@ -169,6 +177,7 @@ impl<'a> Log<'a> {
             mutation: index,
             effects: Vec::new(),
             fates: Vec::new(),
+            field_fates: Vec::new(),
         });
     }
 

@@ -6,6 +6,7 @@
 mod conn;
 mod digest;
 mod document;
+mod fields;
 mod log;
 mod mutation;
 mod names;
@@ -21,10 +22,11 @@ use serde_json::Value;
 
 pub use conn::{Conn, End, Hello, How, Sent};
 pub use digest::Digest;
+pub use fields::{FieldFate, FieldsFate, named_in};
 pub use log::{Effect, Known, Log, Patched, Step as LogStep};
 pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_named, row_of};
 pub use presence::{Presented, author};
-pub use replay::Fate;
+pub use replay::{Fate, Stands, says_what_stands};
 pub use replica::{Replica, Row, RowKey, RowName, Sibling};
 pub use sequence::{Ask, Given, ask_of, given};
 pub use sub::{Complete, Part, Sub};

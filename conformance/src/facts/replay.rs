@@ -2,13 +2,18 @@
 //!
 //! What a server says that it has superseded changes nothing here; whether it should have is foretold beside, as a [`Fate`], for a checker to compare.
 
+mod by_field;
+pub(super) mod moment;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use self::moment::Moment;
 use super::Facts;
 use super::document;
+use super::fields::{Fields, FieldsFate};
 use super::log::{Effect, Patched};
 use super::mutation::{Mutation, Outcome, row_named};
 use super::replica::{RowName, Sibling};
@@ -33,8 +38,23 @@ pub struct Fate<'a> {
     pub loses: Option<bool>,
     /// Whether the server said that it was.
     pub superseded: bool,
+    /// Whether it deletes what is not there.
+    pub absent: bool,
     /// How many values the row would have.
     pub values: usize,
+    /// What the server said of the op.
+    pub told: Option<&'a Value>,
+    /// What is there before it, if that is known.
+    pub stands: Option<Stands>,
+}
+
+/// A row before an op, or its delete.
+#[derive(Clone, Debug)]
+pub struct Stands {
+    /// The version that it has; that of the delete, if it is gone.
+    pub version: u64,
+    /// Its value; none, if it is gone.
+    pub value: Option<Value>,
 }
 
 /// A replay, as far as it has come.
@@ -52,25 +72,16 @@ pub(super) struct Replay<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Settings<'a> {
     strategy: Option<&'a str>,
+    granularity: Option<&'a str>,
     /// When it was declared.
     moment: Moment,
 }
 
-/// When something was written, by the server's clock as seen from here: not before, and not after, in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Moment(f64, f64);
-
-impl Moment {
-    fn later(self, other: Moment) -> Moment {
-        Moment(self.0.max(other.0), self.1.max(other.1))
-    }
-}
-
-/// Clocks count in whole milliseconds, and need not run quite alike.
-const SLACK_MS: f64 = 20.0;
-
 /// A server need not tell of more ops of a mutation (CFL-SUPERSEDED).
 const TOLD_MAX: usize = 16;
+
+/// The bytes of an entry that says no more than that an op was superseded.
+const ENTRY_BYTES: usize = 48;
 
 /// What a replay knows of a row, or of its delete.
 #[derive(Clone, Debug)]
@@ -81,9 +92,13 @@ struct Held<'a> {
     /// The last version at which anybody but the writer changed it.
     others: u64,
     life: u64,
+    /// Whether the strategy was declared when its life began: else a server need not know when that was.
+    life_known: bool,
     /// None: it was written before the table was declared.
     moment: Option<Moment>,
     siblings: Vec<(u64, &'a str, Value)>,
+    /// What is kept of its fields; none: of each as of the row.
+    fields: Option<Fields<'a>>,
 }
 
 /// An op with what matters of its mutation.
@@ -92,10 +107,16 @@ struct Write<'a> {
     at: u64,
     row: RowName<'a>,
     client: &'a str,
-    /// The version that it took.
     version: u64,
     moment: Moment,
     told: Option<&'a Value>,
+}
+
+/// What had to become of the ops of a mutation: of rows, and of fields.
+#[derive(Debug, Default)]
+pub(super) struct Fates<'a> {
+    pub(super) rows: Vec<Fate<'a>>,
+    pub(super) fields: Vec<FieldsFate<'a>>,
 }
 
 impl<'a> Replay<'a> {
@@ -124,7 +145,7 @@ impl<'a> Replay<'a> {
         &mut self,
         mutation: &'a Mutation,
         outcome: &'a Outcome,
-        fates: &mut Vec<Fate<'a>>,
+        fates: &mut Fates<'a>,
     ) -> Option<Vec<Effect<'a>>> {
         let ops = mutation.ops()?.as_array()?;
         let moment = self.moment(mutation, outcome);
@@ -164,14 +185,15 @@ impl<'a> Replay<'a> {
         Some(effects)
     }
 
-    /// Whether the answer was so large that a server may have left out what became of single ops.
+    /// Whether the answer is so large that even the shortest entries may have been left out.
     fn left_out(&self, outcome: &Outcome) -> bool {
-        let bytes = self
-            .facts
-            .frame(outcome.at)
-            .map_or(0, |frame| frame.to_string().len());
+        let Some(frame) = self.facts.frame(outcome.at) else {
+            return true;
+        };
+        let results = frame.member("results").and_then(Value::as_array);
+        let entries = results.map_or(0, |results| results.len() * TOLD_MAX * ENTRY_BYTES);
         let most = self.facts.limit(outcome.conn, "frameBytesMax");
-        most.is_some_and(|most| bytes as u64 > most / 2)
+        most.is_some_and(|most| (frame.to_string().len() + entries) as u64 > most / 2)
     }
 
     fn declare(&mut self, op: &'a Value, moment: Moment) {
@@ -180,67 +202,61 @@ impl<'a> Replay<'a> {
         };
         let settings = self.tables.entry(table).or_insert(Settings {
             strategy: None,
+            granularity: None,
             moment,
         });
+        settings.granularity = settings.granularity.or(op["granularity"].as_str());
         if settings.strategy.is_none() {
             settings.strategy = op["strategy"].as_str();
             settings.moment = moment;
         }
     }
 
-    /// When a mutation was decided: between its first send and its answer.
-    fn decided(&self, mutation: &Mutation, outcome: &Outcome) -> Moment {
-        let ms = |at: usize| self.facts.entries[at].at_us as f64 / 1000.0;
-        let sends = { mutation.sends.iter() }.map(|send| send.at);
-        let first = sends.min().unwrap_or(outcome.at);
-        Moment(ms(first) - SLACK_MS, ms(outcome.at) + SLACK_MS)
-    }
-
-    /// When a mutation was made: between its first send and its answer, less the age that it was sent with.
-    fn moment(&self, mutation: &Mutation, outcome: &Outcome) -> Moment {
-        let ms = |at: usize| self.facts.entries[at].at_us as f64 / 1000.0;
-        let sends = mutation.sends.iter().filter(|send| send.at < outcome.at);
-        let mut moment = Moment(f64::INFINITY, f64::NEG_INFINITY);
-        for send in sends {
-            let age = send.age_ms as f64;
-            moment = Moment(
-                moment.0.min(ms(send.at) - age),
-                moment.1.max(ms(outcome.at) - age),
-            );
-        }
-        Moment(moment.0 - SLACK_MS, moment.1 + SLACK_MS)
-    }
-
     /// What an op did: nothing, or one thing; none, if it is not known.
-    fn write(&self, write: &Write<'a>, fates: &mut Vec<Fate<'a>>) -> Option<Option<Effect<'a>>> {
+    fn write(&self, write: &Write<'a>, fates: &mut Fates<'a>) -> Option<Option<Effect<'a>>> {
         if self.unsure.contains(write.row.0) {
             return None;
         }
         let held = self.held.get(&write.row);
         let live = held.filter(|held| held.value.is_some());
-        if write.op["op"] == "delete" && live.is_none() {
-            return Some(Some(Effect::plain(write.row, None)));
-        }
-        let strategy = self.strategy(write.row.0);
         let said = write
             .told
             .map(|told| told["result"].as_str().unwrap_or_default());
+        let strategy = self.strategy(write.row.0);
+        let absent = write.op["op"] == "delete" && live.is_none();
         let mut siblings = Vec::new();
-        if let Some(strategy) = strategy {
+        let by_field = strategy.filter(|_| !absent && self.is_by_field(write.row.0));
+        if let Some(strategy) = by_field
+            && let Some(made) = self.by_field(write, live, strategy, &mut fates.fields)
+        {
+            return made;
+        }
+        if absent || strategy.is_none() {
+            // Whatever is said of it: it applies (CFL-CLIENT-WINS, CFL-DELETE).
+            if said.is_some() || self.tables.contains_key(write.row.0) {
+                fates.rows.push(Fate {
+                    absent,
+                    ..self.applies(write, held, strategy.unwrap_or("client_wins"))
+                });
+            }
+        } else if let Some(strategy) = strategy {
             let fate = self.fate(write, held, strategy);
             if strategy == "keep_both" {
                 siblings = beside(write, live);
             }
             let superseded = fate.superseded;
-            fates.push(fate);
+            fates.rows.push(fate);
             if superseded {
                 return Some(None);
             }
         }
+        if absent {
+            return Some(Some(Effect::plain(write.row, None)));
+        }
         if said == Some("resolved") {
-            // Without a value it was deleted, or the value was left out.
-            let value = write.told?.get("value")?;
-            return Some(Some(Effect::plain(write.row, Some(Cow::Borrowed(value)))));
+            let told = write.told?;
+            let value = told.get("value").map(Cow::Borrowed);
+            return says_what_stands(told).then(|| Some(Effect::plain(write.row, value)));
         }
         let current = live.and_then(|held| held.value.as_deref());
         let (value, patched) = match write.op["op"].as_str()? {
@@ -268,12 +284,15 @@ impl<'a> Replay<'a> {
             }
             _ => return None,
         };
-        Some(Some(Effect {
-            row: write.row,
-            value,
+        let mut effect = Effect {
             patched,
             siblings,
-        }))
+            ..Effect::plain(write.row, value)
+        };
+        if by_field.is_some() && live.is_none() {
+            effect.fields = self.of_new(write, held, effect.value.as_deref());
+        }
+        Some(Some(effect))
     }
 
     /// The table's strategy, if it is one that asks about writes.
@@ -296,7 +315,7 @@ impl<'a> Replay<'a> {
             (Some(held), _) if self.may_be_forgotten(held, others) => None,
             (Some(held), 0) if held.value.is_none() => Some(base.is_none() && others > 0),
             // Of what was there before the declaration a server need not know when its life began.
-            (Some(held), 0) if held.moment.is_none() && (1..held.life).contains(&others) => None,
+            (Some(held), 0) if !held.life_known && (1..held.life).contains(&others) => None,
             (Some(held), 0) => Some(others >= held.life),
             (Some(_), base) => Some(others > base),
         };
@@ -311,28 +330,52 @@ impl<'a> Replay<'a> {
             ("keep_both", _) => Some(write.op["op"] == "delete" && values > 1),
             (_, Some(false)) => Some(false),
             ("server_wins", concurrent) => concurrent,
-            ("last_write_wins", _) if write.moment.0 >= stood.1 => Some(false),
-            ("last_write_wins", Some(true)) if write.moment.1 < stood.0 => Some(true),
+            ("last_write_wins", _) if write.moment.surely_from(stood) => Some(false),
+            ("last_write_wins", Some(true)) if write.moment.surely_before(stood) => Some(true),
             _ => None,
         };
+        Fate {
+            concurrent,
+            own: own && concurrent == Some(false),
+            loses,
+            values,
+            ..self.applies(write, held, strategy)
+        }
+    }
+
+    /// The fate of an op that must apply.
+    fn applies(&self, write: &Write<'a>, held: Option<&Held<'a>>, strategy: &'a str) -> Fate<'a> {
+        let superseded = write.told.is_some_and(|told| {
+            told["result"] == "superseded"
+                || strategy == "client_wins" && told["result"] == "superseded_in_fields"
+                || strategy != "custom" && told["result"] == "resolved"
+        });
+        let known = held.filter(|held| superseded && !self.may_be_forgotten(held, u64::MAX));
         Fate {
             at: write.at,
             row: write.row,
             strategy,
-            concurrent,
-            own: own && concurrent == Some(false),
-            loses,
-            superseded: write
-                .told
-                .is_some_and(|told| told["result"] == "superseded"),
-            values,
+            concurrent: Some(false),
+            own: false,
+            loses: Some(false),
+            superseded,
+            absent: false,
+            values: 1,
+            told: write.told,
+            stands: known.map(|held| Stands {
+                version: held.version,
+                value: held.value.as_deref().cloned(),
+            }),
         }
     }
 
     /// Whether a server need not know any more who changed the row when: a delete of it lies before a truncation.
     fn may_be_forgotten(&self, held: &Held<'_>, others: u64) -> bool {
-        let truncated = { self.facts.hooks.iter() }.any(|(hook, ..)| *hook == Hook::Truncate);
-        truncated && (held.value.is_none() || others < held.life)
+        self.has_truncated() && (held.value.is_none() || others < held.life)
+    }
+
+    fn has_truncated(&self) -> bool {
+        { self.facts.hooks.iter() }.any(|(hook, ..)| *hook == Hook::Truncate)
     }
 
     fn keep(&mut self, effect: &Effect<'a>, client: &'a str, version: u64, moment: Moment) {
@@ -357,8 +400,10 @@ impl<'a> Replay<'a> {
             writer: client,
             others,
             life: live.map_or(version, |held| held.life),
+            life_known: live.map_or(declared, |held| held.life_known),
             moment: declared.then(|| stood.map_or(moment, |stood| stood.later(moment))),
             siblings: siblings.collect(),
+            fields: effect.fields.clone(),
         };
         self.held.insert(effect.row, held);
     }
@@ -383,6 +428,7 @@ impl<'a> Effect<'a> {
             value,
             patched: None,
             siblings: Vec::new(),
+            fields: None,
         }
     }
 }
@@ -423,10 +469,7 @@ fn told_of(mutation: &Mutation) -> BTreeMap<u64, &Value> {
             let Some(at) = told.get("at").and_then(whole) else {
                 continue;
             };
-            if all
-                .get(&at)
-                .is_none_or(|known| known.get("value").is_none())
-            {
+            if all.get(&at).is_none_or(|known| !says_what_stands(known)) {
                 all.insert(at, told);
             }
         }
@@ -437,6 +480,12 @@ fn told_of(mutation: &Mutation) -> BTreeMap<u64, &Value> {
 /// Whether an op is for documents alone.
 fn is_of_document(op: &Value) -> bool {
     op["op"] == "append" || op["op"] == "compact"
+}
+
+/// Whether an entry, or a field of one, says what stands, and does not leave it out.
+pub fn says_what_stands(told: &Value) -> bool {
+    let says = |told: &Value| told.get("value").is_some() || told["gone"] == true;
+    says(told) || says(&told["conflicts"][0])
 }
 
 /// What a patch makes of a row's value; nothing, if that is no object.

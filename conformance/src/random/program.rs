@@ -72,6 +72,8 @@ pub(super) struct Maker {
     made: u64,
     /// The strategy that each table may come to have.
     strategies: Vec<Option<&'static str>>,
+    /// Whether its fields may come to be decided one by one.
+    by_field: Vec<bool>,
     /// The server's capabilities.
     offered: BTreeSet<String>,
     /// Those that the program uses.
@@ -98,6 +100,7 @@ impl Maker {
             presence: None,
             made: 0,
             strategies: Vec::new(),
+            by_field: Vec::new(),
             offered: BTreeSet::new(),
             used: BTreeSet::new(),
         }
@@ -323,11 +326,14 @@ impl Maker {
         if !(offers("tables") && offers("conflicts") && self.dice.chance(25)) {
             return;
         }
+        let offers_fields = offers("fields");
         for _ in 0..self.tables {
             let strategies = ["client_wins", "server_wins", "last_write_wins", "keep_both"];
             let strategy = *self.dice.pick(&strategies);
             let declared = self.dice.chance(70);
             self.strategies.push(declared.then_some(strategy));
+            let by_field = strategy != "keep_both" && offers_fields && self.dice.chance(60);
+            self.by_field.push(by_field);
         }
     }
 
@@ -336,7 +342,14 @@ impl Maker {
         let table = self.dice.below(self.tables.max(1));
         let strategy = self.strategies.get(table as usize).copied().flatten()?;
         self.used.extend(["tables", "conflicts"]);
-        Some(json!({ "op": "declare", "table": format!("${{t{table}}}"), "strategy": strategy }))
+        let mut op =
+            json!({ "op": "declare", "table": format!("${{t{table}}}"), "strategy": strategy });
+        // Now and then one setting comes after the other.
+        if self.by_field[table as usize] && self.dice.chance(70) {
+            self.used.insert("fields");
+            op["granularity"] = "field".into();
+        }
+        Some(op)
     }
 
     /// Sets a field of a few, and takes out another now and then.

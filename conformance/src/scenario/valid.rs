@@ -9,7 +9,14 @@ use crate::steps::{Step, Verb};
 
 /// Generators: what a value may be made by.
 pub const GENERATORS: &[&str] = &[
-    "$repeat", "$nest", "$sum", "$list", "$object", "$held", "$absent",
+    "$repeat",
+    "$nest",
+    "$sum",
+    "$quotient",
+    "$list",
+    "$object",
+    "$held",
+    "$absent",
 ];
 
 /// Matchers: what a pattern may ask for.

@@ -19,6 +19,7 @@ pub mod fault;
 pub mod heal;
 pub mod hear;
 pub mod hello;
+pub mod history;
 pub mod hook;
 pub mod mark;
 pub mod online;
@@ -118,6 +119,7 @@ verbs! {
     rows: Rows,
     snapshot: Snapshot,
     digest: Digest,
+    history: History,
     present: Present,
     others: Others,
     write: Write,
@@ -178,6 +180,7 @@ impl Step {
             Verb::Rows(_)
             | Verb::Snapshot(_)
             | Verb::Digest(_)
+            | Verb::History(_)
             | Verb::Others(_)
             | Verb::Hear(_)
             | Verb::Reach(_)

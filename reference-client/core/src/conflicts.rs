@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use syncline_schemas::{Applied, Op, OpResult};
+use syncline_schemas::{Applied, Json, Op, OpResult, SupersededInFields};
 
-use crate::events::{Conflict, Event};
+use crate::events::{Conflict, Event, FieldConflict};
 use crate::replica::Replica;
 use crate::stored::{Entry, Meta};
 
@@ -58,6 +58,10 @@ impl Replica {
             let (at, stands) = match told {
                 OpResult::Superseded(told) => (told.at, told.value.clone()),
                 OpResult::Resolved(told) => (told.at, told.value.clone()),
+                OpResult::SupersededInFields(told) => {
+                    self.tell_field_conflicts(entry, told);
+                    continue;
+                }
                 OpResult::Allocated(_) => continue,
             };
             let Some(op) = usize::try_from(at).ok().and_then(|at| entry.ops.get(at)) else {
@@ -73,6 +77,51 @@ impl Replica {
                 _ => Event::Superseded(conflict),
             });
         }
+    }
+
+    /// Tells the app of the fields of an op in which others' writes stand (`FLD-CLIENT-TOLD`).
+    fn tell_field_conflicts(&mut self, entry: &Entry, told: &SupersededInFields) {
+        let op = usize::try_from(told.at)
+            .ok()
+            .and_then(|at| entry.ops.get(at));
+        let Some((op, (table, key))) = op.and_then(|op| Some((op, op.row()?))) else {
+            return;
+        };
+        let named = told.conflicts.as_deref().unwrap_or_default();
+        self.events.extend(named.iter().map(|conflict| {
+            Event::FieldConflict(FieldConflict {
+                op_id: entry.op_id.clone(),
+                table: table.to_owned(),
+                key: key.to_owned(),
+                field: conflict.field.clone(),
+                mine: written(op, &conflict.field),
+                theirs: conflict.value.clone(),
+                gone: conflict.gone,
+                version: conflict.version,
+            })
+        }));
+        let count = told.count.saturating_sub(named.len() as u64);
+        if count > 0 {
+            self.events.push_back(Event::FieldConflictsUntold {
+                op_id: entry.op_id.clone(),
+                table: table.to_owned(),
+                key: key.to_owned(),
+                count,
+            });
+        }
+    }
+}
+
+/// What the op makes of a field; nothing: it removes it.
+fn written(op: &Op, field: &str) -> Option<Json> {
+    match op {
+        Op::Patch(patch) => patch.fields.as_ref()?.get(field).cloned(),
+        Op::Set(set) => {
+            let members = set.value.members()?;
+            let (_, value) = members.into_iter().find(|(name, _)| name == field)?;
+            Some(value.to_owned().into())
+        }
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use syncline_schemas::{Cursor, Json, Op};
 
 use crate::documents::SeenEntry;
+use crate::history::{HistoryPage, NoHistory};
 use crate::presence::Other;
 use crate::stored::{DoubtEntry, RejectedEntry, Tables};
 
@@ -34,6 +35,19 @@ pub enum Event {
     Superseded(Conflict),
     /// The server made another value of an op of the app's own and what was there (`CFL-CLIENT-TOLD`).
     Resolved(Conflict),
+    /// A field of an op of the app's own changed nothing: what another has written of it stands (`FLD-CLIENT-TOLD`).
+    FieldConflict(FieldConflict),
+    /// More fields of an op of the app's own changed nothing; the server did not say which (`FLD-CLIENT-TOLD`).
+    FieldConflictsUntold {
+        /// The mutation.
+        op_id: String,
+        /// The row's table.
+        table: String,
+        /// The row's key.
+        key: String,
+        /// How many fields.
+        count: u64,
+    },
     /// A row has several values now, until a write resolves them: [`Row::siblings`](crate::Row) has the others.
     Siblings {
         /// The row's table.
@@ -56,6 +70,13 @@ pub enum Event {
     Document(DocumentNews),
     /// How far a sync has come: told to who [watches](crate::Replica::watch_progress) it, and its end also to who asked for it.
     Sync(Progress),
+    /// What became of the app's [question](crate::Replica::history) about the past (`HIST-TOLD`).
+    Past {
+        /// The request's number.
+        request: u64,
+        /// The page, or why there is none.
+        page: Result<HistoryPage, NoHistory>,
+    },
     /// Another session is present with this state, or is not any more (`PRES-BY-SESSION`, `PRES-LOST`).
     Presence {
         /// The session's name, which no other ever has.
@@ -129,6 +150,27 @@ pub struct Conflict {
     pub op: Op,
     /// What stands, if the server said it; the base has it, too, once it has passed the mutation.
     pub stands: Option<Json>,
+}
+
+/// A field of an own write in which another's stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldConflict {
+    /// The mutation.
+    pub op_id: String,
+    /// The row's table.
+    pub table: String,
+    /// The row's key.
+    pub key: String,
+    /// The field's name.
+    pub field: String,
+    /// What the app wrote; none: it removed the field, or set the row whole without it.
+    pub mine: Option<Json>,
+    /// What stands, if the server said it. The base has it, once it has passed the mutation.
+    pub theirs: Option<Json>,
+    /// Whether the server said that the row has no such field.
+    pub gone: bool,
+    /// The version at which that was written, if the server said it.
+    pub version: Option<u64>,
 }
 
 /// A row of the view that has changed.

@@ -39,6 +39,7 @@ mod documents;
 mod durable;
 mod env;
 mod events;
+mod history;
 mod identity;
 mod limits;
 mod outbox;
@@ -60,8 +61,10 @@ pub use control::{Mode, Trigger};
 pub use documents::{Document, DocumentEntry, SeenEntry};
 pub use env::Env;
 pub use events::{
-    Conflict, DocumentNews, Event, Origin, Progress, RowChange, Status, SyncCounts, Trouble,
+    Conflict, DocumentNews, Event, FieldConflict, Origin, Progress, RowChange, Status, SyncCounts,
+    Trouble,
 };
+pub use history::{HistoryPage, NoHistory};
 pub use identity::derive;
 pub use limits::{Refusal, least_limits};
 pub use presence::{Other, Others};

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 use syncline_schemas::errors::{self, ErrorDef};
-use syncline_schemas::{Json, Limits, Op, Patch, base64, files};
+use syncline_schemas::{History, Json, Limits, Op, Patch, base64, files};
 
 /// The most bytes of a push beside its mutations: names of 64 characters, numbers of 16 digits.
 pub(crate) const PUSH_ENVELOPE_BYTES: u64 = 192;
@@ -148,7 +148,10 @@ fn check_op(op: &Op, limits: &Limits, index: usize) -> Result<(), Refusal> {
 
 fn check_row(table: &str, key: &str, limits: &Limits, index: usize) -> Result<(), Refusal> {
     check_table(table, limits, &format!("/ops/{index}/table"))?;
-    let at = format!("/ops/{index}/key");
+    check_key(key, limits, format!("/ops/{index}/key"))
+}
+
+fn check_key(key: &str, limits: &Limits, at: String) -> Result<(), Refusal> {
     if key.contains('\0') {
         return Err(Refusal::new(&errors::INVALID_OP, at, "a key has no U+0000"));
     }
@@ -228,6 +231,18 @@ pub(crate) fn check_state(state: &Json, limits: &Limits) -> Result<(), Refusal> 
         return refuse(format!("{depth} levels of nesting; the limit is {most}"));
     }
     Ok(())
+}
+
+/// Whether a server with these limits may be asked this.
+pub(crate) fn check_history(history: &History, limits: &Limits) -> Result<(), Refusal> {
+    check_table(&history.table, limits, "/table")?;
+    if let Some(key) = &history.key {
+        check_key(key, limits, "/key".to_owned())?;
+    }
+    let least = || least_limits().history_page_max;
+    let most = limits.history_page_max.or_else(least).unwrap_or(0);
+    let limit = history.limit.unwrap_or(1);
+    check_number("changes of a page", limit, most, "/limit".to_owned())
 }
 
 /// The greatest id of a sequence.

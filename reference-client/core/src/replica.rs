@@ -12,6 +12,7 @@ use crate::control::Control;
 use crate::durable::Durable;
 use crate::env::Env;
 use crate::events::{Event, Origin, Status, Trouble};
+use crate::history::Histories;
 use crate::limits::{self, Refusal};
 use crate::presence::Presence;
 use crate::session::{Link, Session};
@@ -45,6 +46,7 @@ pub struct Replica {
     pub(crate) subscribes: u64,
     pub(crate) presence: Presence,
     pub(crate) control: Control,
+    pub(crate) histories: Histories,
     /// The ids of each sequence that are taken out durably and not handed out yet: gone in a crash. None is empty.
     pub(crate) reserved: BTreeMap<String, RangeInclusive<u64>>,
 }
@@ -99,6 +101,7 @@ impl Replica {
             subscribes: 0,
             presence: Presence::default(),
             control: Control::default(),
+            histories: Histories::default(),
             reserved: BTreeMap::new(),
         };
         if stored_workspace.is_none() {
@@ -260,6 +263,7 @@ impl Replica {
             (ServerMessage::Ack(ack), Link::Ready(_)) => self.on_ack(ack),
             (ServerMessage::Update(update), Link::Ready(_)) => self.on_update(update),
             (ServerMessage::Digested(digested), Link::Ready(_)) => self.on_digested(&digested),
+            (ServerMessage::Past(past), Link::Ready(_)) => self.on_past(past),
             (ServerMessage::Presence(presence), Link::Ready(_)) => self.on_presence(presence),
             // A pong says no more than that it came; the rest belongs to no session of ours.
             _ => {}
@@ -273,6 +277,7 @@ impl Replica {
         self.subscribe_wanted();
         self.present_if_due();
         self.lose_others();
+        self.lose_histories();
         self.refill_sequences();
         self.conduct_sync();
         let changes = self.durable.take_view_changes();

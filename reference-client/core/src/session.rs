@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use syncline_schemas::{Limits, Welcome};
 
 use crate::digests::DIGESTS;
+use crate::history::HISTORY;
 use crate::presence::Told;
 use crate::sequences::SEQUENCES;
 use crate::staging::Staging;
@@ -62,6 +63,8 @@ pub(crate) struct Session {
     pub(crate) offers_digests: bool,
     /// Whether the server allocates ids.
     pub(crate) offers_sequences: bool,
+    /// Whether the server tells what was.
+    pub(crate) offers_history: bool,
     /// The frames that asked for a digest and were not answered yet.
     pub(crate) digests: BTreeSet<u64>,
     /// The shapes that were found to differ here, and will not be asked for anew once more (`DIG-REPAIR`).
@@ -127,6 +130,7 @@ impl Session {
     pub(crate) fn new(welcome: Welcome, acked_seq: u64, now_ms: u64) -> Session {
         let offers = |capability| welcome.capabilities.iter().any(|name| name == capability);
         let (offers_digests, offers_sequences) = (offers(DIGESTS), offers(SEQUENCES));
+        let offers_history = offers(HISTORY);
         Session {
             limits: welcome.limits,
             since_ms: now_ms,
@@ -141,6 +145,7 @@ impl Session {
             abandoned: Vec::new(),
             offers_digests,
             offers_sequences,
+            offers_history,
             digests: BTreeSet::new(),
             repaired: BTreeSet::new(),
             presence: None,

@@ -17,6 +17,10 @@ impl Replica {
             // As where the shape has ended meanwhile. Nothing waits for a digest.
             return;
         }
+        if error.scope == Scope::Request && self.on_history_refused(&error) {
+            // Who asked is told.
+            return;
+        }
         self.fail(Some(&error.code), &error.message);
         if error.scope == Scope::Request && self.on_present_refused(&error) {
             return;

@@ -7,7 +7,8 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use syncline_client_core::{
-    Env, Event, Others, Progress, Replica, Status, SyncCounts, Transaction, Wish,
+    Env, Event, HistoryPage, NoHistory, Others, Progress, Replica, Status, SyncCounts, Transaction,
+    Wish,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::handshake::client::Request as Handshake;
@@ -40,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) notified: Vec<mpsc::UnboundedSender<Notice>>,
     /// Who waits for ids of which sequence.
     pub(crate) awaiting_ids: Vec<(String, oneshot::Sender<()>)>,
+    /// Who waits for a page of the past, by the request's number.
+    pub(crate) awaiting_past: Vec<(u64, oneshot::Sender<Result<HistoryPage, NoHistory>>)>,
     /// Who waits for the end of a sync.
     pub(crate) awaiting_end: Vec<oneshot::Sender<SyncCounts>>,
     /// Who wants to hear of the progress of syncs.
@@ -228,6 +231,22 @@ impl Core {
                 self.notify(&Notice::Superseded(conflict.clone()));
             }
             Event::Resolved(conflict) => self.notify(&Notice::Resolved(conflict.clone())),
+            Event::FieldConflict(conflict) => {
+                let (op_id, field) = (&conflict.op_id, &conflict.field);
+                tracing::warn!(op_id, field, "a field of a write was superseded");
+                self.notify(&Notice::FieldConflict(conflict.clone()));
+            }
+            Event::FieldConflictsUntold {
+                op_id,
+                table,
+                key,
+                count,
+            } => self.notify(&Notice::FieldConflictsUntold {
+                op_id: op_id.clone(),
+                table: table.clone(),
+                key: key.clone(),
+                count: *count,
+            }),
             Event::Siblings { table, key } => {
                 let (table, key) = (table.clone(), key.clone());
                 self.notify(&Notice::Siblings { table, key });
@@ -244,6 +263,13 @@ impl Core {
                 for (_, tell) in self.awaiting_ids.extract_if(.., given) {
                     // Who gave up waiting does not care.
                     let _ = tell.send(());
+                }
+            }
+            Event::Past { request, page } => {
+                let asked = |(number, _): &mut (u64, _)| number == request;
+                for (_, tell) in self.awaiting_past.extract_if(.., asked) {
+                    // Who gave up waiting does not care.
+                    let _ = tell.send(page.clone());
                 }
             }
             Event::Diverged { tables } => {

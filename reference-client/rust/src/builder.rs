@@ -118,6 +118,7 @@ impl Builder {
             document_feeds: Vec::new(),
             notified: Vec::new(),
             awaiting_ids: Vec::new(),
+            awaiting_past: Vec::new(),
             awaiting_end: Vec::new(),
             following: Vec::new(),
             closing: false,

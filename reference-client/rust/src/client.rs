@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline_client_core::{
-    Conflict, Decision, DoubtEntry, Env, Others, RejectedEntry, ResolveError, Row, Status, Tables,
+    Conflict, Decision, DoubtEntry, Env, FieldConflict, Others, RejectedEntry, ResolveError, Row,
+    Status, Tables,
 };
 use syncline_schemas::Json;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -52,6 +53,20 @@ pub enum Notice {
     Superseded(Conflict),
     /// The server made another value of it and of what was there.
     Resolved(Conflict),
+    /// A field of it changed nothing: what another wrote of this field stands, by the table's strategy. Told field by field, in tables of granularity `field`
+    /// ([`TableSettings::by_field`](crate::TableSettings::by_field)); its other fields are written.
+    FieldConflict(FieldConflict),
+    /// More fields of it changed nothing. There are so many, or their names so long, that the server did not say which; the row shows what stands.
+    FieldConflictsUntold {
+        /// The mutation.
+        op_id: String,
+        /// The row's table.
+        table: String,
+        /// The row's key.
+        key: String,
+        /// How many fields.
+        count: u64,
+    },
     /// A row has several values now. A write to it, by a client that has seen them, leaves one; [`Client::base_all`] has them all.
     Siblings {
         /// The row's table.

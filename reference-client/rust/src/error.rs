@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use syncline_client_core::{NoId, OtherWorkspace, Refusal, RejectedEntry, Status};
+use syncline_client_core::{NoHistory, NoId, OtherWorkspace, Refusal, RejectedEntry, Status};
 
 /// Why something could not be done.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ pub enum Error {
     NotSynced(Box<Status>),
     /// There is no id of the sequence: why, and what to do.
     NoId(NoId),
+    /// There is no page of the past: why.
+    NoHistory(Box<NoHistory>),
     /// The client is closed.
     Closed,
 }
@@ -109,6 +111,7 @@ impl fmt::Display for Error {
                 )
             }
             Error::NoId(why) => why.fmt(out),
+            Error::NoHistory(why) => why.fmt(out),
             Error::Closed => out.write_str("the client is closed"),
         }
     }
@@ -121,6 +124,7 @@ impl std::error::Error for Error {
             Error::Value(error) => Some(error.as_ref()),
             Error::OtherWorkspace(error) => Some(error),
             Error::NoId(why) => Some(why),
+            Error::NoHistory(why) => Some(why.as_ref()),
             Error::Store(error) => Some(error.as_ref()),
             _ => None,
         }

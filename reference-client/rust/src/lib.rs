@@ -32,6 +32,7 @@ mod clock;
 mod control;
 mod document;
 mod error;
+mod history;
 mod link;
 mod mutation;
 mod sequence;
@@ -44,13 +45,14 @@ pub use client::{BaseRow, Client, Notice};
 pub use clock::Clock;
 pub use document::{Document, DocumentChange, DocumentEntry, DocumentWatch};
 pub use error::Error;
+pub use history::{History, HistoryChange, HistoryPage};
 pub use mutation::{Fields, Mutation, TableSettings};
 pub use sequence::Sequence;
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
-    Conflict, Decision, DoubtEntry, Mode, NoId, Origin, Other, OtherWorkspace, Others, Progress,
-    Refusal, RejectedEntry, Status, StoreChange, StoredState, SyncCounts, Tables, Transaction,
-    Trigger, Trouble,
+    Conflict, Decision, DoubtEntry, FieldConflict, Mode, NoHistory, NoId, Origin, Other,
+    OtherWorkspace, Others, Progress, Refusal, RejectedEntry, Status, StoreChange, StoredState,
+    SyncCounts, Tables, Transaction, Trigger, Trouble,
 };
 pub use syncline_schemas::Strategy;
 pub use watch::{Change, Watch};

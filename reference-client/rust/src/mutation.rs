@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use syncline_schemas::{
-    Allocate, Declare, DeleteOp, Json, Observe, Op, Patch, SetOp, Strategy, TableKind, TableSchema,
+    Allocate, Declare, DeleteOp, Granularity, Json, Observe, Op, Patch, SetOp, Strategy, TableKind,
+    TableSchema,
 };
 
 use crate::Error;
@@ -77,7 +78,7 @@ impl Mutation {
         self.ops.push(Op::Declare(Declare {
             table: table.to_owned(),
             strategy: settings.strategy,
-            granularity: None,
+            granularity: settings.granularity,
             resolver: settings.resolver,
             schema: settings.schema,
             kind: settings.kind,
@@ -157,6 +158,7 @@ pub(crate) type SchemaVersions = BTreeMap<String, u64>;
 #[derive(Clone, Debug, Default)]
 pub struct TableSettings {
     strategy: Option<Strategy>,
+    granularity: Option<Granularity>,
     resolver: Option<String>,
     schema: Option<TableSchema>,
     kind: Option<TableKind>,
@@ -177,6 +179,15 @@ impl TableSettings {
     #[must_use]
     pub fn strategy(mut self, strategy: Strategy) -> TableSettings {
         self.strategy = Some(strategy);
+        self
+    }
+
+    /// Writes that were made concurrently meet field by field: those of different fields never stand in each other's way, and where both changed one
+    /// field, the strategy (`server_wins` or `last_write_wins`) decides of that field alone. Who loses a field is told by
+    /// [`Notice::FieldConflict`](crate::Notice::FieldConflict). Needs a server that offers fields and conflicts (`FLD-GRANULARITY`).
+    #[must_use]
+    pub fn by_field(mut self) -> TableSettings {
+        self.granularity = Some(Granularity::Field);
         self
     }
 

@@ -1,17 +1,18 @@
 //! The whole state as text, so that a start need not read the log from its beginning.
 //!
-//! JSON lines: a header, the clients, the rows with the deletes that are still known, each in a fixed order: equal states give
+//! JSON lines: a header, the clients, the rows with the deletes that are still known, what is known of the past, each in a fixed order: equal states give
 //! equal checkpoints. What another engine cannot know (sessions, rates) is left out.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use syncline_schemas::{Json, Limits, OpResult};
+use syncline_schemas::{Json, Limits, OpResult, Sibling};
 
 use crate::clients::{Client, Detail, Retained};
 use crate::conflicts::Trail;
 use crate::documents::{Documents, Entry, Item};
+use crate::history::{Change, Chronicle};
 use crate::json;
 use crate::rate::Bucket;
 use crate::record::{Declared, Rejection, present};
@@ -47,6 +48,9 @@ enum Line {
     #[serde(skip_serializing)] // There are many: see `write_row`.
     Row(RowLine),
     Entry(EntryLine),
+    /// Stands behind the rows, if at all, and in front of the changes.
+    History(HistoryLine),
+    Change(ChangeLine),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -137,6 +141,32 @@ struct EntryLine {
     data: Option<Json>,
 }
 
+/// What is known of the past (HIST-KEPT).
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HistoryLine {
+    from: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ChangeLine {
+    table: Arc<str>,
+    key: Arc<str>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    value: Option<Json>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    siblings: Vec<Sibling>,
+    version: u64,
+    slot: u32,
+    author: Arc<str>,
+    at_ms: u64,
+}
+
 impl Checkpoint {
     pub(crate) fn of(state: &State, epoch: &str) -> Checkpoint {
         let mut text = String::with_capacity(bytes_about(state));
@@ -177,6 +207,9 @@ impl Checkpoint {
                 );
                 text.push('\n');
             }
+        }
+        if let Some(chronicle) = &state.chronicle {
+            write_history(&mut text, chronicle);
         }
         Checkpoint {
             version: state.head,
@@ -237,6 +270,10 @@ impl Checkpoint {
                 Line::Client(client) => restore_client(&mut state, client, limits)?,
                 Line::Row(row) => restore_row(&mut state, row),
                 Line::Entry(entry) => restore_entry(&mut state, entry),
+                Line::History(history) => {
+                    state.chronicle = Some(Chronicle::behind(history.from.saturating_sub(1)));
+                }
+                Line::Change(change) => restore_change(&mut state, change),
             }
         }
         Ok(state)
@@ -391,4 +428,50 @@ fn restore_entry(state: &mut State, line: EntryLine) {
     }
     let documents = state.documents.entry(line.table).or_default();
     documents.put(line.key, position, item);
+}
+
+fn write_history(text: &mut String, chronicle: &Chronicle) {
+    let from = chronicle.from();
+    json::other(text, &Line::History(HistoryLine { from }));
+    text.push('\n');
+    for change in chronicle.changes() {
+        let line = ChangeLine {
+            table: change.table.clone(),
+            key: change.key.clone(),
+            value: change.value.clone(),
+            siblings: change.siblings.clone(),
+            version: change.position.version,
+            slot: change.position.slot,
+            author: change.author.clone(),
+            at_ms: change.at_ms,
+        };
+        json::other(text, &Line::Change(line));
+        text.push('\n');
+    }
+}
+
+fn restore_change(state: &mut State, line: ChangeLine) {
+    let position = Position {
+        version: line.version,
+        slot: line.slot,
+    };
+    // Rows stand before changes: what is still there is held once.
+    let row = { state.tables.get(&line.table) }.and_then(|table| table.row(&line.key));
+    let (key, value) = match row {
+        Some((key, row)) if row.position == position => (key.clone(), row.value.clone()),
+        Some((key, _)) => (key.clone(), line.value),
+        None => (line.key, line.value),
+    };
+    let change = Change {
+        position,
+        at_ms: line.at_ms,
+        table: line.table,
+        key,
+        value,
+        siblings: line.siblings,
+        author: state.clients.id(&line.author),
+    };
+    if let Some(chronicle) = &mut state.chronicle {
+        chronicle.push(change);
+    }
 }

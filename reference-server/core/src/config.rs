@@ -13,6 +13,9 @@ pub struct Config {
     pub retention: Retention,
     /// The size in bytes up to which one `update` frame is filled. A larger change still goes, alone.
     pub part_bytes: usize,
+    /// Bytes of rows that a step may leave before what waits is left to the next step. A push whose own ops leave twice as much is
+    /// deferred there.
+    pub step_bytes: u64,
     /// Which program serves, as told in `welcome`.
     pub server: ServerInfo,
     /// What is offered beyond the core, announced in every `welcome`: names of [`CAPABILITIES`].
@@ -23,7 +26,7 @@ pub struct Config {
 
 /// What this engine can offer beyond the core.
 pub const CAPABILITIES: &[&str] = &[
-    CONFLICTS, DIGESTS, DOCUMENTS, FIELDS, PRESENCE, SEQUENCES, TABLES,
+    CONFLICTS, DIGESTS, DOCUMENTS, FIELDS, HISTORY, PRESENCE, SEQUENCES, TABLES,
 ];
 
 /// The capability of the chapter on conflicts.
@@ -37,6 +40,9 @@ pub(crate) const DOCUMENTS: &str = "documents";
 
 /// The capability of the chapter on fields.
 pub(crate) const FIELDS: &str = "fields";
+
+/// The capability of the chapter on history.
+pub(crate) const HISTORY: &str = "history";
 
 /// The capability of the chapter on sequences.
 pub(crate) const SEQUENCES: &str = "sequences";
@@ -61,6 +67,7 @@ impl Default for Config {
             limits: Limits::default(),
             retention: Retention::default(),
             part_bytes: 64 * 1024,
+            step_bytes: 32 << 20,
             server: ServerInfo {
                 name: "syncline".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -157,6 +164,12 @@ impl Config {
                 "inFlightMax, mutationsPerSecond and mutationBurst must be 1 at least".to_owned(),
             );
         }
+        if { limits.mutation_rows_bytes_max }.is_some_and(|most| most < limits.frame_bytes_max) {
+            return Err(format!(
+                "mutationRowsBytesMax is less than frameBytesMax, {}",
+                limits.frame_bytes_max
+            ));
+        }
         let presence = [
             limits.presence_bytes_max,
             limits.presence_sessions_max,
@@ -164,6 +177,15 @@ impl Config {
         ];
         if self.offers(PRESENCE) && presence.contains(&None) {
             return Err("presence is offered without its limits".to_owned());
+        }
+        let history = [
+            limits.history_page_max,
+            limits.history_changes_max,
+            limits.history_bytes_max,
+            limits.history_ms,
+        ];
+        if self.offers(HISTORY) && history.contains(&None) {
+            return Err("history is offered without its limits".to_owned());
         }
         Ok(())
     }
@@ -187,6 +209,15 @@ impl Config {
         if !self.offers(DOCUMENTS) {
             limits.document_entries_max = None;
             limits.document_bytes_max = None;
+        }
+        if !self.offers(CONFLICTS) && !self.offers(FIELDS) {
+            limits.mutation_rows_bytes_max = None;
+        }
+        if !self.offers(HISTORY) {
+            limits.history_page_max = None;
+            limits.history_changes_max = None;
+            limits.history_bytes_max = None;
+            limits.history_ms = None;
         }
         if !self.offers(PRESENCE) {
             limits.presence_bytes_max = None;
@@ -252,6 +283,10 @@ mod tests {
             Some("without its limits"),
         );
         check(
+            |config| config.limits.history_ms = None,
+            Some("history is offered without its limits"),
+        );
+        check(
             presence((1 << 20) - FRAME_REST + 1),
             Some("presenceBytesMax"),
         );
@@ -272,6 +307,10 @@ mod tests {
         check(
             |config| config.limits.siblings_max = Some(20_000),
             Some("siblingsMax"),
+        );
+        check(
+            |config| config.limits.mutation_rows_bytes_max = Some((1 << 20) - 1),
+            Some("mutationRowsBytesMax"),
         );
         let plain = |config: &mut Config| {
             many(config);

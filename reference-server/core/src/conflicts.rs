@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use syncline_schemas::{Json, Limits, Strategy};
+use syncline_schemas::{Json, Limits, Sibling, Strategy};
 
+use crate::fields::Entries;
 use crate::resolver::{Conflict, Resolution, Resolvers};
 use crate::table::Row;
 use crate::tables::Settings;
@@ -18,8 +19,11 @@ pub struct Trail {
     /// When it was written, or deleted, last: milliseconds since 1970 (CFL-MOMENT-KEPT).
     pub moment: u64,
     /// Its values beside the last one, in the order of their versions (CFL-SIBLINGS).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub siblings: Vec<Kept>,
+    #[serde(default, skip_serializing_if = "<[Kept]>::is_empty")]
+    pub siblings: Box<[Kept]>,
+    /// What is kept of its fields, where they are decided one by one; nothing: as of the row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Box<Entries>>,
 }
 
 /// A value that stands beside the last one.
@@ -32,6 +36,16 @@ pub struct Kept {
     pub writer: Arc<str>,
     /// The value.
     pub value: Json,
+}
+
+impl Kept {
+    /// The value as it is told.
+    pub(crate) fn told(&self) -> Sibling {
+        Sibling {
+            version: self.version,
+            value: self.value.clone(),
+        }
+    }
 }
 
 /// A write that is to be decided.
@@ -49,6 +63,8 @@ pub(crate) struct Write<'a> {
     pub(crate) locked: bool,
     /// When it was made, by the server's clock.
     pub(crate) moment: u64,
+    /// The version up to which deletes were forgotten.
+    pub(crate) forgotten: u64,
 }
 
 /// What becomes of a write.
@@ -70,12 +86,12 @@ impl Row {
         self.trail.as_deref().map_or(&[], |trail| &trail.siblings)
     }
 
-    fn life(&self) -> u64 {
+    pub(crate) fn life(&self) -> u64 {
         self.trail.as_deref().map_or(0, |trail| trail.life)
     }
 
     /// When it was written, or deleted: what was there before the declaration counts as written then.
-    fn moment(&self, settings: &Settings) -> u64 {
+    pub(crate) fn moment(&self, settings: &Settings) -> u64 {
         self.trail
             .as_deref()
             .map_or(settings.at_ms, |trail| trail.moment)
@@ -124,18 +140,24 @@ impl Write<'_> {
                 self.resolved(row, settings, resolvers, resolver)
             }
             _ if loses => Fate::Superseded,
-            _ => Fate::Applies(self.trail(row, settings, Vec::new())),
+            _ => Fate::Applies(self.trail(row, settings, Box::default())),
         }
     }
 
     /// What is kept of the row once the write stands.
-    fn trail(&self, row: Option<&Row>, settings: &Settings, siblings: Vec<Kept>) -> Trail {
+    pub(crate) fn trail(
+        &self,
+        row: Option<&Row>,
+        settings: &Settings,
+        siblings: Box<[Kept]>,
+    ) -> Trail {
         let before = row.map_or(0, |row| row.moment(settings));
         let live = row.filter(|row| row.value.is_some());
         Trail {
             life: live.map_or(self.version, Row::life),
             moment: before.max(self.moment),
             siblings,
+            fields: None,
         }
     }
 
@@ -152,7 +174,7 @@ impl Write<'_> {
             current: row.value.as_ref(),
             written: self.value,
         };
-        let trail = self.trail(Some(row), settings, Vec::new());
+        let trail = self.trail(Some(row), settings, Box::default());
         match resolvers.resolve(resolver, &conflict) {
             Resolution::Keep => Fate::Superseded,
             Resolution::Take => Fate::Applies(trail),
@@ -187,7 +209,7 @@ impl Write<'_> {
         }
         let Some(value) = self.value else {
             return match kept.is_empty() {
-                true => Fate::Applies(self.trail(row, settings, kept)),
+                true => Fate::Applies(self.trail(row, settings, kept.into())),
                 false => Fate::Superseded,
             };
         };
@@ -195,7 +217,7 @@ impl Write<'_> {
         let too_large = (bytes + value.get().len()) as u64 > limits.value_bytes_max;
         let too_many = kept.len() as u64 + 1 > limits.siblings_max.unwrap_or(0);
         match kept.is_empty() || !(too_large || too_many) {
-            true => Fate::Applies(self.trail(row, settings, kept)),
+            true => Fate::Applies(self.trail(row, settings, kept.into())),
             false => Fate::TooMany,
         }
     }

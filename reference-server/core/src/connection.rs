@@ -10,15 +10,16 @@ use syncline_schemas::{
     ClientMessage, DecodeError, ErrorMessage, Goaway, Hello, Json, Limits, ServerMessage, Welcome,
 };
 
-use crate::config::{DIGESTS, DOCUMENTS, PRESENCE};
+use crate::config::{DIGESTS, DOCUMENTS, HISTORY, PRESENCE};
 use crate::decide;
 use crate::engine::Engine;
+use crate::history;
 use crate::io::SessionKey;
 use crate::names;
 use crate::presence;
 use crate::request::Request;
 
-/// Reads a frame behind the first; what is of another capability than these is of no known type (DIG-NOT-OFFERED, PRES-NOT-OFFERED).
+/// Reads a frame behind the first; what is of another capability than these is of no known type (DIG-NOT-OFFERED, HIST-NOT-OFFERED, PRES-NOT-OFFERED).
 ///
 /// # Errors
 /// The `error` that answers it, still without `re`: `invalid_json`, `invalid_message` or `unknown_type`
@@ -54,12 +55,19 @@ pub fn read_frame(
         ClientMessage::Present(present) => {
             presence::check(present, limits).map(|()| Request::of(message, limits, capabilities))
         }
+        ClientMessage::History(asked) => {
+            history::check(asked, limits).map(|()| Request::of(message, limits, capabilities))
+        }
         _ => Ok(Request::of(message, limits, capabilities)),
     }
 }
 
 /// The types that only a capability brings.
-const TYPES: [(&str, &str); 2] = [(DIGESTS, "digest"), (PRESENCE, "present")];
+const TYPES: [(&str, &str); 3] = [
+    (DIGESTS, "digest"),
+    (HISTORY, "history"),
+    (PRESENCE, "present"),
+];
 
 /// The frame's type, if it is of a capability that is not offered: then it is unknown here, whatever else is wrong with it.
 fn not_offered(text: &str, capabilities: &[String]) -> Option<&'static str> {

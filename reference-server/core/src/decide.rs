@@ -14,6 +14,7 @@ use syncline_schemas::{
 use crate::config::Config;
 use crate::conflicts::{Fate, Trail, Write};
 use crate::documents::{self, Done};
+use crate::fields::{self, Entries, FieldWrite, FieldsFate};
 use crate::record::{Decision, Declared, Effect};
 use crate::request::{Action, Op, RowOp, Verdict, reject};
 use crate::sequences;
@@ -215,6 +216,7 @@ impl Turn<'_> {
             schema.judge(index, op, value, sum.has_resolved(index))?;
         }
         sum.grows += row_bytes(&op.key, value.as_ref(), siblings(&trail));
+        self.leaves_not_too_much(index, sum.grows)?;
         sum.shrinks += row.map_or(0, |row| row.bytes(&op.key));
         sum.effects.push(Effect {
             table: op.table.clone(),
@@ -238,6 +240,19 @@ impl Turn<'_> {
             state: self.state,
             limits: &self.config.limits,
             index,
+        }
+    }
+
+    /// Whether the rows that the ops up to this one leave may stand together (PUSH-ROWS-LIMIT).
+    fn leaves_not_too_much(&self, index: usize, bytes: u64) -> Verdict<()> {
+        let most = self.config.limits.mutation_rows_bytes_max;
+        match most.filter(|most| bytes > *most) {
+            None => Ok(()),
+            Some(most) => {
+                let message = format!("limits.mutationRowsBytesMax is {most}");
+                let at = Some(format!("/ops/{index}"));
+                reject(&errors::LIMIT_EXCEEDED, at, &message)
+            }
         }
     }
 
@@ -278,20 +293,33 @@ impl Turn<'_> {
                 return Ok(None);
             }
         }
-        let value = self.value(index, op, held)?;
-        let write = Write {
+        let mut write = Write {
             table: &op.table,
             key: &op.key,
-            value: value.as_ref(),
+            value: None,
             client: self.client,
             version: self.state.head + 1,
             base: op.base,
             locked: op.if_version.is_some(),
             moment: self.at_ms.saturating_sub(self.age_ms),
+            forgotten: self.state.truncated_to,
         };
+        if settings.by_field()
+            && let Some(fate) = self.fields_fate(index, op, row, settings, write, sum)
+        {
+            return self.in_fields(index, op, held, fate, sum);
+        }
+        let value = self.value(index, op, held)?;
+        write.value = value.as_ref();
         let (resolvers, limits) = (&self.config.resolvers, &self.config.limits);
         match write.fate(row, settings, resolvers, limits) {
-            Fate::Applies(trail) => Ok(Some((value, trail))),
+            Fate::Applies(mut trail) => {
+                if settings.by_field() && held.is_none() {
+                    let writer = self.state.clients.id(self.client);
+                    trail.fields = Entries::of_new(row, &write, &writer, settings);
+                }
+                Ok(Some((value, trail)))
+            }
             Fate::Superseded => {
                 sum.supersede(index, row);
                 Ok(None)
@@ -299,9 +327,13 @@ impl Turn<'_> {
             Fate::Resolved(value, trail) => {
                 self.fits(value.as_ref(), index)?;
                 let at = index as u64;
-                let told = value.clone();
-                sum.told
-                    .push(OpResult::Resolved(Resolved { at, value: told }));
+                let (told, gone) = (value.clone(), value.is_none());
+                let resolved = Resolved {
+                    at,
+                    value: told,
+                    gone,
+                };
+                sum.told.push(OpResult::Resolved(resolved));
                 Ok(Some((value, trail)))
             }
             Fate::TooMany => {
@@ -309,6 +341,49 @@ impl Turn<'_> {
                 reject(&errors::TOO_MANY_SIBLINGS, at(), message)
             }
         }
+    }
+
+    /// What becomes of an op field by field; nothing, if it is decided whole (FLD-WHOLE).
+    fn fields_fate(
+        &self,
+        index: usize,
+        op: &RowOp,
+        row: Option<&Row>,
+        settings: &Settings,
+        write: Write<'_>,
+        sum: &Sum,
+    ) -> Option<FieldsFate> {
+        let by_field = FieldWrite {
+            write,
+            writer: self.state.clients.id(self.client),
+            row: row.filter(|row| row.value.is_some())?,
+            settings,
+            named_max: sum.fields_to_name(),
+        };
+        by_field.fate(index, &op.action)
+    }
+
+    /// What becomes of a row that is decided field by field (FLD-TOLD, FLD-ALL-SUPERSEDED).
+    fn in_fields(
+        &self,
+        index: usize,
+        op: &RowOp,
+        held: Option<&Json>,
+        fate: FieldsFate,
+        sum: &mut Sum,
+    ) -> Verdict<Option<(Option<Json>, Trail)>> {
+        let (stands, told) = match fate {
+            FieldsFate::Applies(trail) => {
+                return Ok(Some((self.value(index, op, held)?, trail)));
+            }
+            FieldsFate::InPart(value, trail, told) => (Some((Some(value), trail)), told),
+            FieldsFate::Superseded(told) => (None, told),
+        };
+        let left = stands.as_ref().and_then(|(value, _)| value.as_ref());
+        self.fits(left, index)?;
+        sum.superseded.get_or_insert(index);
+        sum.told.push(OpResult::SupersededInFields(told));
+        Ok(stands)
     }
 
     /// What a patch makes of a row (FLD-PATCH, FLD-ABSENT, FLD-NOT-AN-OBJECT, FLD-LIMIT).
@@ -339,9 +414,23 @@ impl Turn<'_> {
 }
 
 impl Sum {
-    /// Whether a resolver made the value that the op of this index, the last so far, leaves.
+    /// Whether the server made the value that the op of this index, the last so far, leaves.
     fn has_resolved(&self, index: usize) -> bool {
-        matches!(self.told.last(), Some(OpResult::Resolved(resolved)) if resolved.at == index as u64)
+        let made = |told: &&OpResult| !matches!(told, OpResult::Superseded(_));
+        let last = self.told.last().filter(made);
+        last.is_some_and(|told| told.at() == index as u64)
+    }
+
+    /// How many more fields may be told by their names (FLD-TOLD).
+    fn fields_to_name(&self) -> usize {
+        if self.told.len() >= TOLD_MAX {
+            return 0;
+        }
+        let named = self.told.iter().map(|told| match told {
+            OpResult::SupersededInFields(told) => told.conflicts.iter().flatten().count(),
+            _ => 0,
+        });
+        fields::NAMED_MAX.saturating_sub(named.sum())
     }
 
     /// Takes what an op does with a document, if it does anything.
@@ -362,6 +451,7 @@ impl Sum {
         self.told.push(OpResult::Superseded(Superseded {
             at: index as u64,
             version: row.map(|row| row.position.version),
+            gone: row.is_none_or(|row| row.value.is_none()),
             value: row.and_then(|row| row.value.clone()),
         }));
     }
@@ -392,8 +482,16 @@ pub(crate) fn remembered(told: OpResult) -> OpResult {
             at,
             version: None,
             value: None,
+            gone: false,
         }),
-        OpResult::Resolved(Resolved { at, .. }) => OpResult::Resolved(Resolved { at, value: None }),
+        OpResult::Resolved(Resolved { at, .. }) => OpResult::Resolved(Resolved {
+            at,
+            value: None,
+            gone: false,
+        }),
+        OpResult::SupersededInFields(told) => {
+            OpResult::SupersededInFields(fields::remembered(told))
+        }
         other => other,
     }
 }

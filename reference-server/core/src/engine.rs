@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use crate::checkpoint::Checkpoint;
-use crate::config::Config;
+use crate::config::{Config, HISTORY};
 use crate::io::{Input, Outbox, Output};
 use crate::presence::Words;
 use crate::record::Record;
@@ -105,6 +105,7 @@ impl Engine {
             presence: Words::default(),
             now_ms: 0,
         };
+        engine.state.keep_history(engine.config.offers(HISTORY));
         engine.replay(records);
         engine.pumped_to = engine.state.head;
         Ok(engine)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::clients::{Client, ClientBefore};
 use crate::documents::Replaced;
+use crate::history::Noted;
 use crate::table::Row;
 use crate::tables::Settings;
 use crate::truncation::Marks;
@@ -35,6 +36,8 @@ pub(crate) enum Undo {
     },
     /// An outcome was remembered.
     Client { id: Arc<str>, before: ClientBefore },
+    /// Changes were noted, and older ones forgotten for them.
+    Changes(Noted),
     /// A client was forgotten.
     Forgotten { id: Arc<str>, client: Box<Client> },
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Engine`] is a deterministic state machine over the log of outcomes. It has no clock, no randomness, no sockets and no files: time, names and
 //! the room of a connection's queue are arguments, so the server, a simulator and a test drive the very same thing.
-//! Its modules have the names of the specification's chapters: `connection`, `subscriptions`, `mutations`, `updates`, `digests`, `presence`; what lies
+//! Its modules have the names of the specification's chapters: `connection`, `subscriptions`, `mutations`, `updates`, `digests`, `history`, `presence`; what lies
 //! under them is `state`, the machine itself, with `table`, `clients` and `truncation`.
 //!
 //! ```
@@ -37,6 +37,8 @@ mod digests;
 mod documents;
 mod encode;
 mod engine;
+mod fields;
+mod history;
 mod io;
 mod journal;
 mod json;
@@ -64,6 +66,7 @@ pub use config::{CAPABILITIES, Config, Retention};
 pub use conflicts::{Kept, Trail};
 pub use connection::{close_code, error, read_frame, read_hello};
 pub use engine::{Engine, OpenError};
+pub use fields::{Entries, Entry};
 pub use io::{Input, Output, SessionKey};
 pub use record::{
     Decided, Decision, Declared, DocumentEffect, Effect, Event, Raise, Record, Rejection, Truncated,

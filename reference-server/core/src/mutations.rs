@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
-use syncline_schemas::{Deferred, MutationResult, Outcome, Refused};
+use syncline_schemas::{Deferred, Json, MutationResult, OpResult, Outcome, Refused};
 
 use crate::decide::{self, Turn};
 use crate::engine::Engine;
@@ -81,11 +81,15 @@ impl Engine {
         if previous != known.and_then(|known| known.last_op_id()) {
             return Err(refused(mutation, &errors::CHAIN_BROKEN));
         }
+        // Only a push whose ops leave much more than they carry comes so far.
+        if self.step.bytes >= self.config.step_bytes.saturating_mul(2) {
+            return Err(deferred(mutation, &errors::SERVER_BUSY, BUSY_MS));
+        }
         let limits = &self.config.limits;
         let rate = known.map_or_else(|| Bucket::full(limits), |known| known.rate);
         rate.take(now_ms, limits)
             .map(Link::New)
-            .map_err(|wait_ms| deferred(mutation, wait_ms))
+            .map_err(|wait_ms| deferred(mutation, &errors::RATE_LIMITED, wait_ms))
     }
 
     /// Decides the next link of a chain, for ever.
@@ -117,24 +121,48 @@ impl Engine {
         outcome
     }
 
-    /// The text of an ack. Where the messages for people would make it too large, they are left out (FRAME-SIZE-SENT).
+    /// The text of an ack. Where it would be too large, messages for people and rows that stand are left out, then which ops were superseded;
+    /// ids that were allocated never (FRAME-SIZE-SENT).
     pub(crate) fn encode_ack(&self, re: Option<u64>, mut results: Vec<MutationResult>) -> String {
-        let text = encode_ack(re, &results);
-        if text.len() as u64 <= self.config.limits.frame_bytes_max {
-            return text;
+        let most = self.config.limits.frame_bytes_max;
+        let leave = |results: Vec<MutationResult>, leaves_ops| -> Vec<MutationResult> {
+            let lean = |result| lean(result, leaves_ops);
+            results.into_iter().map(lean).collect()
+        };
+        // Summed up before anything is written: the rows that stand may be many times a frame.
+        let mut text = String::new();
+        if results.iter().map(shown_bytes).sum::<u64>() <= most {
+            text = encode_ack(re, &results);
         }
-        // Messages and values first, then which ops were superseded; ids that were allocated are never left out.
         for leaves_ops in [true, false] {
-            results = results
-                .into_iter()
-                .map(|result| lean(result, leaves_ops))
-                .collect();
-            let text = encode_ack(re, &results);
-            if text.len() as u64 <= self.config.limits.frame_bytes_max {
-                return text;
+            if text.is_empty() || text.len() as u64 > most {
+                results = leave(results, leaves_ops);
+                text = encode_ack(re, &results);
             }
         }
-        encode_ack(re, &results)
+        text
+    }
+}
+
+/// The bytes of the rows that a result shows.
+fn shown_bytes(result: &MutationResult) -> u64 {
+    let bytes = |value: &Option<Json>| value.as_ref().map_or(0, |value| value.get().len() as u64);
+    match result {
+        MutationResult::Rejected(rejected) => {
+            let row = rejected.row.as_ref();
+            row.map_or(0, |row| bytes(&row.value))
+        }
+        MutationResult::Applied(applied) => { applied.ops.iter().flatten() }
+            .map(|told| match told {
+                OpResult::Superseded(told) => bytes(&told.value),
+                OpResult::Resolved(told) => bytes(&told.value),
+                OpResult::SupersededInFields(told) => { told.conflicts.iter().flatten() }
+                    .map(|conflict| bytes(&conflict.value))
+                    .sum(),
+                OpResult::Allocated(_) => 0,
+            })
+            .sum(),
+        _ => 0,
     }
 }
 
@@ -176,6 +204,9 @@ fn encode_ack(re: Option<u64>, results: &[MutationResult]) -> String {
     text
 }
 
+/// How long to wait, in milliseconds, for a step that is full: until the next.
+const BUSY_MS: u64 = 10;
+
 /// Where a mutation stands in its client's chain.
 enum Link {
     /// It was decided before.
@@ -199,12 +230,11 @@ fn refused(mutation: &Mutation, def: &ErrorDef) -> MutationResult {
     MutationResult::Refused(refusal(mutation, def))
 }
 
-/// Only the rate defers here: a server that is busy does so before it hands the push to an engine.
-fn deferred(mutation: &Mutation, wait_ms: u64) -> MutationResult {
+fn deferred(mutation: &Mutation, def: &ErrorDef, wait_ms: u64) -> MutationResult {
     MutationResult::Deferred(Deferred {
         seq: mutation.seq,
         op_id: mutation.op_id.to_string(),
-        code: errors::RATE_LIMITED.code.to_owned(),
+        code: def.code.to_owned(),
         retry_after_ms: Some(wait_ms),
     })
 }

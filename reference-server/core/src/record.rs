@@ -11,6 +11,7 @@ use syncline_schemas::{Applied, Json, OpResult, Outcome, Rejected};
 
 use crate::conflicts::Trail;
 use crate::json;
+use crate::state::{row_bytes, siblings};
 use crate::tables::Settings;
 
 /// One position of the log. As JSON it has no line break, so that a file may hold one a line.
@@ -123,6 +124,10 @@ pub enum DocumentEffect {
 }
 
 impl Effect {
+    fn row_bytes(&self) -> u64 {
+        row_bytes(&self.key, self.value.as_ref(), siblings(&self.trail))
+    }
+
     fn write(&self, text: &mut String) {
         text.push_str(r#"{"table":"#);
         json::string(text, &self.table);
@@ -175,6 +180,17 @@ pub struct Truncated {
 }
 
 impl Record {
+    /// Bytes of the rows that it leaves: keys, values, siblings.
+    pub(crate) fn row_bytes(&self) -> u64 {
+        let Event::Outcome(decided) = &self.event else {
+            return 0;
+        };
+        let Decision::Applied { effects, .. } = &decided.decision else {
+            return 0;
+        };
+        { effects.iter() }.map(Effect::row_bytes).sum()
+    }
+
     /// Writes the record as JSON, without a line break.
     pub fn write(&self, text: &mut String) {
         text.push_str(r#"{"version":"#);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{
-    ClientMessage, Declare, Digest, Hello, Json, Limits, OpError, Patch, Ping, Present, Subscribe,
-    TableSchema, Unsubscribe, base64,
+    ClientMessage, Declare, Digest, Hello, History, Json, Limits, OpError, Patch, Ping, Present,
+    Subscribe, TableSchema, Unsubscribe, base64,
 };
 
 use crate::config::{DOCUMENTS, FIELDS, SEQUENCES, TABLES};
@@ -36,6 +36,8 @@ pub enum Request {
     Digest(Digest),
     /// To be present, or no more.
     Present(Present),
+    /// To tell what was changed.
+    History(Box<History>),
 }
 
 impl Request {
@@ -48,6 +50,7 @@ impl Request {
             ClientMessage::Ping(ping) => Request::Ping(ping),
             ClientMessage::Digest(digest) => Request::Digest(digest),
             ClientMessage::Present(present) => Request::Present(present),
+            ClientMessage::History(history) => Request::History(history.into()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::digests::Digests;
+use crate::history::Asked;
 use crate::io::SessionKey;
 use crate::shapes::ShapeId;
 use crate::table::Position;
@@ -89,6 +90,8 @@ pub(crate) struct Session {
     pub(crate) digests: Digests,
     /// Whether it has named the capability documents.
     pub(crate) reads_documents: bool,
+    /// The history that it waits for.
+    pub(crate) history: Option<Asked>,
     /// Bytes of updates in the outbox, and how often the outbox had been emptied when they were counted.
     queued: (u64, usize),
 }
@@ -121,6 +124,8 @@ pub(crate) struct Sessions {
     pub(crate) staging: BTreeSet<SessionKey>,
     /// Those that wait for a digest.
     pub(crate) digesting: BTreeSet<SessionKey>,
+    /// Those that wait for a history.
+    pub(crate) recalling: BTreeSet<SessionKey>,
 }
 
 impl Sessions {
@@ -155,6 +160,7 @@ impl Sessions {
         let session = self.open.remove(&key)?;
         self.staging.remove(&key);
         self.digesting.remove(&key);
+        self.recalling.remove(&key);
         if let Some(client) = &session.client {
             self.by_client.remove(client);
         }

@@ -12,6 +12,7 @@ use syncline_schemas::{Json, Limits, RowsDigest};
 use crate::clients::Clients;
 use crate::conflicts::{Kept, Trail};
 use crate::documents::{Documents, entry_bytes};
+use crate::history::Chronicle;
 use crate::journal::{Journal, Scalars, Undo};
 use crate::record::{Decided, Decision, Declared, Effect, Event, Raise, Record, Truncated};
 use crate::sequences::Sequences;
@@ -39,6 +40,8 @@ pub(crate) struct State {
     pub(crate) sequences: Sequences,
     /// The settings of the tables that were declared.
     pub(crate) declared: Tables,
+    /// What is known of the past, where that is offered.
+    pub(crate) chronicle: Option<Chronicle>,
 }
 
 impl State {
@@ -88,6 +91,7 @@ impl State {
                     before,
                 });
             }
+            self.chronicle(decided, effects, limits, journal);
         }
         let before = self
             .clients
@@ -96,6 +100,19 @@ impl State {
             id: decided.client.clone(),
             before,
         });
+    }
+
+    fn chronicle(
+        &mut self,
+        decided: &Decided,
+        effects: &[Effect],
+        limits: &Limits,
+        journal: &mut Journal,
+    ) {
+        if let Some(chronicle) = self.chronicle.as_mut().filter(|_| !effects.is_empty()) {
+            let noted = chronicle.note(self.head, self.at_ms, &decided.client, effects, limits);
+            journal.note(Undo::Changes(noted));
+        }
     }
 
     fn raise(&mut self, raise: &Raise, journal: &mut Journal) {
@@ -202,6 +219,11 @@ impl State {
                     Some(before) => drop(self.declared.insert(table, before)),
                     None => drop(self.declared.remove(&table)),
                 },
+                Undo::Changes(noted) => {
+                    if let Some(chronicle) = &mut self.chronicle {
+                        chronicle.take_back(noted);
+                    }
+                }
                 Undo::Client { id, before } => self.clients.unremember(&id, before),
                 Undo::Forgotten { id, client } => self.clients.put(id, *client),
             }
@@ -237,6 +259,15 @@ impl State {
             bytes: self.bytes,
             marks: self.marks.clone(),
         }
+    }
+
+    /// Keeps what comes from now on for those who ask, or none of it.
+    pub(crate) fn keep_history(&mut self, keeps: bool) {
+        let head = self.head;
+        self.chronicle = keeps.then(|| {
+            let known = self.chronicle.take();
+            known.unwrap_or_else(|| Chronicle::behind(head))
+        });
     }
 
     /// A row or a delete that is still known.

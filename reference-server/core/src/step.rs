@@ -25,6 +25,8 @@ pub(crate) struct Step {
     held: Vec<Held>,
     pub(crate) records: Vec<Record>,
     pub(crate) journal: Journal,
+    /// Bytes of the rows that the records leave.
+    pub(crate) bytes: u64,
     /// The clients of the sessions that this step opens.
     opening: HashMap<SessionKey, Option<Arc<str>>>,
 }
@@ -49,12 +51,14 @@ enum Answer {
 }
 
 impl Engine {
-    /// Decides all that waits in the queue, and what the time demands. Gives what must be appended; again the same, if it is called again
-    /// before [`committed`](Engine::committed).
+    /// Decides what waits in the queue, and what the time demands. Gives what must be appended; again the same, if it is called again
+    /// before [`committed`](Engine::committed). A step that has grown large leaves the rest to the next: see [`waits`](Engine::waits).
     pub fn decide(&mut self, now_ms: u64) -> &[Record] {
         self.now_ms = now_ms;
         if !self.is_deciding() {
-            while let Some(input) = self.queue.pop_front() {
+            while self.step.bytes < self.config.step_bytes
+                && let Some(input) = self.queue.pop_front()
+            {
                 let head = self.state.head;
                 let answer = self.answer(&input, now_ms);
                 self.step.held.push(Held {
@@ -74,6 +78,12 @@ impl Engine {
             }
         }
         &self.step.records
+    }
+
+    /// Whether inputs wait for the next step.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     /// Whether records wait for their append.
@@ -167,6 +177,7 @@ impl Engine {
             spacing_ms,
             &mut self.step.journal,
         );
+        self.step.bytes += record.row_bytes();
         self.step.records.push(record);
     }
 
@@ -174,6 +185,7 @@ impl Engine {
     pub fn committed(&mut self) {
         let records = std::mem::take(&mut self.step.records);
         self.step.journal.clear();
+        self.step.bytes = 0;
         self.step.opening.clear();
         for held in std::mem::take(&mut self.step.held) {
             self.release(held, &records);
@@ -235,6 +247,7 @@ impl Engine {
             (Request::Unsubscribe(unsubscribe), _) => self.unsubscribe(session, re, unsubscribe),
             (Request::Digest(digest), _) => self.ask_digest(session, re, digest),
             (Request::Present(present), _) => self.present(session, re, present),
+            (Request::History(history), _) => self.ask_history(session, re, history),
             (Request::Hello(_), _) => {
                 let refused: ErrorMessage =
                     error(&errors::UNEXPECTED_HELLO, "the session is open already");
@@ -284,6 +297,7 @@ impl Engine {
     pub(crate) fn take_back(&mut self) {
         self.state.undo(&mut self.step.journal);
         self.step.records.clear();
+        self.step.bytes = 0;
         self.step.opening.clear();
         for held in self.step.held.drain(..).rev() {
             self.queue.push_front(held.input);

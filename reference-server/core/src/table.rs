@@ -48,11 +48,7 @@ pub(crate) struct Row {
 impl Row {
     /// The values beside the last one, as they are told.
     pub(crate) fn told_siblings(&self) -> Vec<Sibling> {
-        let told = |kept: &Kept| Sibling {
-            version: kept.version,
-            value: kept.value.clone(),
-        };
-        self.siblings().iter().map(told).collect()
+        self.siblings().iter().map(Kept::told).collect()
     }
 
     /// Whether `ifVersion: expected` of this client holds (OP-IF-VERSION, OP-IF-VERSION-OWN, OP-IF-VERSION-ABSENT).

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use syncline_schemas::errors;
 use syncline_schemas::{Declare, Granularity, JsonObject, Limits, Strategy, TableKind};
 
-use crate::config::{CONFLICTS, Config, DOCUMENTS};
+use crate::config::{CONFLICTS, Config, DOCUMENTS, FIELDS};
 use crate::record::Declared;
 use crate::request::{Op, Verdict, reject};
 use crate::schema::Schema;
@@ -93,7 +93,7 @@ pub(crate) fn refused(
             "this needs the capability conflicts, which is not offered here",
         ));
     }
-    if declare.granularity == Some(Granularity::Field) {
+    if declare.granularity == Some(Granularity::Field) && !(offers(CONFLICTS) && offers(FIELDS)) {
         return Some(("/granularity", "fields are not decided one by one here"));
     }
     if declare.kind.is_some() && !offers(DOCUMENTS) {
@@ -101,6 +101,9 @@ pub(crate) fn refused(
             "/kind",
             "this needs the capability documents, which is not offered here",
         ));
+    }
+    if declare.granularity == Some(Granularity::Field) && declare.strategy.is_some_and(is_whole) {
+        return Some(("/granularity", FIELDS_UNTOLD));
     }
     match (custom, &declare.resolver) {
         (true, None) => Some(("/strategy", "`custom` needs a resolver")),
@@ -146,12 +149,33 @@ pub(crate) fn decide(
                 }
             }
         };
+        if let Some(member) = unfit(op, &settings) {
+            return reject(&errors::SETTING_REFUSED, at(member), FIELDS_UNTOLD);
+        }
         if known.is_none_or(|known| **known != settings) {
             let table = op.table.clone();
             changes.push(Declared { table, settings });
         }
     }
     Ok(changes)
+}
+
+/// Why `field` does not go with a strategy of several values, or of values that a resolver makes.
+const FIELDS_UNTOLD: &str = "under this strategy no field can be told apart";
+
+/// Whether a strategy decides rows alone.
+fn is_whole(strategy: Strategy) -> bool {
+    matches!(strategy, Strategy::KeepBoth | Strategy::Custom)
+}
+
+/// The setting of a declaration that does not go with what was declared before (FLD-GRANULARITY-REFUSED).
+fn unfit(declare: &Declaration, settings: &Settings) -> Option<&'static str> {
+    let unfit = is_whole(settings.strategy()) && settings.granularity == Some(Granularity::Field);
+    let by = match declare.granularity {
+        Some(Granularity::Field) => "/granularity",
+        _ => "/strategy",
+    };
+    unfit.then_some(by)
 }
 
 fn most(limits: &Limits) -> u64 {

@@ -1,6 +1,6 @@
 //! Making updates: what has changed goes to the subscribers, each shape's update encoded once for all that keep up.
 //!
-//! A pump has three passes, and then tells digests and presence. *Broadcast*: each changed shape's live subscribers get one update to the head; who has no room for it
+//! A pump has three passes, and then tells histories, digests and presence. *Broadcast*: each changed shape's live subscribers get one update to the head; who has no room for it
 //! falls back to an update of its own, which later covers all that it missed at once (UPD-SLOW). *Level*: authors whose
 //! shapes have not passed their mutations get an empty update (UPD-LEVEL). *Serve*: updates in parts go on, as far as there is room.
 //!
@@ -43,6 +43,7 @@ impl Engine {
         for session in self.sessions.staging.clone() {
             self.serve(session, &room);
         }
+        self.answer_histories(&room);
         let digests = self.answer_digests();
         let presence = !self.presence.is_idle() && self.tell_presence(&room);
         digests || presence

@@ -89,6 +89,11 @@ fn sequences() {
 }
 
 #[test]
+fn history() {
+    check("history.txt");
+}
+
+#[test]
 fn presence() {
     check("presence.txt");
 }
@@ -111,4 +116,9 @@ fn schemas() {
 #[test]
 fn documents() {
     check("documents.txt");
+}
+
+#[test]
+fn granularity() {
+    check("granularity.txt");
 }

@@ -65,6 +65,22 @@ fn room() -> impl Strategy<Value = usize> {
     prop_oneof![1 => Just(0), 3 => Just(1), 2 => 1..600usize]
 }
 
+fn history() -> impl Strategy<Value = Action> {
+    let place = || prop::option::weighted(0.3, (0..9u64, prop::option::of(0..3u64)));
+    let rows = (0..3usize, prop::option::of(0..4usize));
+    let page = (any::<bool>(), prop::option::of(1..6u64));
+    (0..4usize, rows, page, [place(), place()]).prop_map(
+        |(session, (table, key), (newest, limit), places)| Action::History {
+            session,
+            table,
+            key,
+            newest,
+            limit,
+            places,
+        },
+    )
+}
+
 fn action() -> impl Strategy<Value = Action> {
     let session = 0..4usize;
     prop_oneof![
@@ -83,6 +99,7 @@ fn action() -> impl Strategy<Value = Action> {
         3 => (session.clone(), 0..4usize).prop_map(|(session, shape)| Action::Digest { session, shape }),
         5 => (session.clone(), prop::bool::weighted(0.2))
             .prop_map(|(session, withdraw)| Action::Present { session, withdraw }),
+        4 => history(),
         1 => session.clone().prop_map(|session| Action::Close { session }),
         6 => (session, prop_oneof![room(), Just(9999)])
             .prop_map(|(session, bytes)| Action::Room { session, bytes }),
@@ -130,8 +147,13 @@ fn config() -> impl Strategy<Value = Config> {
     let versions_max = prop_oneof![Just(5u64), Just(1000)];
     let in_flight_max = prop_oneof![Just(1u64), Just(4), Just(256)];
     let burst = prop_oneof![1 => Just(3u64), 4 => Just(1000)];
-    (parts, versions_max, in_flight_max, burst).prop_map(
-        |(part_bytes, versions_max, in_flight_max, mutation_burst)| {
+    let history = (
+        prop_oneof![Just(6u64), Just(10_000)],
+        prop_oneof![Just(60u64), Just(10_000)],
+        prop_oneof![Just(40u64), Just(10_000)],
+    );
+    (parts, versions_max, in_flight_max, burst, history).prop_map(
+        |(part_bytes, versions_max, in_flight_max, mutation_burst, history)| {
             let limits = Limits {
                 in_flight_max,
                 mutation_burst,
@@ -140,6 +162,9 @@ fn config() -> impl Strategy<Value = Config> {
                 mutation_sequences_max: Some(4),
                 presence_interval_ms: Some(20),
                 document_entries_max: Some(16),
+                history_changes_max: Some(history.0),
+                history_bytes_max: Some(history.1),
+                history_ms: Some(history.2),
                 ..Limits::default()
             };
             let retention = Retention {

@@ -288,6 +288,43 @@ fn results_that_tell_of_ops_fit_too() {
     assert!(welcome.len() <= 65536, "FRAME-SIZE-SENT: {}", welcome.len());
 }
 
+/// Keys and values of all rows that a mutation leaves, at the limit and one byte past it; the deleted one leaves nothing.
+#[test]
+fn what_small_patches_leave_is_bounded() {
+    let mut config = tight();
+    config.capabilities = vec!["fields".to_owned()];
+    config.limits.mutation_rows_bytes_max = Some(65536);
+    let mut node = node(config);
+    let key = |n: usize| format!("k{n:02}");
+    let value = json!({"a": "x".repeat(4096 - 3 - 8)});
+    let sets = {
+        (0..16).map(|n| json!({"seq": n + 1, "opId": "a", "ops": [{"op": "set", "table": "t", "key": key(n), "value": value}]}))
+    };
+    let mut follows = None;
+    for set in sets {
+        let push = json!({"type": "push", "epoch": "e", "follows": follows, "mutations": [set]});
+        let text = push.to_string().replace(r#""follows":null,"#, "");
+        node.receive(A, &text);
+        follows = Some("a");
+    }
+    node.step();
+    let patches =
+        || (0..16).map(|n| json!({"op": "patch", "table": "t", "key": key(n), "remove": ["b"]}));
+    let delete = json!({"op": "delete", "table": "t", "key": "gone"});
+    let one_byte = json!({"op": "set", "table": "t", "key": "", "value": 1});
+    let at: Vec<_> = patches().chain([delete]).collect();
+    let past: Vec<_> = [one_byte].into_iter().chain(patches()).collect();
+    let push = json!({"type": "push", "epoch": "e", "follows": "a", "mutations": [
+        {"seq": 17, "opId": "at", "ops": at}, {"seq": 18, "opId": "past", "ops": past}]});
+    node.receive(A, &push.to_string());
+    let outputs = node.step();
+    let ack: serde_json::Value = serde_json::from_str(texts(&outputs)[0]).expect("an ack");
+    assert_eq!(ack["results"][0]["status"], "applied", "PUSH-ROWS-LIMIT");
+    let refused = &ack["results"][1];
+    assert_eq!(refused["code"], "limit_exceeded", "PUSH-ROWS-LIMIT");
+    assert_eq!(refused["at"], "/ops/16", "the one that passes it");
+}
+
 #[test]
 fn the_largest_change_can_be_delivered() {
     let config = tight();

@@ -11,6 +11,8 @@
 
 mod schema;
 mod store;
+mod sums;
+mod upgrade;
 mod writer;
 
 use std::path::Path;
@@ -20,7 +22,7 @@ use std::thread::JoinHandle;
 use syncline_server_core::{Checkpoint, Record};
 
 use super::{Append, Log, LogError, Opened, Position, Tail, check_order, lines};
-use store::Header;
+use store::{Header, Store, damaged};
 use writer::Writer;
 
 /// Bytes of a checkpoint that go into one row, and roughly what one reading takes.
@@ -104,7 +106,7 @@ impl Log for SqliteLog {
         let after = checkpoint
             .as_ref()
             .map_or(0, |checkpoint| checkpoint.version);
-        let (records, record_bytes) = self.read_records(header.workspace, after).await?;
+        let (records, record_bytes) = self.read_records(&header, after).await?;
         Ok(Opened {
             position: header.position,
             checkpoint,
@@ -123,12 +125,12 @@ impl Log for SqliteLog {
         let (Some(first), Some(last)) = (records.first(), records.last()) else {
             return Ok(Append::Done { bytes: 0 });
         };
-        let (first, last) = (first.version, last.version);
+        let versions = (first.version, last.version);
         let lines = lines::encode(records);
         let (name, at) = (workspace.to_owned(), at.clone());
         self.0
             .writer
-            .run(move |store| store.append(&name, &at, first, last, &lines))
+            .run(move |store| store.append(&name, &at, versions, lines))
             .await
     }
 
@@ -138,7 +140,7 @@ impl Log for SqliteLog {
         if header.position.epoch != after.epoch || after.version < header.truncated_to {
             return Ok(Tail::Gone);
         }
-        let (records, _) = self.read_records(header.workspace, after.version).await?;
+        let (records, _) = self.read_records(&header, after.version).await?;
         Ok(Tail::Records(records))
     }
 
@@ -152,11 +154,11 @@ impl Log for SqliteLog {
             epoch: epoch.to_owned(),
             version: checkpoint.version,
         };
-        self.write_checkpoint(workspace, &at, checkpoint).await?;
+        let slices = self.write_checkpoint(workspace, &at, checkpoint).await?;
         let name = workspace.to_owned();
         self.0
             .writer
-            .run(move |store| store.use_checkpoint(&name, &at))
+            .run(move |store| store.use_checkpoint(&name, &at, slices))
             .await
     }
 
@@ -186,10 +188,10 @@ impl Log for SqliteLog {
             version: checkpoint.version,
         };
         let _ = self.open(workspace, epoch).await?;
-        self.write_checkpoint(workspace, &at, checkpoint).await?;
+        let slices = self.write_checkpoint(workspace, &at, checkpoint).await?;
         self.0
             .writer
-            .run(move |store| store.replace(&name, &at))
+            .run(move |store| store.replace(&name, &at, slices))
             .await
     }
 
@@ -200,65 +202,67 @@ impl Log for SqliteLog {
 
 impl SqliteLog {
     async fn read_checkpoint(&self, header: &Header) -> Result<Option<Checkpoint>, LogError> {
-        let Some(version) = header.checkpoint else {
+        let Some(known) = header.checkpoint else {
             return Ok(None);
         };
         let mut text = String::new();
-        let mut next = Some(0);
-        while let Some(after) = next {
+        for number in 1..=known.slices {
             let header = header.clone();
-            let page = self
-                .0
-                .writer
-                .run(move |store| store.slices(&header, version, after))
-                .await?;
-            text.extend(page.texts);
-            next = page.next;
+            let read = move |store: &mut Store| store.slice(&header, known.version, number);
+            text += &self.0.writer.run(read).await?;
         }
+        let version = known.version;
         Ok(Some(Checkpoint { version, text }))
     }
 
+    /// The records above a version, and the bytes of the segments that they stand in. Each segment must follow on the one before.
     async fn read_records(
         &self,
-        workspace: i64,
+        header: &Header,
         after: u64,
     ) -> Result<(Vec<Record>, u64), LogError> {
         let (mut records, mut bytes) = (Vec::new(), 0);
-        let mut next = Some(after);
-        while let Some(from) = next {
-            let page = self
-                .0
-                .writer
-                .run(move |store| store.segments(workspace, from))
-                .await?;
-            for text in &page.texts {
-                bytes += text.len() as u64;
-                lines::decode_after(text, after, &mut records)?;
+        let (workspace, mut at) = (header.workspace, after);
+        while at < header.position.version {
+            let read = move |store: &mut Store| store.segments(workspace, at);
+            let segments = self.0.writer.run(read).await?;
+            if segments.is_empty() {
+                return Err(damaged(format!("the records after {at} are missing")));
             }
-            next = page.next;
+            for segment in segments {
+                if segment.behind > at || segment.last <= at {
+                    return Err(damaged(format!("the records after {at} are missing")));
+                }
+                at = segment.last;
+                bytes += segment.lines.len() as u64;
+                lines::decode_after(&segment.lines, after, &mut records)?;
+            }
         }
         Ok((records, bytes))
     }
 
+    /// Writes a checkpoint that does not count yet. Gives the number of its slices.
     async fn write_checkpoint(
         &self,
         workspace: &str,
         at: &Position,
         checkpoint: &Checkpoint,
-    ) -> Result<(), LogError> {
+    ) -> Result<u64, LogError> {
         let name = workspace.to_owned();
         self.0
             .writer
             .run(move |store| store.begin_checkpoint(&name))
             .await?;
+        let mut written = 0;
         for (slice, lines) in (1..).zip(slices(&checkpoint.text)) {
             let (name, at, lines) = (workspace.to_owned(), at.clone(), lines.to_owned());
             self.0
                 .writer
                 .run(move |store| store.put_slice(&name, &at, slice, &lines))
                 .await?;
+            written = slice;
         }
-        Ok(())
+        Ok(written)
     }
 }
 

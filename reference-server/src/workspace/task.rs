@@ -269,6 +269,7 @@ async fn open<'a, L: Log>(
 async fn decide<L: Log>(history: &mut History<L>) -> Result<(), Stop> {
     loop {
         match history.append(now_ms()).await? {
+            Appended::Done if history.engine.waits() => {}
             Appended::Done => return Ok(()),
             Appended::Conflict(newer) => history.engine.conflicted(newer),
             Appended::Replaced => return Err(Stop::Replaced),

@@ -35,14 +35,14 @@ fn record(version: u64, value: &str) -> Record {
     }
 }
 
-fn records(versions: impl IntoIterator<Item = u64>) -> Vec<Record> {
+pub(crate) fn records(versions: impl IntoIterator<Item = u64>) -> Vec<Record> {
     versions
         .into_iter()
         .map(|version| record(version, "v"))
         .collect()
 }
 
-fn at(epoch: &str, version: u64) -> Position {
+pub(crate) fn at(epoch: &str, version: u64) -> Position {
     Position {
         epoch: epoch.to_owned(),
         version,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cases;
+mod damage;
 mod sqlite_file;
 
 use syncline_server::log::{Log, MemoryLog, SqliteLog};

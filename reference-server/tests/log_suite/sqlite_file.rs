@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use syncline_server::log::{Log, Position, SqliteLog};
 
+use crate::damage::{content, filled};
 use crate::{InFile, Place};
 
 /// Opening the file is refused, in one line that names it and says this.
@@ -37,12 +38,37 @@ fn a_newer_format_is_refused() {
     drop(place.open());
     Connection::open(place.path())
         .unwrap()
-        .pragma_update(None, "user_version", 2)
+        .pragma_update(None, "user_version", 3)
         .unwrap();
     refused(
         &place.path(),
-        "newer version of this program (format 2, this one knows up to 1)",
+        "newer version of this program (format 3, this one knows up to 2)",
     );
+}
+
+/// What format 1 had: no checksums, no head, no link from a segment to the one before.
+const TO_FORMAT_1: &str = "
+    ALTER TABLE file DROP COLUMN sum;
+    ALTER TABLE workspace DROP COLUMN head;
+    ALTER TABLE workspace DROP COLUMN slices;
+    ALTER TABLE workspace DROP COLUMN sum;
+    ALTER TABLE segment DROP COLUMN behind;
+    ALTER TABLE segment DROP COLUMN sum;
+    ALTER TABLE checkpoint DROP COLUMN sum;
+    PRAGMA user_version = 1;
+";
+
+#[tokio::test]
+async fn a_file_of_format_1_is_taken_over() {
+    let place = InFile::new();
+    filled(&place).await;
+    let whole = content(&place.path()).await.unwrap();
+    Connection::open(place.path())
+        .unwrap()
+        .execute_batch(TO_FORMAT_1)
+        .unwrap();
+    assert_eq!(content(&place.path()).await.unwrap(), whole);
+    assert_eq!(content(&place.path()).await.unwrap(), whole, "and stays so");
 }
 
 #[test]
@@ -102,7 +128,10 @@ async fn an_unfinished_checkpoint_is_ignored() {
     place.open().open("w", "e").await.unwrap();
     Connection::open(place.path())
         .unwrap()
-        .execute("INSERT INTO checkpoint VALUES (1, 'e', 7, 1, 'half')", ())
+        .execute(
+            "INSERT INTO checkpoint VALUES (1, 'e', 7, 1, 'half', 0)",
+            (),
+        )
         .unwrap();
     let log = place.open();
     assert!(log.open("w", "e").await.unwrap().checkpoint.is_none());

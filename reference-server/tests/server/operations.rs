@@ -158,6 +158,20 @@ async fn checkpoints_keep_the_log_short() {
             .len(),
         100
     );
+    // Of a history, checkpoint and log each have a part (HIST-KEPT).
+    client
+        .send(json!({"type": "history", "table": "t", "order": "oldest"}))
+        .await;
+    let past = client.next_of("past").await;
+    let told = past["changes"].as_array().unwrap().iter();
+    let versions: Vec<u64> = told
+        .map(|change| change["version"].as_u64().unwrap())
+        .collect();
+    assert_eq!(versions, (1..=100).collect::<Vec<u64>>());
+    assert_eq!(
+        (&past["from"], &past["hasMore"]),
+        (&json!(1), &json!(false))
+    );
     server.stop().await;
 }
 

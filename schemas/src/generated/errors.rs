@@ -160,6 +160,18 @@ pub const DIGEST_PENDING: ErrorDef = ErrorDef {
     summary: "A digest of this shape is unanswered yet.",
 };
 
+/// A `history` of this connection is unanswered yet.
+pub const HISTORY_PENDING: ErrorDef = ErrorDef {
+    code: "history_pending",
+    carrier: Carrier::Error,
+    scope: Scope::Request,
+    retryable: true,
+    definite: true,
+    fault: Fault::Client,
+    members: &["re"],
+    summary: "A `history` of this connection is unanswered yet.",
+};
+
 /// limits.presenceSessionsMax sessions of the workspace are present.
 pub const PRESENCE_FULL: ErrorDef = ErrorDef {
     code: "presence_full",
@@ -631,6 +643,7 @@ pub const ALL: &[&ErrorDef] = &[
     &UNEXPECTED_HELLO,
     &UNKNOWN_SHAPE,
     &DIGEST_PENDING,
+    &HISTORY_PENDING,
     &PRESENCE_FULL,
     &INVALID_SHAPE,
     &UNSUPPORTED_SETTING,

@@ -82,6 +82,14 @@ pub const SCHEMAS: &[SchemaFile] = &[
         path: "messages/presence.json",
         text: include_str!("../../v1/messages/presence.json"),
     },
+    SchemaFile {
+        path: "messages/history.json",
+        text: include_str!("../../v1/messages/history.json"),
+    },
+    SchemaFile {
+        path: "messages/past.json",
+        text: include_str!("../../v1/messages/past.json"),
+    },
 ];
 
 /// The message table.

@@ -91,6 +91,10 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<2, 9007199254740991>, _>")]
     pub siblings_max: Option<u64>,
+    /// Bytes of the rows (keys, values, siblings) that one mutation leaves, together. At least frameBytesMax. Announced where `fields` or `conflicts` is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<65536, 9007199254740991>, _>")]
+    pub mutation_rows_bytes_max: Option<u64>,
     /// Bytes of a session's presence as JSON text. Announced where presence is offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<1024, 9007199254740991>, _>")]
@@ -111,6 +115,22 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<4096, 9007199254740991>, _>")]
     pub document_bytes_max: Option<u64>,
+    /// Changes that one `history` may ask for. Announced, as the next three, where history is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<16, 9007199254740991>, _>")]
+    pub history_page_max: Option<u64>,
+    /// The last changes of a workspace that are known, of all its tables together. Bounds, with the next, the server's memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<64, 9007199254740991>, _>")]
+    pub history_changes_max: Option<u64>,
+    /// Bytes of keys and values of the last changes of a workspace that are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<65536, 9007199254740991>, _>")]
+    pub history_bytes_max: Option<u64>,
+    /// For how long a change is known, unless so many or so large ones came after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<60000, 9007199254740991>, _>")]
+    pub history_ms: Option<u64>,
 }
 
 /// The reference server's limits: each member's `default`.
@@ -142,11 +162,16 @@ impl Default for Limits {
             declared_tables_max: Some(1000),
             schema_bytes_max: Some(65536),
             siblings_max: Some(16),
+            mutation_rows_bytes_max: Some(8388608),
             presence_bytes_max: Some(4096),
             presence_sessions_max: Some(1000),
             presence_interval_ms: Some(50),
             document_entries_max: Some(1024),
             document_bytes_max: Some(4194304),
+            history_page_max: Some(1000),
+            history_changes_max: Some(10000),
+            history_bytes_max: Some(16777216),
+            history_ms: Some(2592000000),
         }
     }
 }

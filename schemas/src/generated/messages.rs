@@ -8,7 +8,10 @@ use crate::forms::{
     Any, Flag, Integer, List, Matching, Object, Table, Text, Word, Words, optional, required,
 };
 use crate::tagged::{self, Tagged};
-use crate::{Change, Cursor, Json, JsonObject, Limits, MutationResult, Outcome};
+use crate::{
+    Change, Cursor, HistoryOrder, Json, JsonObject, Limits, MutationResult, Outcome, PastChange,
+    Place,
+};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess};
 use serde::{Deserialize, Serialize};
@@ -36,6 +39,8 @@ pub enum ClientMessage {
     Digest(Digest),
     /// Makes the session present with this state, or withdraws it. Capability: presence.
     Present(Present),
+    /// Asks for changes that were made to a table or a row. Capability: history.
+    History(History),
 }
 
 impl ClientMessage {
@@ -48,6 +53,7 @@ impl ClientMessage {
         "ping",
         "digest",
         "present",
+        "history",
     ];
 }
 
@@ -64,6 +70,7 @@ impl<'de> Tagged<'de> for ClientMessage {
             "ping" => Ping::deserialize(members).map(Self::Ping),
             "digest" => Digest::deserialize(members).map(Self::Digest),
             "present" => Present::deserialize(members).map(Self::Present),
+            "history" => History::deserialize(members).map(Self::History),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
     }
@@ -117,6 +124,12 @@ impl From<Present> for ClientMessage {
     }
 }
 
+impl From<History> for ClientMessage {
+    fn from(arm: History) -> Self {
+        Self::History(arm)
+    }
+}
+
 impl ClientMessage {
     /// The message's `type`.
     #[must_use]
@@ -129,6 +142,7 @@ impl ClientMessage {
             Self::Ping(_) => "ping",
             Self::Digest(_) => "digest",
             Self::Present(_) => "present",
+            Self::History(_) => "history",
         }
     }
 
@@ -173,6 +187,8 @@ pub enum ServerMessage {
     Digested(Digested),
     /// The state of another session, or that it is not present any more. Capability: presence.
     Presence(Presence),
+    /// A page of the changes that were made to a table or a row. Capability: history.
+    Past(Past),
 }
 
 impl ServerMessage {
@@ -187,6 +203,7 @@ impl ServerMessage {
         "goaway",
         "digested",
         "presence",
+        "past",
     ];
 }
 
@@ -205,6 +222,7 @@ impl<'de> Tagged<'de> for ServerMessage {
             "goaway" => Goaway::deserialize(members).map(Self::Goaway),
             "digested" => Digested::deserialize(members).map(Self::Digested),
             "presence" => Presence::deserialize(members).map(Self::Presence),
+            "past" => Past::deserialize(members).map(Self::Past),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
     }
@@ -270,6 +288,12 @@ impl From<Presence> for ServerMessage {
     }
 }
 
+impl From<Past> for ServerMessage {
+    fn from(arm: Past) -> Self {
+        Self::Past(arm)
+    }
+}
+
 impl ServerMessage {
     /// The message's `type`.
     #[must_use]
@@ -284,6 +308,7 @@ impl ServerMessage {
             Self::Goaway(_) => "goaway",
             Self::Digested(_) => "digested",
             Self::Presence(_) => "presence",
+            Self::Past(_) => "past",
         }
     }
 
@@ -629,4 +654,53 @@ pub struct Presence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Any, _>")]
     pub state: Option<Json>,
+}
+
+/// Asks for changes that were made to a table or a row. Capability: history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    /// Of which table.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub table: String,
+    /// Of which row of it; absent: of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Text, _>")]
+    pub key: Option<String>,
+    /// Which comes first.
+    #[serde(deserialize_with = "required::<Word<HistoryOrder>, _>")]
+    pub order: HistoryOrder,
+    /// Only changes behind this place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Object<Place>, _>")]
+    pub after: Option<Place>,
+    /// Only changes in front of this place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Object<Place>, _>")]
+    pub before: Option<Place>,
+    /// At most so many changes. Absent: limits.historyPageMax.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<1, 9007199254740991>, _>")]
+    pub limit: Option<u64>,
+}
+
+/// A page of the changes that were made to a table or a row. Capability: history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Past {
+    /// The `history` that is answered.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub re: u64,
+    /// The oldest version from which on every change of the workspace is known.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub from: u64,
+    /// The head of the log when the page was made: later changes are not in it.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub to: u64,
+    /// The changes, in the order that was asked for.
+    #[serde(deserialize_with = "required::<List<Object<PastChange>, 0>, _>")]
+    pub changes: Vec<PastChange>,
+    /// Whether more changes are known behind the last of the page, within what was asked for.
+    #[serde(deserialize_with = "required::<Flag, _>")]
+    pub has_more: bool,
 }

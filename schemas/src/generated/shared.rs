@@ -30,13 +30,21 @@ pub enum OpResult {
     Allocated(Allocated),
     /// The op changed nothing: what is there stands.
     Superseded(Superseded),
+    /// Fields of the op changed nothing, others may have: what is there of them stands.
+    #[serde(rename = "superseded_in_fields")]
+    SupersededInFields(SupersededInFields),
     /// The resolver made another value than the one written.
     Resolved(Resolved),
 }
 
 impl OpResult {
     /// The values of `result`, in the schema's order.
-    pub const TAGS: &'static [&'static str] = &["allocated", "superseded", "resolved"];
+    pub const TAGS: &'static [&'static str] = &[
+        "allocated",
+        "superseded",
+        "superseded_in_fields",
+        "resolved",
+    ];
 }
 
 impl<'de> Tagged<'de> for OpResult {
@@ -47,6 +55,9 @@ impl<'de> Tagged<'de> for OpResult {
         match tag {
             "allocated" => Allocated::deserialize(members).map(Self::Allocated),
             "superseded" => Superseded::deserialize(members).map(Self::Superseded),
+            "superseded_in_fields" => {
+                SupersededInFields::deserialize(members).map(Self::SupersededInFields)
+            }
             "resolved" => Resolved::deserialize(members).map(Self::Resolved),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
@@ -71,6 +82,12 @@ impl From<Superseded> for OpResult {
     }
 }
 
+impl From<SupersededInFields> for OpResult {
+    fn from(arm: SupersededInFields) -> Self {
+        Self::SupersededInFields(arm)
+    }
+}
+
 impl From<Resolved> for OpResult {
     fn from(arm: Resolved) -> Self {
         Self::Resolved(arm)
@@ -84,6 +101,7 @@ impl OpResult {
         match self {
             Self::Allocated(_) => "allocated",
             Self::Superseded(_) => "superseded",
+            Self::SupersededInFields(_) => "superseded_in_fields",
             Self::Resolved(_) => "resolved",
         }
     }
@@ -94,6 +112,7 @@ impl OpResult {
         match self {
             Self::Allocated(arm) => arm.at,
             Self::Superseded(arm) => arm.at,
+            Self::SupersededInFields(arm) => arm.at,
             Self::Resolved(arm) => arm.at,
         }
     }
@@ -121,14 +140,33 @@ pub struct Superseded {
     /// Which op of the mutation, the first counted as 0.
     #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
     pub at: u64,
-    /// The version of the row that stands, or of its delete.
+    /// The version of the row that stands, or of its delete, where one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
     pub version: Option<u64>,
-    /// The value that stands; none where the row is gone, and where it is left out.
+    /// The value that stands. Neither this nor `gone`: it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Any, _>")]
     pub value: Option<Json>,
+    /// true: no row stands. Absent or false: one does, or it is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+}
+
+/// Fields of the op changed nothing, others may have: what is there of them stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SupersededInFields {
+    /// Which op of the mutation, the first counted as 0.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub at: u64,
+    /// In how many fields.
+    #[serde(deserialize_with = "required::<Integer<1, 9007199254740991>, _>")]
+    pub count: u64,
+    /// Which fields, in the order of their names; some or all may be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<List<Object<FieldConflict>, 1>, _>")]
+    pub conflicts: Option<Vec<FieldConflict>>,
 }
 
 /// The resolver made another value than the one written.
@@ -138,10 +176,33 @@ pub struct Resolved {
     /// Which op of the mutation, the first counted as 0.
     #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
     pub at: u64,
-    /// The value that stands; none where the row is gone, and where it is left out.
+    /// The value that stands. Neither this nor `gone`: it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Any, _>")]
     pub value: Option<Json>,
+    /// true: no row stands. Absent or false: one does, or it is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+}
+
+/// A field in which an op was superseded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldConflict {
+    /// The field's name.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub field: String,
+    /// The version of its last change; where it is gone, of the last removal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
+    pub version: Option<u64>,
+    /// The value that stands. Neither this nor `gone`: it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Any, _>")]
+    pub value: Option<Json>,
+    /// true: the row has no such field. Absent or false: it has one, or it is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 /// What was decided of a mutation, once and for ever.
@@ -611,6 +672,207 @@ pub struct CompactChange {
     /// Bytes that the server never looks into, in base64 (RFC 4648, section 4) with its padding, nothing else between, and zeros for the bits that are left.
     #[serde(deserialize_with = "required::<Text, _>")]
     pub data: String,
+}
+
+/// A place among the changes that were made: behind those of a version, or one of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// The version of the change.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+    /// Which of the version's changes, as told. Absent: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
+    pub index: Option<u64>,
+}
+
+/// A change that was made to a row, and by whom. Capability: history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "op", rename_all = "camelCase")]
+pub enum PastChange {
+    /// The row got this value.
+    Set(SetPastChange),
+    /// The row was deleted.
+    Delete(DeletePastChange),
+}
+
+impl PastChange {
+    /// The values of `op`, in the schema's order.
+    pub const TAGS: &'static [&'static str] = &["set", "delete"];
+}
+
+impl<'de> Tagged<'de> for PastChange {
+    const TAG: &'static str = "op";
+
+    fn read_arm<A: MapAccess<'de>>(tag: &str, members: A) -> Result<Self, A::Error> {
+        let members = MapAccessDeserializer::new(members);
+        match tag {
+            "set" => SetPastChange::deserialize(members).map(Self::Set),
+            "delete" => DeletePastChange::deserialize(members).map(Self::Delete),
+            other => Err(A::Error::unknown_variant(other, Self::TAGS)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PastChange {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        tagged::read(source)
+    }
+}
+
+impl From<SetPastChange> for PastChange {
+    fn from(arm: SetPastChange) -> Self {
+        Self::Set(arm)
+    }
+}
+
+impl From<DeletePastChange> for PastChange {
+    fn from(arm: DeletePastChange) -> Self {
+        Self::Delete(arm)
+    }
+}
+
+impl PastChange {
+    /// The arm's `op`.
+    #[must_use]
+    pub fn op(&self) -> &'static str {
+        match self {
+            Self::Set(_) => "set",
+            Self::Delete(_) => "delete",
+        }
+    }
+
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        match self {
+            Self::Set(arm) => &arm.table,
+            Self::Delete(arm) => &arm.table,
+        }
+    }
+
+    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Set(arm) => &arm.key,
+            Self::Delete(arm) => &arm.key,
+        }
+    }
+
+    /// The version that made the change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        match self {
+            Self::Set(arm) => arm.version,
+            Self::Delete(arm) => arm.version,
+        }
+    }
+
+    /// Which of the version's changes it is: it rises in the order of the ops.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        match self {
+            Self::Set(arm) => arm.index,
+            Self::Delete(arm) => arm.index,
+        }
+    }
+
+    /// Whose mutation it was: a hash of epoch and clientId.
+    #[must_use]
+    pub fn author(&self) -> &str {
+        match self {
+            Self::Set(arm) => &arm.author,
+            Self::Delete(arm) => &arm.author,
+        }
+    }
+
+    /// When it was decided, by the server's clock.
+    #[must_use]
+    pub fn at(&self) -> u64 {
+        match self {
+            Self::Set(arm) => arm.at,
+            Self::Delete(arm) => arm.at,
+        }
+    }
+}
+
+/// The row got this value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetPastChange {
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub table: String,
+    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub key: String,
+    /// The version that made the change.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+    /// Which of the version's changes it is: it rises in the order of the ops.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub index: u64,
+    /// Whose mutation it was: a hash of epoch and clientId.
+    #[serde(deserialize_with = "required::<Matching<patterns::Author>, _>")]
+    pub author: String,
+    /// When it was decided, by the server's clock.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub at: u64,
+    /// The row's value from then on: any JSON value, null included.
+    #[serde(deserialize_with = "required::<Any, _>")]
+    pub value: Json,
+    /// The row's other values from then on, where it had several, in the order of their versions. Capability: conflicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<List<Object<Sibling>, 1>, _>")]
+    pub siblings: Option<Vec<Sibling>>,
+}
+
+/// The row was deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletePastChange {
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub table: String,
+    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub key: String,
+    /// The version that made the change.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+    /// Which of the version's changes it is: it rises in the order of the ops.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub index: u64,
+    /// Whose mutation it was: a hash of epoch and clientId.
+    #[serde(deserialize_with = "required::<Matching<patterns::Author>, _>")]
+    pub author: String,
+    /// When it was decided, by the server's clock.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub at: u64,
+}
+
+/// In which order changes are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryOrder {
+    /// `newest`
+    Newest,
+    /// `oldest`
+    Oldest,
+}
+
+impl Words for HistoryOrder {
+    const WORDS: &'static [&'static str] = &["newest", "oldest"];
+
+    fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "newest" => Some(Self::Newest),
+            "oldest" => Some(Self::Oldest),
+            _ => None,
+        }
+    }
 }
 
 /// What becomes of a concurrent write; see the chapter on conflicts.

@@ -97,9 +97,14 @@ fn every_schema_is_a_schema_and_its_references_resolve() {
 }
 
 /// The limits that are announced where a capability is offered.
-const OF_CAPABILITIES: [&str; 12] = [
+const OF_CAPABILITIES: [&str; 17] = [
     "allocateMax",
     "declaredTablesMax",
+    "historyBytesMax",
+    "historyChangesMax",
+    "historyMs",
+    "historyPageMax",
+    "mutationRowsBytesMax",
     "mutationSequencesMax",
     "presenceBytesMax",
     "presenceIntervalMs",

@@ -119,7 +119,7 @@ fn messages(catalog: &Catalog) -> String {
         + "use std::collections::BTreeMap;
         use crate::decode::{self, DecodeError};
         use crate::forms::{Any, Flag, Integer, List, Matching, Object, Table, Text, Word, Words, optional, required};
-        use crate::{Change, Cursor, Json, JsonObject, Limits, MutationResult, Outcome};
+        use crate::{Change, Cursor, HistoryOrder, Json, JsonObject, Limits, MutationResult, Outcome, PastChange, Place};
         use super::patterns;\n\n";
     for side in ["client", "server"] {
         let sent: Vec<_> = catalog

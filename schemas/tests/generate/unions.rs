@@ -93,6 +93,9 @@ fn enum_of(writer: &mut Writer<'_>, name: &str, tag: &str, arms: &[Arm<'_>]) {
     writer.line(&format!("pub enum {name} {{"));
     for arm in arms {
         writer.doc(writer.catalog.description(arm.schema));
+        if arm.word.contains('_') {
+            writer.line(&format!("#[serde(rename = {:?})]", arm.word));
+        }
         writer.line(&format!("{}({}),", arm.variant(), arm.rust));
     }
     writer.line("}\n");

@@ -6,6 +6,7 @@
 mod chain;
 mod entries;
 mod frames;
+mod history;
 mod identity;
 #[cfg(test)]
 mod notation;
@@ -41,6 +42,7 @@ pub const ALL: &[Checker] = &[
     standing::CHECKER,
     waiting::CHECKER,
     presence::CHECKER,
+    history::CHECKER,
 ];
 
 /// What all checkers say of a history.

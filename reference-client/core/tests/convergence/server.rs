@@ -167,6 +167,7 @@ impl Server {
             ClientMessage::Push(push) => self.push(id, frame_no, &push),
             ClientMessage::Present(present) => self.present(id, present),
             ClientMessage::Digest(digest) => self.digest(id, frame_no, &digest.shape),
+            ClientMessage::History(_) => panic!("HIST-OFFERED: {frame}"),
             ClientMessage::Ping(ping) => {
                 let server_time = self.now;
                 self.send(

@@ -236,10 +236,15 @@ impl World {
                 Event::Diverged { tables } => {
                     panic!("DIG-COMPARE: {tables:?} is what the server has")
                 }
-                Event::Superseded(_) | Event::Resolved(_) | Event::Siblings { .. } => {
+                Event::Superseded(_)
+                | Event::Resolved(_)
+                | Event::FieldConflict(_)
+                | Event::FieldConflictsUntold { .. }
+                | Event::Siblings { .. } => {
                     panic!("nothing here is decided so")
                 }
                 Event::Document(news) => client.hear(news),
+                Event::Past { .. } => panic!("nobody has asked"),
                 Event::Rows { .. }
                 | Event::ShapeRefused { .. }
                 | Event::Presence { .. }

@@ -4,6 +4,8 @@
 mod control;
 mod digests;
 mod driver;
+mod fields;
+mod history;
 mod identity;
 mod outbox;
 mod overlay;

@@ -7,6 +7,7 @@
 //! It adds nothing to the client and leaves nothing out: each command is a call, each event is what the client tells its app.
 
 mod documents;
+mod history;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,14 +17,15 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_client::{
-    Client, Clock, Decision, Error, Fields, Mode, Mutation, NoId, Origin, Sequence, Status, Store,
+    Client, Clock, Decision, Error, Fields, Mode, Mutation, NoId, Sequence, Status, Store,
     Strategy, TableSettings, Trigger,
 };
 use syncline_schemas::base64;
 use tokio::sync::mpsc;
 
 use crate::documents::Named;
-use crate::told::{answer_when_synced, tell_notices, tell_progress, tell_status};
+use crate::history::Pages;
+use crate::told::{answer_when_synced, others, tell_notices, tell_progress, tell_status, watch};
 
 /// What the runner asks.
 #[derive(Debug, Deserialize)]
@@ -72,6 +74,8 @@ enum Command {
         state: Option<Value>,
     },
     Others,
+    History(history::Ask),
+    HistoryNext(history::Next),
     #[serde(rename_all = "camelCase")]
     UseSequence {
         sequence: String,
@@ -126,6 +130,7 @@ struct Op {
     fields: Option<serde_json::Map<String, Value>>,
     remove: Option<Vec<String>>,
     strategy: Option<Strategy>,
+    granularity: Option<String>,
     resolver: Option<String>,
     kind: Option<String>,
     data: Option<String>,
@@ -159,6 +164,7 @@ async fn main() {
         "fields",
         "conflicts",
         "presence",
+        "history",
         "sequences",
         "modes",
         "triggers",
@@ -185,6 +191,7 @@ async fn serve(out: Out) {
         client: None,
         clock: Clock::default(),
         sequences: BTreeMap::new(),
+        pages: Pages::default(),
         out: out.clone(),
     };
     while let Some(line) = commands.recv().await {
@@ -259,6 +266,7 @@ struct App {
     clock: Clock,
     /// The sequences that the app uses, by name.
     sequences: BTreeMap<String, Sequence>,
+    pages: Pages,
     out: Out,
 }
 
@@ -313,6 +321,8 @@ impl App {
             Command::Present { state: Some(state) } => client.present(state).await?,
             Command::Present { state: None } => client.withdraw().await?,
             Command::Others => return Ok(others(client)),
+            Command::History(ask) => self.pages.ask(client, ask, self.out.clone()).await,
+            Command::HistoryNext(next) => self.pages.next(next, self.out.clone()).await?,
             Command::UseSequence {
                 sequence,
                 block_size,
@@ -413,6 +423,10 @@ impl Op {
             (Some(strategy), None) => settings.strategy(strategy),
             (None, None) => settings,
         };
+        let settings = match self.granularity.as_deref() {
+            Some("field") => settings.by_field(),
+            _ => settings,
+        };
         mutation.declare(&self.table, settings);
     }
 
@@ -502,37 +516,4 @@ async fn status(client: &Client) -> Result<Value, Refused> {
     Ok(
         json!({ "online": online, "synced": synced, "pending": pending, "shapes": shapes, "rejected": rejected, "inDoubt": in_doubt }),
     )
-}
-
-fn others(client: &Client) -> Value {
-    let others = client.others().borrow().clone().into_iter();
-    let shown = others.map(|(session, other)| {
-        let state: Value = serde_json::from_str(other.state.get()).expect("what came is JSON");
-        let mut shown = json!({ "state": state });
-        if let Some(author) = &other.author {
-            shown["author"] = author.as_str().into();
-        }
-        (session, shown)
-    });
-    json!({ "others": shown.collect::<serde_json::Map<_, _>>() })
-}
-
-async fn watch(client: &Client, table: &str, out: Out) -> Result<(), Refused> {
-    let mut changes = client.watch::<Value>(table).await?;
-    let table = table.to_owned();
-    tokio::spawn(async move {
-        while let Some(Ok(change)) = changes.next().await {
-            let origin = match change.origin {
-                Origin::Local => "local",
-                Origin::Server => "server",
-            };
-            let mut event =
-                json!({ "event": "change", "table": table, "key": change.key, "origin": origin });
-            if let Some(value) = change.value {
-                event["value"] = value;
-            }
-            let _ = out.send(event);
-        }
-    });
-    Ok(())
 }

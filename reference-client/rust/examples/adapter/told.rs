@@ -1,10 +1,12 @@
 //! What the client tells its app, as events for the runner.
 
 use serde_json::{Value, json};
-use syncline_client::{Client, Conflict, Notice, Progress, Status, SyncCounts};
+use syncline_client::{
+    Client, Conflict, FieldConflict, Notice, Origin, Progress, Status, SyncCounts,
+};
 use tokio::sync::mpsc;
 
-use crate::Out;
+use crate::{Out, Refused};
 
 pub(super) fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Out) {
     tokio::spawn(async move {
@@ -16,6 +18,15 @@ pub(super) fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Ou
                 Notice::InDoubt(entry) => json!({ "event": "in_doubt", "opId": entry.op_id }),
                 Notice::Superseded(conflict) => conflicted("superseded", &conflict),
                 Notice::Resolved(conflict) => conflicted("resolved", &conflict),
+                Notice::FieldConflict(conflict) => in_field(&conflict),
+                Notice::FieldConflictsUntold {
+                    op_id,
+                    table,
+                    key,
+                    count,
+                } => {
+                    json!({ "event": "conflict", "opId": op_id, "table": table, "key": key, "count": count })
+                }
                 Notice::Siblings { table, key } => {
                     json!({ "event": "siblings", "table": table, "key": key })
                 }
@@ -81,6 +92,16 @@ fn conflicted(event: &str, conflict: &Conflict) -> Value {
     json!({ "event": event, "opId": conflict.op_id, "table": table, "key": key })
 }
 
+fn in_field(conflict: &FieldConflict) -> Value {
+    let mut event = json!({ "event": "conflict", "opId": conflict.op_id, "table": conflict.table, "key": conflict.key, "field": conflict.field });
+    for (name, value) in [("mine", &conflict.mine), ("theirs", &conflict.theirs)] {
+        if let Some(value) = value {
+            event[name] = json!(value);
+        }
+    }
+    event
+}
+
 pub(super) fn tell_status(client: &Client, out: Out) {
     let mut changes = client.status_changes();
     tokio::spawn(async move {
@@ -97,4 +118,39 @@ pub(super) fn tell_status(client: &Client, out: Out) {
             }
         }
     });
+}
+
+/// Who else is present.
+pub(super) fn others(client: &Client) -> Value {
+    let others = client.others().borrow().clone().into_iter();
+    let shown = others.map(|(session, other)| {
+        let state: Value = serde_json::from_str(other.state.get()).expect("what came is JSON");
+        let mut shown = json!({ "state": state });
+        if let Some(author) = &other.author {
+            shown["author"] = author.as_str().into();
+        }
+        (session, shown)
+    });
+    json!({ "others": shown.collect::<serde_json::Map<_, _>>() })
+}
+
+/// Tells changes of a table.
+pub(super) async fn watch(client: &Client, table: &str, out: Out) -> Result<(), Refused> {
+    let mut changes = client.watch::<Value>(table).await?;
+    let table = table.to_owned();
+    tokio::spawn(async move {
+        while let Some(Ok(change)) = changes.next().await {
+            let origin = match change.origin {
+                Origin::Local => "local",
+                Origin::Server => "server",
+            };
+            let mut event =
+                json!({ "event": "change", "table": table, "key": change.key, "origin": origin });
+            if let Some(value) = change.value {
+                event["value"] = value;
+            }
+            let _ = out.send(event);
+        }
+    });
+    Ok(())
 }

@@ -8,6 +8,7 @@ mod convergence;
 mod digests;
 mod documents;
 mod fields;
+mod history;
 mod identity;
 mod misuse;
 mod presence;

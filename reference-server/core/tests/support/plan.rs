@@ -46,6 +46,15 @@ pub(crate) enum Action {
         session: usize,
         withdraw: bool,
     },
+    History {
+        session: usize,
+        table: usize,
+        key: Option<usize>,
+        newest: bool,
+        limit: Option<u64>,
+        /// `after` and `before`.
+        places: [PlacePlan; 2],
+    },
     Close {
         session: usize,
     },
@@ -128,3 +137,6 @@ pub(crate) enum CursorPlan {
     Ahead,
     OtherEpoch,
 }
+
+/// A place, if any is named: so many versions before the head, and which of its changes.
+pub(crate) type PlacePlan = Option<(u64, Option<u64>)>;

@@ -140,6 +140,7 @@ fn config(settings: &Value) -> Config {
     if settings["resolvers"] == true {
         config.resolvers = config.resolvers.with("sum", sum);
     }
+    config.step_bytes = number("stepBytes").unwrap_or(config.step_bytes);
     config.part_bytes = number("partBytes").map_or(config.part_bytes, |bytes| bytes as usize);
     config
 }
@@ -156,6 +157,10 @@ fn limit<'a>(limits: &'a mut Limits, name: &str) -> &'a mut u64 {
         "siblingsMax" => of_capability(&mut limits.siblings_max),
         "documentEntriesMax" => of_capability(&mut limits.document_entries_max),
         "documentBytesMax" => of_capability(&mut limits.document_bytes_max),
+        "historyPageMax" => of_capability(&mut limits.history_page_max),
+        "historyChangesMax" => of_capability(&mut limits.history_changes_max),
+        "historyBytesMax" => of_capability(&mut limits.history_bytes_max),
+        "historyMs" => of_capability(&mut limits.history_ms),
         "pushMutationsMax" => &mut limits.push_mutations_max,
         "mutationOpsMax" => &mut limits.mutation_ops_max,
         "valueBytesMax" => &mut limits.value_bytes_max,

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use syncline_schemas::{
-    Digested, ErrorMessage, MutationResult, OpResult, Outcome, Push, RowNumber, RowsDigest,
-    ServerMessage, Subscribe,
+    Digested, ErrorMessage, History, Limits, MutationResult, OpResult, Outcome, Push, RowNumber,
+    RowsDigest, ServerMessage, Subscribe,
 };
 use syncline_server_core::Record;
 
@@ -29,6 +29,8 @@ pub(crate) struct Witness {
     pub(crate) shapes: BTreeMap<String, Replica>,
     /// The digests that were asked for, by the number of the frame.
     digests: BTreeSet<u64>,
+    /// The histories that were asked for, by the number of the frame.
+    histories: BTreeMap<u64, History>,
     /// The shapes whose last replacement has not ended with a digest.
     undigested: BTreeSet<String>,
 }
@@ -59,6 +61,12 @@ impl Witness {
         self.digests.insert(self.frames);
     }
 
+    /// Notes a history that is asked for: as with a digest.
+    pub(crate) fn asks_history(&mut self, history: History) {
+        self.sends(false);
+        self.histories.insert(self.frames, history);
+    }
+
     /// Notes a push that goes out.
     pub(crate) fn pushes(&mut self, push: &Push) {
         self.sends(true);
@@ -70,9 +78,9 @@ impl Witness {
     }
 
     /// Takes a frame that came in.
-    pub(crate) fn takes(&mut self, text: &str, log: &[Record]) {
+    pub(crate) fn takes(&mut self, text: &str, log: &[Record], limits: &Limits) {
         assert!(!self.closed, "after the end: {text}");
-        let message = ServerMessage::decode(text, 64)
+        let message = ServerMessage::decode(&super::history::announced(text), 64)
             .unwrap_or_else(|error| panic!("FRAME-SCHEMA {error}: {text}"));
         assert_eq!(
             self.welcomed,
@@ -107,9 +115,16 @@ impl Witness {
             ServerMessage::Pong(_) => self.answered_next(),
             ServerMessage::Error(ErrorMessage { re, .. }) => {
                 let re = re.expect("ERR-RE");
-                if !self.digests.remove(&re) {
+                if self.histories.remove(&re).is_some() {
+                    let earlier = self.histories.range(..re).next();
+                    assert!(earlier.is_some(), "HIST-PENDING: {text}");
+                } else if !self.digests.remove(&re) {
                     self.answered(re);
                 }
+            }
+            ServerMessage::Past(past) => {
+                let asked = self.histories.remove(&past.re).expect("HIST-ANSWER");
+                super::history::check(&asked, &past, log, limits);
             }
             ServerMessage::Digested(digested) => self.take_digest(&digested),
             // What is told of others is judged where all are known.
@@ -274,6 +289,7 @@ impl Witness {
             self.unanswered
         );
         assert!(self.digests.is_empty(), "DIG-ANSWER: {:?}", self.digests);
+        assert!(self.histories.is_empty(), "HIST-ANSWER");
         for name in self.shapes.keys() {
             assert!(!self.undigested.contains(name), "DIG-REPLACEMENT: {name}");
         }

@@ -98,6 +98,14 @@ impl World {
             }
             Action::Digest { session, shape } => self.digest(*session, *shape),
             Action::Present { session, withdraw } => self.present(*session, *withdraw),
+            Action::History {
+                session,
+                table,
+                key,
+                newest,
+                limit,
+                places,
+            } => self.history(*session, (*table, *key), *newest, *limit, *places),
             Action::Close { session } => self.close(*session),
             Action::Room { session, bytes } => self.set_room(*session, *bytes),
             Action::Truncate { keep_versions } => {
@@ -173,7 +181,7 @@ impl World {
                             .witnesses
                             .get_mut(&session)
                             .expect("a known connection");
-                        witness.takes(&text, &self.node.log);
+                        witness.takes(&text, &self.node.log, &self.node.config.limits);
                     }
                 }
                 Output::Close { session, .. } => {
@@ -220,6 +228,7 @@ impl World {
             ClientMessage::Subscribe(subscribe) => witness.subscribes(subscribe.clone()),
             ClientMessage::Push(push) => witness.pushes(push),
             ClientMessage::Digest(_) => witness.asks_digest(),
+            ClientMessage::History(history) => witness.asks_history(history.clone()),
             ClientMessage::Unsubscribe(_) | ClientMessage::Present(_) => witness.sends(false),
             _ => witness.sends(true),
         }

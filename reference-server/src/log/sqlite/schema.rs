@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::store::{Header, damaged};
+use super::{sums, upgrade};
+
 /// Marks the file as ours (`SyLi`), so that the database of another program is not taken over.
 const APPLICATION_ID: i64 = 0x5379_4c69;
 
 /// The format that this program writes, in `user_version`. A file of a higher one is refused.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// Bytes of a page, for a new file. Group commit makes segments of hundreds of KiB, which cost a third less to write than in pages of 4 KiB;
 /// small ones cost the same, as it is the sync that they wait for.
@@ -20,25 +23,30 @@ const PAGE_BYTES: u32 = 16 * 1024;
 const TABLES: &str = "
     -- What concerns the whole file, in its one row.
     CREATE TABLE file (
-        window INTEGER NOT NULL  -- the widest that was ever announced (limits.inFlightMax)
+        window INTEGER NOT NULL,  -- the widest that was ever announced (limits.inFlightMax)
+        sum    INTEGER NOT NULL   -- this and every `sum`: the checksum of the row
     ) STRICT;
-    INSERT INTO file VALUES (0);
 
-    -- A workspace and its history. Its log ends at the highest segment.last, or at the checkpoint.
+    -- A workspace and its history.
     CREATE TABLE workspace (
         id           INTEGER PRIMARY KEY,
         name         TEXT NOT NULL UNIQUE,
         epoch        TEXT NOT NULL,
+        head         INTEGER NOT NULL,  -- its log ends here: with a segment, or with the checkpoint
         truncated_to INTEGER NOT NULL,  -- segments up to this version are gone
-        checkpoint   INTEGER            -- the version of the checkpoint in use, of this epoch
+        checkpoint   INTEGER,           -- the version of the checkpoint in use, of this epoch
+        slices       INTEGER,           -- and how many slices it has
+        sum          INTEGER NOT NULL
     ) STRICT;
 
-    -- The records of one append: versions first to last, one JSON line each.
+    -- The records of one append: versions first to last, one JSON line each, behind the version that was the last before.
     CREATE TABLE segment (
         workspace INTEGER NOT NULL REFERENCES workspace (id),
         last      INTEGER NOT NULL,
         first     INTEGER NOT NULL,
+        behind    INTEGER NOT NULL,
         lines     TEXT NOT NULL,
+        sum       INTEGER NOT NULL,
         PRIMARY KEY (workspace, last)
     ) STRICT;
 
@@ -49,6 +57,7 @@ const TABLES: &str = "
         version   INTEGER NOT NULL,
         slice     INTEGER NOT NULL,
         lines     TEXT NOT NULL,
+        sum       INTEGER NOT NULL,
         PRIMARY KEY (workspace, epoch, version, slice)
     ) STRICT;
 ";
@@ -96,19 +105,52 @@ fn format(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
     let (application, format) = (pragma("application_id")?, pragma("user_version")?);
     if objects == 0 && application == 0 {
         connection.execute_batch(TABLES)?;
+        connection.execute("INSERT INTO file VALUES (0, ?1)", [sums::of_window(0)])?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
         return Ok(Ok(()));
     }
-    Ok(if application != APPLICATION_ID {
-        Err("is the database of another program".to_owned())
-    } else if format > FORMAT {
-        Err(format!(
-            "was written by a newer version of this program (format {format}, this one knows up to {FORMAT})"
-        ))
-    } else {
-        Ok(())
-    })
+    if application != APPLICATION_ID {
+        return Ok(Err("is the database of another program".to_owned()));
+    }
+    match format {
+        FORMAT => {}
+        1 => {
+            upgrade::from_1(connection)?;
+            connection.pragma_update(None, "user_version", FORMAT)?;
+        }
+        0 => return Ok(Err(damaged("it has no format").to_string())),
+        _ => {
+            return Ok(Err(format!(
+                "was written by a newer version of this program (format {format}, this one knows up to {FORMAT})"
+            )));
+        }
+    }
+    check_names(connection)
+}
+
+/// Whether all workspaces are found under their names: one that is not would be taken for a new one, and begun anew.
+fn check_names(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
+    let check = "SELECT * FROM pragma_integrity_check('workspace')";
+    let said: String = connection.query_row(check, (), |row| row.get(0))?;
+    if said != "ok" {
+        return Ok(Err(
+            damaged(format!("its list of workspaces: {said}")).to_string()
+        ));
+    }
+    let rows = "SELECT id, epoch, head, truncated_to, checkpoint, slices, sum, name FROM workspace";
+    let mut statement = connection.prepare(rows)?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(7)?;
+        if Header::read(row)?.sum(&name) != row.get::<_, u32>(6)? {
+            return Ok(Err(damaged(format!(
+                "what it says of a workspace, {name:?} it seems"
+            ))
+            .to_string()));
+        }
+    }
+    Ok(Ok(()))
 }
 
 fn explain(path: &Path, error: &rusqlite::Error) -> String {

@@ -1,12 +1,13 @@
 //! The statements: what is done with the file, inside the writer's transaction.
 
 use std::collections::HashMap;
+use std::fmt;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::log::{Append, LogError, Position};
 
-use super::SLICE_BYTES;
+use super::{SLICE_BYTES, sums};
 
 /// The file, and what is known of the workspaces in it. As nobody else writes, what is known stays true.
 pub(super) struct Store {
@@ -21,18 +22,66 @@ pub(super) struct Header {
     pub(super) workspace: i64,
     pub(super) position: Position,
     pub(super) truncated_to: u64,
-    pub(super) checkpoint: Option<u64>,
+    pub(super) checkpoint: Option<Known>,
 }
 
-/// Some of a log's or a checkpoint's texts, in order, and where to go on.
-pub(super) struct Page {
-    pub(super) texts: Vec<String>,
-    pub(super) next: Option<u64>,
+/// The checkpoint in use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) version: u64,
+    /// How many slices it has.
+    pub(super) slices: u64,
+}
+
+/// The records of one append.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) workspace: i64,
+    /// The version that was the last before.
+    pub(super) behind: u64,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) lines: String,
+}
+
+/// A piece of a checkpoint.
+#[derive(Debug)]
+pub(super) struct Slice<'a> {
+    pub(super) workspace: i64,
+    pub(super) epoch: &'a str,
+    pub(super) version: u64,
+    /// Counted from 1.
+    pub(super) number: u64,
+    pub(super) lines: &'a str,
+}
+
+/// What is there is not what was written.
+pub(super) fn damaged(what: impl fmt::Display) -> LogError {
+    LogError::new(format!(
+        "the file is damaged: {what}. Stop the server, keep a copy of the file, and put a backup in its place"
+    ))
 }
 
 impl From<rusqlite::Error> for LogError {
     fn from(error: rusqlite::Error) -> LogError {
         LogError::new(error)
+    }
+}
+
+impl Header {
+    /// From the columns id, epoch, head, truncated_to, checkpoint, slices.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Header> {
+        let (version, slices): (Option<u64>, Option<u64>) = (row.get(4)?, row.get(5)?);
+        let known = |(version, slices)| Known { version, slices };
+        Ok(Header {
+            workspace: row.get(0)?,
+            position: Position {
+                epoch: row.get(1)?,
+                version: row.get(2)?,
+            },
+            truncated_to: row.get(3)?,
+            checkpoint: version.zip(slices).map(known),
+        })
     }
 }
 
@@ -56,10 +105,19 @@ impl Store {
     }
 
     pub(super) fn announce_window(&mut self, outcomes: u64) -> Result<u64, LogError> {
-        let widest = self
-            .connection
-            .prepare_cached("UPDATE file SET window = max(window, ?1) RETURNING window")?
-            .query_row([outcomes], |row| row.get(0))?;
+        let read = |row: &Row<'_>| Ok((row.get::<_, u64>(0)?, row.get::<_, u32>(1)?));
+        let (known, sum) = {
+            self.connection
+                .prepare_cached("SELECT window, sum FROM file")?
+        }
+        .query_row((), read)?;
+        if sums::of_window(known) != sum {
+            return Err(damaged("the window that was announced"));
+        }
+        let widest = known.max(outcomes);
+        self.connection
+            .prepare_cached("UPDATE file SET window = ?1, sum = ?2")?
+            .execute(params![widest, sums::of_window(widest)])?;
         Ok(widest)
     }
 
@@ -68,9 +126,43 @@ impl Store {
             return Ok(header);
         }
         self.connection
-            .prepare_cached("INSERT INTO workspace (name, epoch, truncated_to) VALUES (?1, ?2, 0)")?
+            .prepare_cached(
+                "INSERT INTO workspace (name, epoch, head, truncated_to, sum) VALUES (?1, ?2, 0, 0, 0)",
+            )?
             .execute(params![name, fresh_epoch])?;
-        self.header(name)
+        let header = Header {
+            workspace: self.connection.last_insert_rowid(),
+            position: Position {
+                epoch: fresh_epoch.to_owned(),
+                version: 0,
+            },
+            truncated_to: 0,
+            checkpoint: None,
+        };
+        self.save(name, &header)?;
+        Ok(header)
+    }
+
+    /// Writes the row of a workspace.
+    fn save(&mut self, name: &str, header: &Header) -> Result<(), LogError> {
+        let (version, slices) = { header.checkpoint }
+            .map(|known| (known.version, known.slices))
+            .unzip();
+        self.connection
+            .prepare_cached(
+                "UPDATE workspace SET epoch = ?2, head = ?3, truncated_to = ?4, checkpoint = ?5, slices = ?6, sum = ?7 WHERE id = ?1",
+            )?
+            .execute(params![
+                header.workspace,
+                header.position.epoch,
+                header.position.version,
+                header.truncated_to,
+                version,
+                slices,
+                header.sum(name)
+            ])?;
+        self.known.insert(name.to_owned(), header.clone());
+        Ok(())
     }
 
     /// The header of a workspace that must be there.
@@ -83,93 +175,120 @@ impl Store {
         if let Some(header) = self.known.get(name) {
             return Ok(Some(header.clone()));
         }
-        let header = self
+        let found = self
             .connection
             .prepare_cached(
-                "SELECT id, epoch, truncated_to, checkpoint,
-                        max(ifnull(checkpoint, 0), ifnull((SELECT max(last) FROM segment WHERE workspace = id), 0))
-                 FROM workspace WHERE name = ?1",
+                "SELECT id, epoch, head, truncated_to, checkpoint, slices, sum FROM workspace WHERE name = ?1",
             )?
-            .query_row([name], |row| {
-                Ok(Header {
-                    workspace: row.get(0)?,
-                    position: Position { epoch: row.get(1)?, version: row.get(4)? },
-                    truncated_to: row.get(2)?,
-                    checkpoint: row.get(3)?,
-                })
-            })
+            .query_row([name], |row| Ok((Header::read(row)?, row.get::<_, u32>(6)?)))
             .optional()?;
-        if let Some(header) = &header {
-            self.known.insert(name.to_owned(), header.clone());
+        let Some((header, sum)) = found else {
+            return Ok(None);
+        };
+        if header.sum(name) != sum {
+            return Err(damaged(format!("what it says of the workspace {name}")));
         }
-        Ok(header)
+        self.known.insert(name.to_owned(), header.clone());
+        Ok(Some(header))
     }
 
     pub(super) fn append(
         &mut self,
         name: &str,
         at: &Position,
-        first: u64,
-        last: u64,
-        lines: &str,
+        (first, last): (u64, u64),
+        lines: String,
     ) -> Result<Append, LogError> {
         let header = self.header(name)?;
         if header.position != *at {
             return Ok(Append::Conflict);
         }
+        let segment = Segment {
+            workspace: header.workspace,
+            behind: at.version,
+            first,
+            last,
+            lines,
+        };
         self.connection
             .prepare_cached(
-                "INSERT INTO segment (workspace, last, first, lines) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO segment (workspace, last, first, behind, lines, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute(params![header.workspace, last, first, lines])?;
-        if let Some(known) = self.known.get_mut(name) {
-            known.position.version = last;
-        }
+            .execute(params![
+                segment.workspace,
+                last,
+                first,
+                segment.behind,
+                segment.lines,
+                segment.sum()
+            ])?;
+        let mut header = header;
+        header.position.version = last;
+        self.save(name, &header)?;
         Ok(Append::Done {
-            bytes: lines.len() as u64,
+            bytes: segment.lines.len() as u64,
         })
     }
 
-    /// Segments that end above a version, about [`SLICE_BYTES`] of them.
-    pub(super) fn segments(&mut self, workspace: i64, after: u64) -> Result<Page, LogError> {
-        let sql =
-            "SELECT last, lines FROM segment WHERE workspace = ?1 AND last > ?2 ORDER BY last";
-        self.page(sql, params![workspace, after])
+    /// Segments that end above a version, about [`SLICE_BYTES`] of them; none, if there are no more.
+    pub(super) fn segments(
+        &mut self,
+        workspace: i64,
+        after: u64,
+    ) -> Result<Vec<Segment>, LogError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT behind, first, last, lines, sum FROM segment WHERE workspace = ?1 AND last > ?2 ORDER BY last",
+        )?;
+        let mut rows = statement.query(params![workspace, after])?;
+        let (mut segments, mut bytes) = (Vec::new(), 0);
+        while bytes < SLICE_BYTES
+            && let Some(row) = rows.next()?
+        {
+            let segment = Segment {
+                workspace,
+                behind: row.get(0)?,
+                first: row.get(1)?,
+                last: row.get(2)?,
+                lines: row.get(3)?,
+            };
+            if segment.sum() != row.get::<_, u32>(4)? {
+                let (first, last) = (segment.first, segment.last);
+                return Err(damaged(format!("the records {first} to {last}")));
+            }
+            bytes += segment.lines.len();
+            segments.push(segment);
+        }
+        Ok(segments)
     }
 
-    /// Slices of a checkpoint from a number on, about [`SLICE_BYTES`] of them.
-    pub(super) fn slices(
+    /// A slice of the checkpoint in use. They count from 1.
+    pub(super) fn slice(
         &mut self,
         header: &Header,
         version: u64,
-        after: u64,
-    ) -> Result<Page, LogError> {
-        let sql = "SELECT slice, lines FROM checkpoint
-                   WHERE workspace = ?1 AND epoch = ?2 AND version = ?3 AND slice > ?4 ORDER BY slice";
-        self.page(
-            sql,
-            params![header.workspace, header.position.epoch, version, after],
-        )
-    }
-
-    fn page(&self, sql: &str, params: impl rusqlite::Params) -> Result<Page, LogError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params)?;
-        let mut page = Page {
-            texts: Vec::new(),
-            next: None,
+        number: u64,
+    ) -> Result<String, LogError> {
+        let epoch = &header.position.epoch;
+        let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?));
+        let found = self
+            .connection
+            .prepare_cached(
+                "SELECT lines, sum FROM checkpoint WHERE workspace = ?1 AND epoch = ?2 AND version = ?3 AND slice = ?4",
+            )?
+            .query_row(params![header.workspace, epoch, version, number], read)
+            .optional()?;
+        let whole = |(lines, sum): &(String, u32)| {
+            let slice = Slice {
+                workspace: header.workspace,
+                epoch,
+                version,
+                number,
+                lines,
+            };
+            slice.sum() == *sum
         };
-        let mut bytes = 0;
-        while let Some(row) = rows.next()? {
-            let text: String = row.get(1)?;
-            bytes += text.len();
-            page.texts.push(text);
-            if bytes >= SLICE_BYTES {
-                page.next = Some(row.get(0)?);
-                break;
-            }
-        }
-        Ok(page)
+        let found = found.filter(whole).map(|(lines, _)| lines);
+        found.ok_or_else(|| damaged(format!("slice {number} of the checkpoint {version}")))
     }
 
     /// Removes what is left of checkpoints that were never finished.
@@ -177,7 +296,11 @@ impl Store {
         let header = self.header(name)?;
         self.connection
             .prepare_cached("DELETE FROM checkpoint WHERE workspace = ?1 AND NOT (epoch = ?2 AND version IS ?3)")?
-            .execute(params![header.workspace, header.position.epoch, header.checkpoint])?;
+            .execute(params![
+                header.workspace,
+                header.position.epoch,
+                header.checkpoint.map(|known| known.version)
+            ])?;
         Ok(())
     }
 
@@ -186,28 +309,46 @@ impl Store {
         &mut self,
         name: &str,
         at: &Position,
-        slice: u64,
+        number: u64,
         lines: &str,
     ) -> Result<(), LogError> {
-        let header = self.header(name)?;
+        let slice = Slice {
+            workspace: self.header(name)?.workspace,
+            epoch: &at.epoch,
+            version: at.version,
+            number,
+            lines,
+        };
         self.connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO checkpoint (workspace, epoch, version, slice, lines) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT OR REPLACE INTO checkpoint (workspace, epoch, version, slice, lines, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute(params![header.workspace, at.epoch, at.version, slice, lines])?;
+            .execute(params![slice.workspace, at.epoch, at.version, number, lines, slice.sum()])?;
         Ok(())
     }
 
-    /// From now on the checkpoint at `at`, written before, counts.
-    pub(super) fn use_checkpoint(&mut self, name: &str, at: &Position) -> Result<(), LogError> {
+    /// From now on the checkpoint at `at`, of so many slices, written before, counts.
+    pub(super) fn use_checkpoint(
+        &mut self,
+        name: &str,
+        at: &Position,
+        slices: u64,
+    ) -> Result<(), LogError> {
         let header = self.header(name)?;
+        let version = at.version;
         if header.position.epoch == at.epoch
-            && header.checkpoint.is_none_or(|version| version < at.version)
+            && header
+                .checkpoint
+                .is_none_or(|known| known.version < version)
         {
-            self.connection
-                .prepare_cached("UPDATE workspace SET checkpoint = ?2 WHERE id = ?1")?
-                .execute(params![header.workspace, at.version])?;
-            self.known.remove(name);
+            let checkpoint = Some(Known { version, slices });
+            self.save(
+                name,
+                &Header {
+                    checkpoint,
+                    ..header
+                },
+            )?;
         }
         self.begin_checkpoint(name)
     }
@@ -219,34 +360,45 @@ impl Store {
         } else {
             0
         };
-        let up_to = up_to.min(header.checkpoint.unwrap_or(0));
+        let up_to = up_to.min(header.checkpoint.map_or(0, |known| known.version));
         let gone: Option<u64> = self
             .connection
             .prepare_cached("SELECT max(last) FROM segment WHERE workspace = ?1 AND last <= ?2")?
             .query_row(params![header.workspace, up_to], |row| row.get(0))?;
-        let Some(gone) = gone else { return Ok(()) };
+        let Some(truncated_to) = gone else {
+            return Ok(());
+        };
         self.connection
             .prepare_cached("DELETE FROM segment WHERE workspace = ?1 AND last <= ?2")?
-            .execute(params![header.workspace, gone])?;
-        self.connection
-            .prepare_cached("UPDATE workspace SET truncated_to = ?2 WHERE id = ?1")?
-            .execute(params![header.workspace, gone])?;
-        self.known.remove(name);
-        Ok(())
+            .execute(params![header.workspace, truncated_to])?;
+        self.save(
+            name,
+            &Header {
+                truncated_to,
+                ..header
+            },
+        )
     }
 
-    /// From now on the history is the checkpoint at `at`, written before, and nothing else.
-    pub(super) fn replace(&mut self, name: &str, at: &Position) -> Result<(), LogError> {
-        let header = self.header(name)?;
+    /// From now on the history is the checkpoint at `at`, of so many slices, written before, and nothing else.
+    pub(super) fn replace(
+        &mut self,
+        name: &str,
+        at: &Position,
+        slices: u64,
+    ) -> Result<(), LogError> {
+        let workspace = self.header(name)?.workspace;
         self.connection
             .prepare_cached("DELETE FROM segment WHERE workspace = ?1")?
-            .execute([header.workspace])?;
-        self.connection
-            .prepare_cached(
-                "UPDATE workspace SET epoch = ?2, checkpoint = ?3, truncated_to = ?3 WHERE id = ?1",
-            )?
-            .execute(params![header.workspace, at.epoch, at.version])?;
-        self.known.remove(name);
+            .execute([workspace])?;
+        let version = at.version;
+        let header = Header {
+            workspace,
+            position: at.clone(),
+            truncated_to: version,
+            checkpoint: Some(Known { version, slices }),
+        };
+        self.save(name, &header)?;
         self.begin_checkpoint(name)
     }
 }
