@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::log::Patched;
 use crate::history::whole;
 
 /// The place of an entry: what it covers, or its version.
@@ -50,4 +51,24 @@ pub(super) fn left(held: &Value, version: u64) -> Option<Value> {
     let mut entries = entries(Some(held));
     entries.retain(|entry| entry.get("version").and_then(whole) > Some(version));
     (!entries.is_empty()).then(|| entries.into())
+}
+
+/// Whether an op is for documents alone.
+pub(super) fn is_op(op: &Value) -> bool {
+    op["op"] == "append" || op["op"] == "compact"
+}
+
+/// What an op of these makes of a document; nothing, if it changes nothing; none at all, if it says too little.
+pub(super) fn written(
+    held: Option<&Value>,
+    op: &Value,
+    version: u64,
+) -> Option<Option<(Value, Patched)>> {
+    let data = op.get("data")?;
+    if op["op"] == "append" {
+        return Some(Some((appended(held, version, data), Patched::Appended)));
+    }
+    let covers = op.get("covers").and_then(whole)?;
+    let value = merges(held, covers).then(|| compacted(held, version, covers, data));
+    Some(value.map(|value| (value, Patched::Compacted)))
 }

@@ -127,7 +127,7 @@ impl<'a> Replay<'a> {
     ) -> Replay<'a> {
         let asks = |ops: &Value| {
             let mut ops = ops.as_array().into_iter().flatten();
-            ops.any(|op| op["op"] == "patch" || op["op"] == "declare" || is_of_document(op))
+            ops.any(|op| op["op"] == "patch" || op["op"] == "declare" || document::is_op(op))
         };
         let kept = { mutations }.filter_map(Mutation::ops).any(asks);
         let (tables, held) = Default::default();
@@ -262,22 +262,10 @@ impl<'a> Replay<'a> {
         let (value, patched) = match write.op["op"].as_str()? {
             "set" => (Some(Cow::Borrowed(write.op.get("value")?)), None),
             "delete" => (None, None),
-            "append" => {
-                let data = write.op.get("data")?;
-                let value = document::appended(current, write.version, data);
-                (Some(Cow::Owned(value)), Some(Patched::Appended))
-            }
-            "compact" => {
-                let (covers, data) = (
-                    write.op.get("covers").and_then(whole)?,
-                    write.op.get("data")?,
-                );
-                if !document::merges(current, covers) {
-                    return Some(None);
-                }
-                let value = document::compacted(current, write.version, covers, data);
-                (Some(Cow::Owned(value)), Some(Patched::Compacted))
-            }
+            "append" | "compact" => match document::written(current, write.op, write.version)? {
+                Some((value, by)) => (Some(Cow::Owned(value)), Some(by)),
+                None => return Some(None),
+            },
             "patch" => {
                 let by = current.map_or(Patched::Absent, |_| Patched::Row);
                 (Some(Cow::Owned(patched(current, write.op)?)), Some(by))
@@ -475,11 +463,6 @@ fn told_of(mutation: &Mutation) -> BTreeMap<u64, &Value> {
         }
     }
     all
-}
-
-/// Whether an op is for documents alone.
-fn is_of_document(op: &Value) -> bool {
-    op["op"] == "append" || op["op"] == "compact"
 }
 
 /// Whether an entry, or a field of one, says what stands, and does not leave it out.
