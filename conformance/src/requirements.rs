@@ -63,6 +63,7 @@ pub const CHAPTERS: &[&str] = &[
     "client",
     "digests",
     "fields",
+    "filters",
     "tables",
     "conflicts",
     "documents",

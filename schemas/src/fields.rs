@@ -23,10 +23,20 @@ impl Json {
         fields: &BTreeMap<String, Json>,
         removed: &BTreeSet<String>,
     ) -> Option<Json> {
-        let held = self.members()?;
-        let mut text = String::with_capacity(self.get().len() + 64);
+        Json::of_members(&self.members()?, fields, removed)
+    }
+
+    /// An object of these members, with some set and others taken out, as [`Json::patched`] makes it.
+    #[must_use]
+    pub fn of_members(
+        members: &[(String, &RawValue)],
+        fields: &BTreeMap<String, Json>,
+        removed: &BTreeSet<String>,
+    ) -> Option<Json> {
+        let bytes = |(name, value): &(String, &RawValue)| name.len() + value.get().len() + 4;
+        let mut text = String::with_capacity(members.iter().map(bytes).sum::<usize>() + 64);
         let mut known = BTreeSet::new();
-        for (name, value) in &held {
+        for (name, value) in members {
             if let Some((name, value)) = fields.get_key_value(name) {
                 known.insert(name);
                 push_member(&mut text, name, value.get());

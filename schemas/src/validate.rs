@@ -38,6 +38,14 @@ pub fn op(value: &Value) -> Result<(), Vec<Violation>> {
     judge(&VALIDATORS["op.json"], value)
 }
 
+/// Validates a value as a filter.
+///
+/// # Errors
+/// All that does not fit.
+pub fn filter(value: &Value) -> Result<(), Vec<Violation>> {
+    judge(&VALIDATORS["where.json"], value)
+}
+
 /// A validator for each schema, by its file's path.
 static VALIDATORS: LazyLock<BTreeMap<String, Validator>> = LazyLock::new(|| {
     let schemas: Vec<(&str, Value)> = files::SCHEMAS

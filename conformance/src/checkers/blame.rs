@@ -47,6 +47,8 @@ pub(super) struct Difference<'a> {
     pub(super) held: Option<&'a Row>,
     /// What the update was for.
     pub(super) kind: Kind,
+    /// Where it leads.
+    pub(super) to: u64,
 }
 
 /// The requirement that a difference breaks.
@@ -60,6 +62,9 @@ pub(super) fn blame(difference: &Difference<'_>) -> &'static str {
 }
 
 fn of_rows(difference: &Difference<'_>) -> &'static str {
+    if let Some(requirement) = difference.of_filter() {
+        return requirement;
+    }
     match (difference.known, difference.held) {
         (Known::Row(row), Some(held))
             if row.version == held.version && !same(&row.siblings, &held.siblings) =>
@@ -107,6 +112,26 @@ pub(super) fn of_patch(patched: Patched) -> &'static str {
 }
 
 impl Difference<'_> {
+    /// Of a table with a filter: which requirement is broken, if it is one of filters. A row that is held, and is there and does not match, was not removed.
+    fn of_filter(&self) -> Option<&'static str> {
+        let filters = &self.sub.filters;
+        filters.of_table(&self.key.0)?;
+        let was = { self.held }.is_some_and(|held| filters.take(&self.key.0, &held.value));
+        let whole = matches!(self.kind, Kind::Replacement | Kind::Truncated);
+        if whole || matches!(self.known, Known::Row(_)) {
+            return Some("FLT-MATCH");
+        }
+        match self
+            .log
+            .known_at(self.to, &self.sub.tables)
+            .remove(self.key)
+        {
+            Some(Known::Row(_)) if was => Some("FLT-REMOVE"),
+            Some(Known::Row(_)) => Some("FLT-MATCH"),
+            _ => None,
+        }
+    }
+
     /// Another value under the right version.
     fn other_value(&self, version: u64) -> &'static str {
         let step = self.log.steps.iter().find(|step| step.version == version);

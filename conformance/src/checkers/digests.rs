@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Checker, Findings};
+use super::{Checker, Findings, filters};
 use crate::facts::{Complete, Conn, Digest, Facts, Log, Replica, Sent, Sub};
 use crate::history::Frame;
 
@@ -194,6 +194,7 @@ fn base(facts: &Facts, sub: &Sub) -> Option<Replica> {
                 .iter()
                 .any(|(table, _)| sub.tables.contains(*table));
             let rows = log.rows_at(*version, &sub.tables);
+            let rows = sub.filters.among(&rows);
             (!unknown).then(|| Replica::at((epoch.clone(), *version), rows))
         }
         _ => Some(sub.base.resumed()),
@@ -208,7 +209,8 @@ fn replacements(
     told: &[&Told<'_>],
     findings: &mut Findings,
 ) {
-    if !names_digests(facts, conn) {
+    // Where there may be too many rows to look at, it may be left out (FLT-DIGEST).
+    if !names_digests(facts, conn) || filters::may_be_too_large(facts, sub) {
         return;
     }
     for complete in sub.completes.iter().filter(|complete| complete.replacement) {

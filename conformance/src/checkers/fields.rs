@@ -303,13 +303,13 @@ mod tests {
             ("FLD-WHOLE", server(r#"t/n={"a":1}"#, "")),
             (
                 "FLD-FIELD-MOMENT",
-                last(r#"age=5000 t/k~{"a":3}$1"#, "fields:0:a"),
+                last(r#"age=5000 t/k~{"a":3}$1"#, "fields:0:a@2=2"),
             ),
             ("FLD-APART", last(r#"age=5000 t/k~{"b":3}$1"#, "")),
             (
                 "FLD-TOLD",
                 server(r#"t/k~{"a":3}$1"#, "fields:0:a")
-                    .replace("b < ack", "b > push 1 y t/k=1\nb < ack"),
+                    .replace("b < ack", "b > push 1 y t/k~{\"a\":3}$1\nb < ack"),
             ),
             // Nobody knows which was first, nor which of two it was.
             ("", last(r#"t/k~{"a":3}$1"#, "")),
@@ -348,7 +348,7 @@ mod tests {
             ("FLD-TOLD", server(r#"t/k~{"a":3}$1"#, "fields:0:a")),
             (
                 "FLD-WITH-LOCKS",
-                server(r#"t/k~{"a":3}$1 t/n=1?0"#, "fields:0:a"),
+                server(r#"t/k~{"a":3}$1 t/n=1?0"#, "fields:0:a@2=2"),
             ),
         ];
         table(

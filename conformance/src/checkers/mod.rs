@@ -14,6 +14,7 @@ mod documents;
 mod ends;
 mod epochs;
 mod fields;
+mod filters;
 mod frames;
 mod history;
 mod locks;
@@ -152,6 +153,7 @@ pub const ALL: &[Checker] = &[
     updates::CHECKER,
     author::CHECKER,
     digests::CHECKER,
+    filters::CHECKER,
     history::CHECKER,
     presence::CHECKER,
     locks::CHECKER,

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::blame::{Difference, Kind, blame};
 use super::shape::Shape;
 use super::{Checker, Findings};
-use crate::facts::{Complete, Facts, Known, Log, Replica, Row, RowKey, RowName, Sub, row_named};
+use crate::facts::{
+    Complete, Facts, Filters, Known, Log, Replica, Row, RowKey, RowName, Sub, row_named,
+};
 use crate::matcher::short;
 use crate::scenario::Hook;
 
@@ -39,9 +41,14 @@ pub(super) const CHECKER: Checker = Checker {
         "DOC-COMPACT",
         "DOC-DELETE",
         "DOC-COMPLETE",
+        "FLT-MATCH",
+        "FLT-REMOVE",
     ],
     check,
 };
+
+/// What a shape's log is made out of: workspace and epoch, tables, filters.
+type Key<'a> = ((&'a str, &'a str), &'a BTreeSet<String>, &'a Filters);
 
 fn check(facts: &Facts, findings: &mut Findings) {
     let mut logs: BTreeMap<(&str, &str), Log<'_>> = BTreeMap::new();
@@ -54,13 +61,13 @@ fn check(facts: &Facts, findings: &mut Findings) {
         .map(|(history, log)| (*history, told_from(facts, log)))
         .collect();
     let writers = writers(facts);
-    let mut shapes: BTreeMap<((&str, &str), &BTreeSet<String>), Shape<'_>> = BTreeMap::new();
+    let mut shapes: BTreeMap<Key<'_>, Shape<'_>> = BTreeMap::new();
     for sub in &facts.subs {
         let history = history(facts, sub);
         let log = &logs[&history];
         let shape = shapes
-            .entry((history, &sub.tables))
-            .or_insert_with(|| Shape::of(facts, log, history, &sub.tables));
+            .entry((history, &sub.tables, &sub.filters))
+            .or_insert_with(|| Shape::of(facts, log, history, (&sub.tables, &sub.filters)));
         let elsewhere = |table: &String| {
             let writers = writers.get(table.as_str()).into_iter().flatten();
             { writers }.any(|workspace| *workspace != history.0)
@@ -250,6 +257,7 @@ impl Walk<'_> {
             known,
             held,
             kind,
+            to: complete.to,
         };
         let parts = &self.sub.parts[complete.first..=complete.last];
         let at = parts.iter().map(|part| part.at);
@@ -285,6 +293,9 @@ impl Walk<'_> {
         if self.shape.has_rows(to) {
             findings.judged("UPD-ROW-VERSION");
             findings.judged("JSON-VALUE-KEPT");
+        }
+        if !self.sub.filters.is_empty() {
+            findings.judged("FLT-MATCH");
         }
         if self.shape.has_siblings(to) {
             findings.judged("CFL-SIBLINGS");

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::blame::{of_patch, of_refusal};
-use crate::facts::{Answer, Effect, Facts, Known, Log, Row, RowKey, RowName, Sibling};
+use crate::facts::{Answer, Effect, Facts, Filters, Known, Log, Row, RowKey, RowName, Sibling};
 use crate::matcher::equal;
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ impl<'a> Shape<'a> {
         facts: &'a Facts,
         log: &Log<'a>,
         (workspace, epoch): (&str, &str),
-        tables: &BTreeSet<String>,
+        (tables, filters): (&BTreeSet<String>, &Filters),
     ) -> Shape<'a> {
         let mut shape = Shape::default();
         for key in &log.indefinite {
@@ -54,18 +54,25 @@ impl<'a> Shape<'a> {
                 shape.rows.insert(*key, None);
             }
         }
-        shape.replay(facts, log, tables);
+        shape.replay(facts, log, (tables, filters));
         shape.refusals(facts, workspace, epoch, tables);
         shape
     }
 
-    fn replay(&mut self, facts: &Facts, log: &Log<'a>, tables: &BTreeSet<String>) {
+    fn replay(
+        &mut self,
+        facts: &Facts,
+        log: &Log<'a>,
+        (tables, filters): (&BTreeSet<String>, &Filters),
+    ) {
         let mut present = 0;
         let mut told = usize::MAX;
         for step in &log.steps {
             let (mut count, mut deletes) = (0, false);
             for effect in step.effects_on(tables) {
                 count += 1;
+                let value =
+                    { effect.value.clone() }.filter(|value| filters.take(effect.row.0, value));
                 deletes |= effect.value.is_none();
                 if let Some(patched) = effect.patched {
                     let first = self.patched.entry(of_patch(patched));
@@ -75,7 +82,7 @@ impl<'a> Shape<'a> {
                 if !effect.siblings.is_empty() {
                     self.siblings.get_or_insert(step.version);
                 }
-                self.effect(step.version, effect, &mut present);
+                self.effect(step.version, effect, value, &mut present);
             }
             if count == 0 {
                 continue;
@@ -105,9 +112,15 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// A delete of what is not there changes nothing.
-    fn effect(&mut self, version: u64, effect: &Effect<'a>, present: &mut usize) {
-        let (key, value) = (effect.row, effect.value.clone());
+    /// What a row became: its value, if it is there and in the shape. A delete of what is not there changes nothing.
+    fn effect(
+        &mut self,
+        version: u64,
+        effect: &Effect<'a>,
+        value: Option<Cow<'a, Value>>,
+        present: &mut usize,
+    ) {
+        let key = effect.row;
         self.changed.push((version, key));
         let Some(row) = self.rows.entry(key).or_insert_with(|| Some(Vec::new())) else {
             return;
@@ -311,7 +324,7 @@ mod tests {
         let acked = "a < ack 2 1 o applied 1, 2 p applied 2, 3 q applied 4, 4 r applied 5, 5 s applied 6, 6 u applied 7\n";
         let facts = facts(&format!("{pushed}{acked}a > push 7 v t/i=1"));
         let (log, tables) = (Log::of(&facts, "w", "e"), ["t".to_owned()].into());
-        let shape = Shape::of(&facts, &log, ("w", "e"), &tables);
+        let shape = Shape::of(&facts, &log, ("w", "e"), (&tables, &Filters::default()));
         // A delete of what is not there changes nothing: not before the row was made, not after it was deleted.
         let says = [
             "never there",

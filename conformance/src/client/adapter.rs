@@ -28,8 +28,12 @@ pub enum Ability {
     SkipTime,
     /// The client has the capability of this name, and tells of shapes that were found to differ.
     Digests,
+    /// The interval at which it verifies itself can be chosen.
+    Verify,
     /// Fields can be patched.
     Fields,
+    /// Shapes can be filtered, and filters changed.
+    Filters,
     /// The client has the capability of this name, and tells of writes that met others'.
     Conflicts,
     /// The client has the capability of this name: it can be present, and says who else is.
@@ -60,7 +64,9 @@ impl Ability {
             Ability::SetClock => "set_clock",
             Ability::SkipTime => "skip_time",
             Ability::Digests => "digests",
+            Ability::Verify => "verify",
             Ability::Fields => "fields",
+            Ability::Filters => "filters",
             Ability::Conflicts => "conflicts",
             Ability::Presence => "presence",
             Ability::History => "history",

@@ -22,7 +22,7 @@ impl State {
         Owed {
             version: own.unwrap_or(changed),
             // Its author is owed the version, others what it changed.
-            rows: own.is_none().then(|| definite(&log, &sub.tables)),
+            rows: own.is_none().then(|| definite(&log, sub)),
         }
     }
 
@@ -60,16 +60,19 @@ impl State {
     }
 }
 
-/// The versions of all rows of these tables of which enough is known, none where there is no row.
-fn definite(log: &Log<'_>, tables: &BTreeSet<String>) -> BTreeMap<RowKey, Option<u64>> {
-    let known = log.known_at(u64::MAX, tables).into_iter();
-    let version = |known: Known| match known {
-        Known::Row(row) => Some(Some(row.version)),
+/// The versions of all rows of a shape's tables of which enough is known, none where there is no row, or none in the shape.
+fn definite(log: &Log<'_>, sub: &Sub) -> BTreeMap<RowKey, Option<u64>> {
+    let known = log.known_at(u64::MAX, &sub.tables).into_iter();
+    let version = |table: &str, known: Known| match known {
+        Known::Row(row) => Some(sub.filters.take(table, &row.value).then_some(row.version)),
         Known::Absent(_) => Some(None),
         Known::Indefinite => None,
     };
     known
-        .filter_map(|(key, known)| Some((key, version(known)?)))
+        .filter_map(|(key, known)| {
+            let version = version(&key.0, known)?;
+            Some((key, version))
+        })
         .collect()
 }
 
@@ -213,7 +216,12 @@ fn differing(state: &State, subs: &[usize]) -> Option<(String, Vec<usize>)> {
         if workspace(a) != workspace(b) || a.epoch != b.epoch || shared.is_empty() {
             continue;
         }
-        if let Some(what) = difference(&a.replica.rows, &b.replica.rows, &shared) {
+        // What both have is what both filters take.
+        let of_both = (
+            b.filters.among(&a.replica.rows),
+            a.filters.among(&b.replica.rows),
+        );
+        if let Some(what) = difference(&of_both.0, &of_both.1, &shared) {
             let names = [a, b]
                 .map(|sub| state.facts.conns[sub.conn].name.as_str())
                 .join(" and ");

@@ -7,6 +7,7 @@ mod conn;
 mod digest;
 mod document;
 mod fields;
+mod filters;
 mod log;
 mod mutation;
 mod names;
@@ -23,6 +24,7 @@ use serde_json::Value;
 pub use conn::{Conn, End, Hello, How, Sent};
 pub use digest::Digest;
 pub use fields::{FieldFate, FieldsFate, named_in};
+pub use filters::Filters;
 pub use log::{Effect, Known, Log, Patched, Step as LogStep};
 pub use mutation::{Answer, Ledger, Mutation, Outcome, Send, row_named, row_of};
 pub use presence::{Presented, author};
@@ -235,7 +237,8 @@ impl Facts {
             (Some(earlier), _) => self.subs[earlier].replica.resumed(),
             (None, Some((of, version))) => {
                 let log = Log::of(self, self.conns[conn].workspace(), of);
-                Replica::at((of.clone(), *version), log.rows_at(*version, &asked.tables))
+                let rows = log.rows_at(*version, &asked.tables);
+                Replica::at((of.clone(), *version), asked.filters.among(&rows))
             }
             (None, None) => Replica::default(),
         };

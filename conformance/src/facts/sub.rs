@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::filters::Filters;
 use super::replica::{Replica, Taken};
 use crate::history::{ConnIx, Frame, whole};
 
@@ -16,6 +17,8 @@ pub struct Asked {
     pub id: String,
     /// Its tables.
     pub tables: BTreeSet<String>,
+    /// Their filters.
+    pub filters: Filters,
     /// Its cursor: epoch and version.
     pub cursor: Option<(String, u64)>,
     /// The earlier subscription that it goes on from.
@@ -37,6 +40,8 @@ pub struct Sub {
     pub shape: String,
     /// The tables.
     pub tables: BTreeSet<String>,
+    /// Their filters.
+    pub filters: Filters,
     /// The cursor that was sent: epoch and version.
     pub cursor: Option<(String, u64)>,
     /// The earlier subscription that it goes on from.
@@ -107,6 +112,7 @@ impl Asked {
             at,
             id: frame.string("id")?.to_owned(),
             tables,
+            filters: Filters::of(frame),
             cursor,
             resumes,
         })
@@ -129,6 +135,7 @@ impl Sub {
             id: asked.id,
             shape: shape.to_owned(),
             tables: asked.tables,
+            filters: asked.filters,
             cursor: asked.cursor,
             resumes: asked.resumes,
             epoch,

@@ -187,10 +187,11 @@ mod tests {
     fn every_program_is_a_scenario_and_its_seed_makes_it() {
         let all = Offer {
             hooks: Hook::ALL.into(),
-            capabilities: ["fields", "presence", "tables", "conflicts"]
+            capabilities: ["fields", "filters", "presence", "tables", "conflicts"]
                 .map(ToOwned::to_owned)
                 .into(),
         };
+        let mut filtered = 0;
         for seed in 0..500 {
             let offer = if seed % 2 == 0 {
                 all.clone()
@@ -200,13 +201,19 @@ mod tests {
             let file = program(seed, &format!("random-{seed}"), &offer);
             assert_eq!(file, program(seed, &format!("random-{seed}"), &offer));
             let (steps, needs) = (file["steps"].to_string(), file["needs"].to_string());
-            for (op, capability) in [("patch", "fields"), ("declare", "conflicts")] {
+            for (op, capability) in [
+                ("patch", "fields"),
+                ("declare", "conflicts"),
+                ("where", "filters"),
+            ] {
                 let used = steps.contains(&format!("{op:?}"));
+                filtered += usize::from(used && op == "where");
                 assert_eq!(used, needs.contains(capability), "{seed}: {op}");
             }
             if let Err(errors) = parse(&file) {
                 panic!("{errors:?}\n{file:#}");
             }
         }
+        assert!((50..200).contains(&filtered), "{filtered} programs filter");
     }
 }

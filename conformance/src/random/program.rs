@@ -30,6 +30,9 @@ pub fn program(seed: u64, id: &str, offer: &Offer) -> Value {
     maker.choose_strategies();
     let presence = offer.capabilities.contains("presence");
     maker.presence = presence.then(|| Dice::new(!seed));
+    if offer.capabilities.contains("filters") {
+        maker.filters = Some(seed);
+    }
     maker.server_ends = hook.is_some_and(Hook::ends_connections);
     let mut steps = Vec::new();
     for phase in 0..maker.dice.between(1, 4) {
@@ -69,6 +72,8 @@ pub(super) struct Maker {
     pub(super) blocked: BTreeSet<u64>,
     /// Decides who is present, if anyone can be.
     presence: Option<Dice>,
+    /// Decides who filters, and by what, if anyone can.
+    filters: Option<u64>,
     made: u64,
     /// The strategy that each table may come to have.
     strategies: Vec<Option<&'static str>>,
@@ -98,6 +103,7 @@ impl Maker {
             server_ends: false,
             blocked: BTreeSet::new(),
             presence: None,
+            filters: None,
             made: 0,
             strategies: Vec::new(),
             by_field: Vec::new(),
@@ -207,7 +213,7 @@ impl Maker {
     /// A reader, who comes, goes and comes again.
     fn read(&mut self, reader: u64, steps: &mut Vec<Value>) {
         let (name, replica) = (format!("r{reader}"), format!("q{reader}"));
-        let tables = self.all_tables();
+        let tables = self.tables_of(&replica);
         let online = json!({ "do": "online", "conn": name, "tables": tables, "as": replica, "afresh": self.dice.chance(40) });
         steps.push(self.present(online.clone()));
         match self.dice.below(4) {
@@ -223,8 +229,10 @@ impl Maker {
 
     /// The client comes online, with its replica.
     pub(super) fn online(&mut self, client: u64, afresh: bool) -> Value {
-        let online = json!({ "do": "online", "conn": format!("c{client}"), "client": format!("${{client{client}}}"), "tables": self.all_tables(),
-                "as": format!("s{client}"), "afresh": afresh });
+        let replica = format!("s{client}");
+        let tables = self.tables_of(&replica);
+        let online = json!({ "do": "online", "conn": format!("c{client}"), "client": format!("${{client{client}}}"), "tables": tables,
+                "as": replica, "afresh": afresh });
         self.present(online)
     }
 
@@ -371,10 +379,23 @@ impl Maker {
         }
     }
 
-    fn all_tables(&self) -> Vec<String> {
-        (0..self.tables)
-            .map(|table| format!("${{t{table}}}"))
-            .collect()
+    /// The tables of a replica: every fourth has filters, the same ones from beginning to end.
+    fn tables_of(&mut self, replica: &str) -> Value {
+        let names = (0..self.tables).map(|table| format!("${{t{table}}}"));
+        let own = replica
+            .bytes()
+            .fold(0, |sum, byte| sum * 256 + u64::from(byte));
+        let dice = self.filters.map(|seed| Dice::new(seed ^ own << 32));
+        let Some(mut dice) = dice.filter(|dice| dice.clone().chance(25)) else {
+            return names.collect();
+        };
+        dice.chance(25);
+        let settings = names.map(|name| (name, filter(&mut dice)));
+        let settings: serde_json::Map<_, _> = settings.collect();
+        if settings.values().any(|settings| *settings != json!({})) {
+            self.used.insert("filters");
+        }
+        settings.into()
     }
 
     /// Everything is well again, and everybody there.
@@ -386,4 +407,23 @@ impl Maker {
         steps.push(json!({ "do": "parallel", "branches": online }));
         steps.push(json!({ "do": "converge" }));
     }
+}
+
+/// The settings of a table: a filter over what programs write, or none.
+fn filter(dice: &mut Dice) -> Value {
+    let field = *dice.pick(&["a", "b", "c", "number"]);
+    let bound = dice.between(1, 60);
+    let filter = match dice.below(6) {
+        0 => return json!({}),
+        1 => json!({ "field": field, "gte": 0 }),
+        2 => json!({ "field": field, "lt": bound }),
+        3 => json!({ "not": { "field": field, "gt": bound } }),
+        4 => {
+            json!({ "or": [{ "field": field, "in": [bound] }, { "field": "a", "gt": bound, "lte": bound + 20 }] })
+        }
+        _ => {
+            json!({ "and": [{ "not": { "field": "c", "gte": 0 } }, { "field": field, "gt": bound / 4 }] })
+        }
+    };
+    json!({ "where": filter })
 }

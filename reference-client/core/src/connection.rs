@@ -108,7 +108,10 @@ impl Replica {
                 self.reconnect("hello was not answered", 0)
             }
             Link::Greeting { .. } => {}
-            Link::Ready(_) => self.keep_alive(),
+            Link::Ready(_) => {
+                self.keep_alive();
+                self.verify_if_due();
+            }
         }
         self.finish(Origin::Server);
     }
@@ -136,10 +139,13 @@ impl Replica {
                 let alive = [session.ping_due_ms(), session.silence_ends_ms()];
                 let presence = session.presence.as_ref().and_then(Told::due_ms);
                 let interval = self.control.due_ms();
+                let verify = session.verify_due(&self.verification);
+                let verify = verify.map(|(due_ms, _)| due_ms);
                 alive
                     .into_iter()
                     .chain(presence)
                     .chain(interval)
+                    .chain(verify)
                     .chain(held)
                     .chain(answer)
                     .chain(postponed)

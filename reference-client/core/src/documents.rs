@@ -242,7 +242,7 @@ impl Replica {
                         news.anew.insert(name);
                     }
                 }
-                Change::Set(_) => {}
+                Change::Set(_) | Change::Remove(_) => {}
             }
         }
         self.tell_news(news);
@@ -265,7 +265,7 @@ impl Replica {
                 Change::Delete(delete) => {
                     document.retain(|_, entry| entry.version > delete.version)
                 }
-                Change::Set(_) => {}
+                Change::Set(_) | Change::Remove(_) => {}
             }
         }
         let held = self.durable.documents.iter();

@@ -1,22 +1,24 @@
 //! The one place where the replica changes what it keeps.
 //!
 //! Every change goes through [`Durable::record`], which applies it to the memory, queues it for the store, keeps the overlay true
-//! to the outbox, and notes which rows of the view it may touch. Nothing can be changed and be forgotten in one of the four.
+//! to the outbox and the sums to the base, and notes which rows of the view it may touch. Nothing can be changed and be forgotten in one of the five.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
-use syncline_schemas::{Json, Op};
+use syncline_schemas::{Json, Op, RowsDigest};
 
 use crate::events::RowChange;
 use crate::overlay::Overlay;
-use crate::stored::{Entry, Meta, StoreChange, StoredState, Transaction};
+use crate::stored::{Entry, Meta, StoreChange, StoredState, Tables, Transaction};
+use crate::sums::Sums;
 
 /// The kept state, with what follows from it.
 #[derive(Debug)]
 pub(crate) struct Durable {
     state: StoredState,
     overlay: Overlay,
+    sums: Sums,
     /// What the store has not been given yet.
     pending: Transaction,
     /// The rows that the current input may have changed, as the app saw them before it.
@@ -43,6 +45,7 @@ impl Durable {
         Durable {
             state,
             overlay,
+            sums: Sums::default(),
             pending: Transaction::default(),
             touched: BTreeMap::new(),
         }
@@ -62,6 +65,7 @@ impl Durable {
             }
             _ => {}
         }
+        self.sums.follow(&self.state, &change);
         self.pending.changes.push(change.clone());
         self.state.apply_change(change);
     }
@@ -113,6 +117,11 @@ impl Durable {
             };
         }
         rows
+    }
+
+    /// What the base's rows of some tables come to. None: a value cannot be read. The overlay is no part of it: the server does not know it.
+    pub(crate) fn digest(&mut self, tables: &Tables) -> Option<RowsDigest> {
+        self.sums.of(&self.state, tables)
     }
 
     /// The changes that the store has to make durable before anything that the replica says next.

@@ -39,6 +39,7 @@ mod documents;
 mod durable;
 mod env;
 mod events;
+mod filters;
 mod history;
 mod identity;
 mod limits;
@@ -53,6 +54,7 @@ mod session;
 mod shapes;
 mod staging;
 mod stored;
+mod sums;
 mod trouble;
 mod updates;
 mod welcome;
@@ -71,6 +73,6 @@ pub use presence::{Other, Others};
 pub use replica::{Decision, OtherWorkspace, Replica, ResolveError, Wish};
 pub use sequences::NoId;
 pub use stored::{
-    Block, DoubtEntry, Entry, Meta, RejectedEntry, Row, Sequence, StoreChange, StoredState, Tables,
-    Transaction,
+    Block, DoubtEntry, Entry, Filters, Meta, RejectedEntry, Row, Sequence, StoreChange,
+    StoredState, Tables, Transaction,
 };

@@ -33,7 +33,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(def: &ErrorDef, at: impl Into<String>, reason: impl Into<String>) -> Refusal {
+    pub(crate) fn new(def: &ErrorDef, at: impl Into<String>, reason: impl Into<String>) -> Refusal {
         Refusal {
             code: def.code,
             at: at.into(),
@@ -338,7 +338,7 @@ fn at_most(what: &str, have: usize, limit: u64, at: String) -> Result<(), Refusa
 }
 
 /// How deep the arrays and objects of a JSON text nest.
-fn depth_of(text: &str) -> u64 {
+pub(crate) fn depth_of(text: &str) -> u64 {
     let (mut depth, mut deepest) = (0_u64, 0);
     let mut bytes = text.bytes();
     let mut in_string = false;

@@ -9,6 +9,7 @@ use syncline_schemas::{Json, Limits, Op, ServerMessage};
 use crate::backoff::Backoff;
 use crate::conflicts::without_base;
 use crate::control::Control;
+use crate::digests::Verification;
 use crate::durable::Durable;
 use crate::env::Env;
 use crate::events::{Event, Origin, Status, Trouble};
@@ -47,6 +48,7 @@ pub struct Replica {
     pub(crate) presence: Presence,
     pub(crate) control: Control,
     pub(crate) histories: Histories,
+    pub(crate) verification: Verification,
     /// The ids of each sequence that are taken out durably and not handed out yet: gone in a crash. None is empty.
     pub(crate) reserved: BTreeMap<String, RangeInclusive<u64>>,
 }
@@ -102,6 +104,7 @@ impl Replica {
             presence: Presence::default(),
             control: Control::default(),
             histories: Histories::default(),
+            verification: Verification::default(),
             reserved: BTreeMap::new(),
         };
         if stored_workspace.is_none() {

@@ -65,8 +65,8 @@ pub(crate) struct Session {
     pub(crate) offers_sequences: bool,
     /// Whether the server tells what was.
     pub(crate) offers_history: bool,
-    /// The frames that asked for a digest and were not answered yet.
-    pub(crate) digests: BTreeSet<u64>,
+    /// The frames that asked for a digest and were not answered yet, each with the shape.
+    pub(crate) digests: BTreeMap<u64, Tables>,
     /// The shapes that were found to differ here, and will not be asked for anew once more (`DIG-REPAIR`).
     pub(crate) repaired: BTreeSet<Tables>,
     /// What the server has been told of us, if it offers presence.
@@ -108,6 +108,8 @@ pub(crate) struct LiveShape {
     pub(crate) levelled: bool,
     /// Whether it was subscribed anew for a gap, and has had no complete update since.
     pub(crate) gapped: bool,
+    /// When its digest was asked for or told last, or else it was subscribed.
+    pub(crate) verified_ms: u64,
     /// Whether it is to be asked for anew once it has, to be level with what the server had when the app asked for a sync.
     pub(crate) again: bool,
 }
@@ -146,7 +148,7 @@ impl Session {
             offers_digests,
             offers_sequences,
             offers_history,
-            digests: BTreeSet::new(),
+            digests: BTreeMap::new(),
             repaired: BTreeSet::new(),
             presence: None,
         }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use syncline_schemas::{ClientMessage, Subscribe, Subscribed, Unsubscribe, errors};
+use syncline_schemas::{ClientMessage, Filter, Subscribe, Subscribed, Unsubscribe, errors};
 
 use crate::env::Env;
 use crate::events::Origin;
+use crate::filters;
 use crate::limits::{self, Refusal};
 use crate::replica::Replica;
 use crate::session::{Abandoned, LiveShape, Session, Stage};
@@ -13,12 +14,29 @@ use crate::stored::{StoreChange, Tables};
 
 /// The app's inputs.
 impl Replica {
-    /// The app wants these tables as one shape, from now on and after every restart. A shape that it has already is left as it is.
+    /// The app wants these tables, whole, as one shape, from now on and after every restart. A shape that it has already is left as it is; of one that has filters,
+    /// they are taken away.
     ///
     /// # Errors
     /// If another shape has one of the tables, or the shape passes the limits known.
     pub fn subscribe(&mut self, tables: Tables, env: Env) -> Result<(), Refusal> {
+        self.subscribe_where(tables, BTreeMap::new(), env)
+    }
+
+    /// The same, of some of the tables only the rows that match a filter. Of a shape that it has with other filters, these are changed in place: rows that match
+    /// before and after are seen all the while (`FLT-CLIENT-CHANGE`).
+    ///
+    /// # Errors
+    /// If another shape has one of the tables, the shape or its filters pass the limits known, or a filter is of a table that is not among them.
+    pub fn subscribe_where(
+        &mut self,
+        tables: Tables,
+        filters: BTreeMap<String, Filter>,
+        env: Env,
+    ) -> Result<(), Refusal> {
+        let filters = filters::checked(&tables, &filters, self.limits())?;
         if self.durable.shapes.contains_key(&tables) {
+            self.change_filters(tables, filters, env);
             return Ok(());
         }
         limits::check_shape(&tables, self.durable.shapes.len(), self.limits())?;
@@ -34,7 +52,12 @@ impl Replica {
             });
         }
         self.env = env;
-        self.durable.record(StoreChange::ShapePut(tables, None));
+        self.durable
+            .record(StoreChange::ShapePut(tables.clone(), None));
+        if !filters.is_empty() {
+            self.durable
+                .record(StoreChange::ShapeFiltered(tables, filters));
+        }
         self.finish(Origin::Local);
         Ok(())
     }
@@ -85,23 +108,28 @@ impl Replica {
     /// Subscribes from where the base stands, or from nothing where that is to be replaced. For a shape that the session has already,
     /// that begins it anew (`SUB-SAME-AGAIN`).
     pub(crate) fn ask_for(&mut self, tables: Tables, gapped: bool) {
+        if self.refuse_filters(&tables) {
+            return;
+        }
         self.subscribes += 1;
         let id = format!("s{}", self.subscribes);
         let subscribe = Subscribe {
             id: id.clone(),
             tables: tables
                 .iter()
-                .map(|table| (table.clone(), serde_json::Map::new()))
+                .map(|table| (table.clone(), self.settings_of(&tables, table)))
                 .collect::<BTreeMap<_, _>>(),
             cursor: self.durable.shapes.get(&tables).cloned().flatten(),
         };
         let frame = self.send(ClientMessage::Subscribe(subscribe));
+        let verified_ms = self.env.steady_ms;
         if let Some(session) = self.session() {
             let shape = LiveShape {
                 stage: Stage::Asked { id, frame },
                 staging: None,
                 levelled: false,
                 gapped,
+                verified_ms,
                 again: false,
             };
             session.shapes.insert(tables, shape);

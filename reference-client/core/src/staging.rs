@@ -41,7 +41,7 @@ impl Staging {
                     continue;
                 }
                 Change::Delete(_) => documents.push(change.clone()),
-                Change::Set(_) => {}
+                Change::Set(_) | Change::Remove(_) => {}
             }
             let row = (change.table().to_owned(), change.key().to_owned());
             if latest

@@ -12,6 +12,9 @@ use syncline_schemas::{Cursor, Json, Limits, Op, Sibling};
 /// The tables of a shape: its name within a replica.
 pub type Tables = BTreeSet<String>;
 
+/// The filters of a shape, by table: each in canonical form, so that two are the same if their texts are. Most shapes have none.
+pub type Filters = BTreeMap<String, Json>;
+
 /// All that a replica keeps: the table at the head of the chapter on the client, as a type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredState {
@@ -25,6 +28,8 @@ pub struct StoredState {
     pub documents: BTreeMap<String, BTreeMap<String, Document>>,
     /// The shapes that the app wants, each with the cursor of what is held of it.
     pub shapes: BTreeMap<Tables, Option<Cursor>>,
+    /// The filters of those shapes that have some: the cursor and the rows are of these.
+    pub filters: BTreeMap<Tables, Filters>,
     /// The rejected entries that the app has not confirmed, by the order in which it wrote them.
     pub rejected: BTreeMap<u64, RejectedEntry>,
     /// The entries whose fate the app has to decide, by the order in which it wrote them.
@@ -236,6 +241,8 @@ pub enum StoreChange {
     },
     /// The shape is wanted, and held up to this cursor.
     ShapePut(Tables, Option<Cursor>),
+    /// The shape is wanted with these filters; with none, if it is empty.
+    ShapeFiltered(Tables, Filters),
     /// The shape is not wanted. (Its rows are dropped one by one.)
     ShapeDropped(Tables),
     /// The list of rejected entries has this one.
@@ -289,7 +296,16 @@ impl StoredState {
                 self.drop_entry(&table, &key, place);
             }
             StoreChange::ShapePut(tables, cursor) => drop(self.shapes.insert(tables, cursor)),
-            StoreChange::ShapeDropped(tables) => drop(self.shapes.remove(&tables)),
+            StoreChange::ShapeFiltered(tables, filters) if filters.is_empty() => {
+                drop(self.filters.remove(&tables))
+            }
+            StoreChange::ShapeFiltered(tables, filters) => {
+                drop(self.filters.insert(tables, filters))
+            }
+            StoreChange::ShapeDropped(tables) => {
+                self.shapes.remove(&tables);
+                self.filters.remove(&tables);
+            }
             StoreChange::RejectedPut(entry) => drop(self.rejected.insert(entry.ordinal, entry)),
             StoreChange::RejectedDropped(ordinal) => drop(self.rejected.remove(&ordinal)),
             StoreChange::DoubtPut(entry) => drop(self.in_doubt.insert(entry.ordinal, entry)),

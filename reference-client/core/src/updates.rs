@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use syncline_schemas::{Change, Cursor, Update};
+use syncline_schemas::{Change, Cursor, DeleteChange, Remove, Update};
 
 use crate::events::Event;
 use crate::replica::Replica;
@@ -123,15 +123,16 @@ impl Replica {
                     });
                 }
             }
-            Change::Delete(delete) if held.is_some() => {
-                self.row_changed();
-                self.durable.record(StoreChange::RowDropped {
-                    table: delete.table,
-                    key: delete.key,
-                });
+            // Of a row that is not held, either changes nothing (`FLT-CLIENT-REMOVE`).
+            Change::Delete(DeleteChange { table, key, .. })
+            | Change::Remove(Remove { table, key, .. }) => {
+                if held.is_some() {
+                    self.row_changed();
+                    self.durable.record(StoreChange::RowDropped { table, key });
+                }
             }
             // Documents are changed beside rows: see `change_documents`.
-            Change::Delete(_) | Change::Append(_) | Change::Compact(_) => {}
+            Change::Append(_) | Change::Compact(_) => {}
         }
     }
 

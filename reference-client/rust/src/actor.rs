@@ -224,7 +224,9 @@ impl Core {
                 self.notify(&Notice::InDoubt(entry.clone()));
             }
             Event::ShapeRefused { tables, trouble } => {
-                tracing::warn!(?tables, ?trouble, "a shape was refused")
+                tracing::warn!(?tables, ?trouble, "a shape was refused");
+                let (tables, trouble) = (tables.clone(), trouble.clone());
+                self.notify(&Notice::ShapeRefused { tables, trouble });
             }
             Event::Superseded(conflict) => {
                 tracing::warn!(op_id = conflict.op_id, "a write was superseded");

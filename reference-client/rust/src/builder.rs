@@ -1,12 +1,14 @@
 //! [`Builder`]: opening a client.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use syncline_client_core::{Mode, Others, Replica, Trigger};
 use syncline_schemas::{Pattern, patterns};
 use tokio::sync::{mpsc, watch};
 
 use crate::actor::{Actor, Core};
+use crate::control::milliseconds;
 use crate::mutation::SchemaVersions;
 use crate::{Client, Clock, Error, Store, link};
 
@@ -22,6 +24,7 @@ pub struct Builder {
     watches_others: bool,
     mode: Mode,
     trigger: Trigger,
+    verify_every: Option<Option<Duration>>,
     schemas: SchemaVersions,
 }
 
@@ -36,6 +39,7 @@ impl Builder {
             watches_others: false,
             mode: Mode::default(),
             trigger: Trigger::default(),
+            verify_every: None,
             schemas: SchemaVersions::new(),
         }
     }
@@ -77,6 +81,13 @@ impl Builder {
         self
     }
 
+    /// Verifies so often that what is held is what the server has, while a connection lasts; `None`: only after each resume. Without this: every quarter of an hour.
+    /// [`Client::verify_every`] changes it, and says more.
+    pub fn verify_every(mut self, interval: impl Into<Option<Duration>>) -> Builder {
+        self.verify_every = Some(interval.into());
+        self
+    }
+
     /// The app knows a table's schema in this version (1 or more): each write to the table says so, and keeps saying it in the outbox. If the schema has been raised by the time
     /// that the write is decided, and it does not fit any more, it is rejected with `schema_outdated` instead of `schema_violation`:
     /// a newer version of the app can make of it what fits. See [`TableSettings::schema`](crate::TableSettings::schema).
@@ -105,6 +116,9 @@ impl Builder {
         }
         replica.set_mode(self.mode, clock.env());
         replica.set_trigger(self.trigger, clock.env());
+        if let Some(interval) = self.verify_every {
+            replica.verify_every(interval.map(milliseconds), clock.env());
+        }
         if !self.offline {
             replica.go_online(clock.env());
         }

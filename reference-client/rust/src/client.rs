@@ -8,13 +8,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline_client_core::{
     Conflict, Decision, DoubtEntry, Env, FieldConflict, Others, RejectedEntry, ResolveError, Row,
-    Status, Tables,
+    Status, Tables, Trouble,
 };
 use syncline_schemas::Json;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::actor::{Core, Request};
+use crate::shape::Shape;
 use crate::watch::{Feed, Watch};
 use crate::{Builder, Error, Mutation, TableSettings, mutation};
 
@@ -77,6 +78,13 @@ pub enum Notice {
     /// What was held of the shape of these tables was not what the server has: one of the two is at fault. The rows are fetched anew, once on
     /// each connection; no write is touched by that (`DIG-REPAIR`).
     Diverged(Tables),
+    /// The server does not serve a shape on this connection, for a filter that it does not know, say. What is held of it stays as it is.
+    ShapeRefused {
+        /// The shape.
+        tables: Tables,
+        /// Why.
+        trouble: Trouble,
+    },
 }
 
 /// Opening and closing.
@@ -291,7 +299,8 @@ impl Client {
 
 /// What is synced, and how that stands.
 impl Client {
-    /// Wants these tables as one shape, from now on and after every restart. A shape that is wanted already is left as it is.
+    /// Wants these tables, whole, as one shape, from now on and after every restart. A shape that is wanted already is left as it is; its filters, if it has some
+    /// ([`subscribe_where`](Self::subscribe_where)), are taken away.
     ///
     /// # Errors
     /// Another shape has one of the tables, or the shape passes a limit.
@@ -302,6 +311,21 @@ impl Client {
         let tables: Tables = tables.into_iter().map(Into::into).collect();
         let subscribed = self
             .ask(move |core, env| core.replica.subscribe(tables, env))
+            .await?;
+        Ok(subscribed?)
+    }
+
+    /// Wants a shape of which some tables are filtered, from now on and after every restart (capability `filters`). For tables that are wanted already, the filters
+    /// are changed in place: rows that match before and after stay in the view all the while, and no [`Watch`](crate::Watch) tells of them.
+    ///
+    /// A server without the capability refuses the shape: [`Notice::ShapeRefused`].
+    ///
+    /// # Errors
+    /// Another shape has one of the tables, or the shape or its filters pass a limit.
+    pub async fn subscribe_where(&self, shape: Shape) -> Result<(), Error> {
+        let Shape { tables, filters } = shape;
+        let subscribed = self
+            .ask(move |core, env| core.replica.subscribe_where(tables, filters, env))
             .await?;
         Ok(subscribed?)
     }

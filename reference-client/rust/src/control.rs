@@ -86,6 +86,18 @@ impl Client {
         counts.map_err(|_| Error::Closed)
     }
 
+    /// Verifies so often, from now on, that what is held is what the server has (`DIG-INTERVAL`), a second at least; `None`: not by time. It does so after each resume in any case,
+    /// where the server offers digests. What differs is told ([`Notice::Diverged`](crate::Notice::Diverged)) and fetched anew, once on each connection; no write is touched by that. A check costs a frame
+    /// each way, whatever is held: the sums are kept up to date row by row.
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub async fn verify_every(&self, interval: impl Into<Option<Duration>>) -> Result<(), Error> {
+        let every_ms = interval.into().map(milliseconds);
+        self.ask(move |core, env| core.replica.verify_every(every_ms, env))
+            .await
+    }
+
     /// How far syncs have come, from now on: [`Progress::Start`], parts, [`Progress::End`], and what goes wrong meanwhile, of those that the
     /// app asks for and of those that the client begins by itself, one at a time (`CLIENT-PROGRESS`).
     ///
@@ -117,4 +129,9 @@ impl Client {
         .await?;
         Ok(progress)
     }
+}
+
+/// As the core counts time: what is longer than a number can say is for ever.
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

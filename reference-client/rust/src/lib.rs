@@ -36,6 +36,7 @@ mod history;
 mod link;
 mod mutation;
 mod sequence;
+mod shape;
 mod store;
 mod update;
 mod watch;
@@ -48,11 +49,12 @@ pub use error::Error;
 pub use history::{History, HistoryChange, HistoryPage};
 pub use mutation::{Fields, Mutation, TableSettings};
 pub use sequence::Sequence;
+pub use shape::Shape;
 pub use store::{MemoryStore, Storage, Store};
 pub use syncline_client_core::{
     Conflict, Decision, DoubtEntry, FieldConflict, Mode, NoHistory, NoId, Origin, Other,
     OtherWorkspace, Others, Progress, Refusal, RejectedEntry, Status, StoreChange, StoredState,
     SyncCounts, Tables, Transaction, Trigger, Trouble,
 };
-pub use syncline_schemas::Strategy;
+pub use syncline_schemas::{Bound, Filter, Side, Strategy};
 pub use watch::{Change, Watch};

@@ -26,7 +26,7 @@ pub struct Config {
 
 /// What this engine can offer beyond the core.
 pub const CAPABILITIES: &[&str] = &[
-    CONFLICTS, DIGESTS, DOCUMENTS, FIELDS, HISTORY, PRESENCE, SEQUENCES, TABLES,
+    CONFLICTS, DIGESTS, DOCUMENTS, FIELDS, FILTERS, HISTORY, PRESENCE, SEQUENCES, TABLES,
 ];
 
 /// The capability of the chapter on conflicts.
@@ -40,6 +40,9 @@ pub(crate) const DOCUMENTS: &str = "documents";
 
 /// The capability of the chapter on fields.
 pub(crate) const FIELDS: &str = "fields";
+
+/// The capability of the chapter on filters.
+pub(crate) const FILTERS: &str = "filters";
 
 /// The capability of the chapter on history.
 pub(crate) const HISTORY: &str = "history";
@@ -145,6 +148,11 @@ impl Config {
                 "shapeTablesMax",
                 limits.shape_tables_max.saturating_mul(tables),
             ),
+            (
+                "filterBytesMax",
+                { limits.shape_tables_max.saturating_mul(tables) }
+                    .saturating_add(limits.filter_bytes_max.unwrap_or(0)),
+            ),
             ("the size of a part", self.part_bytes as u64),
             ("presenceBytesMax", limits.presence_bytes_max.unwrap_or(0)),
         ];
@@ -178,6 +186,14 @@ impl Config {
         if self.offers(PRESENCE) && presence.contains(&None) {
             return Err("presence is offered without its limits".to_owned());
         }
+        let filters = [
+            limits.filter_nodes_max,
+            limits.filter_bytes_max,
+            limits.digest_scan_rows_max,
+        ];
+        if self.offers(FILTERS) && filters.contains(&None) {
+            return Err("filters are offered without their limits".to_owned());
+        }
         let history = [
             limits.history_page_max,
             limits.history_changes_max,
@@ -209,6 +225,11 @@ impl Config {
         if !self.offers(DOCUMENTS) {
             limits.document_entries_max = None;
             limits.document_bytes_max = None;
+        }
+        if !self.offers(FILTERS) {
+            limits.filter_nodes_max = None;
+            limits.filter_bytes_max = None;
+            limits.digest_scan_rows_max = None;
         }
         if !self.offers(CONFLICTS) && !self.offers(FIELDS) {
             limits.mutation_rows_bytes_max = None;

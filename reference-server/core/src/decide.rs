@@ -307,7 +307,7 @@ impl Turn<'_> {
         if settings.by_field()
             && let Some(fate) = self.fields_fate(index, op, row, settings, write, sum)
         {
-            return self.in_fields(index, op, held, fate, sum);
+            return self.in_fields(index, fate, sum);
         }
         let value = self.value(index, op, held)?;
         write.value = value.as_ref();
@@ -367,14 +367,13 @@ impl Turn<'_> {
     fn in_fields(
         &self,
         index: usize,
-        op: &RowOp,
-        held: Option<&Json>,
         fate: FieldsFate,
         sum: &mut Sum,
     ) -> Verdict<Option<(Option<Json>, Trail)>> {
         let (stands, told) = match fate {
-            FieldsFate::Applies(trail) => {
-                return Ok(Some((self.value(index, op, held)?, trail)));
+            FieldsFate::Applies(left, trail) => {
+                self.fits(Some(&left), index)?;
+                return Ok(Some((Some(left), trail)));
             }
             FieldsFate::InPart(value, trail, told) => (Some((Some(value), trail)), told),
             FieldsFate::Superseded(told) => (None, told),

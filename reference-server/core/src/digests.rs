@@ -2,6 +2,7 @@
 //!
 //! A table sums up its rows when it is asked the first time, a piece a pump, and from then on only what has changed: who never asks pays nothing.
 //! What is known is the sum at the head, so a digest is told when the subscription is there, behind the update that brought it there (DIG-ANSWER).
+//! A table that is filtered is summed up in one go, each time it is asked for: a sum for each filter would make each write dearer.
 
 use syncline_schemas::errors;
 use syncline_schemas::{Digest, Digested};
@@ -41,6 +42,15 @@ pub(crate) struct Asked {
     pub(crate) shape: ShapeId,
     /// The frame that asked; none, where a replacement has ended.
     pub(crate) re: Option<u64>,
+}
+
+/// Why there is no sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsummed {
+    /// It takes more than is left of the budget.
+    Yet,
+    /// Nobody gets it: it would take too much at once (FLT-DIGEST).
+    TooLarge,
 }
 
 impl Engine {
@@ -144,8 +154,27 @@ impl Engine {
         let Some(shape) = self.shapes.find(asked.shape) else {
             return true;
         };
-        let Some(digest) = self.state.digest(&shape.tables, budget) else {
-            return false;
+        let summed = match &shape.filters {
+            None => self
+                .state
+                .digest(&shape.tables, budget)
+                .ok_or(Unsummed::Yet),
+            Some(filters) => {
+                let most = self.config.limits.digest_scan_rows_max.unwrap_or(0);
+                self.state
+                    .filtered_digest(&shape.tables, filters, most, budget)
+            }
+        };
+        let digest = match summed {
+            Ok(digest) => digest,
+            Err(Unsummed::Yet) => return false,
+            Err(Unsummed::TooLarge) => {
+                if let Some(re) = asked.re {
+                    let most = "more rows than limits.digestScanRowsMax";
+                    self.answer_error(session, re, error(&errors::DIGEST_TOO_LARGE, most));
+                }
+                return true;
+            }
         };
         let digested = Digested {
             re: asked.re,

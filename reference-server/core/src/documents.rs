@@ -296,6 +296,7 @@ impl Documents {
                 Item::Entry(entry) => Body::Entry(entry),
                 Item::Deleted => Body::Deleted,
             },
+            leaves: false,
         })
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct UpdateHead<'a> {
     pub(crate) from: u64,
     /// What the last part takes the subscriber to.
     pub(crate) to: u64,
+    /// Whether the changes that are given are all there are.
+    pub(crate) whole: bool,
 }
 
 /// One frame of an update.
@@ -48,7 +50,7 @@ pub(crate) fn part<'a>(
     }
     text.push_str(r#","changes":["#);
     let sent = fill(&mut text, changes, part_bytes);
-    let last = changes.peek().is_none();
+    let last = changes.peek().is_none() && head.whole;
     if last {
         text.push_str(r#"],"to":"#);
         json::integer(&mut text, head.to);
@@ -109,6 +111,7 @@ impl<'a> TableName<'a> {
 
 fn write_change(text: &mut String, table: &str, change: &ChangeRef<'_>) {
     text.push_str(match change.body {
+        Body::Row(_) if change.leaves => r#"{"op":"remove","table":"#,
         Body::Row(row) if row.value.is_some() => r#"{"op":"set","table":"#,
         Body::Row(_) | Body::Deleted => r#"{"op":"delete","table":"#,
         Body::Entry(entry) if entry.covers.is_some() => r#"{"op":"compact","table":"#,
@@ -120,9 +123,9 @@ fn write_change(text: &mut String, table: &str, change: &ChangeRef<'_>) {
     text.push_str(r#","version":"#);
     json::integer(text, change.position.version);
     match change.body {
-        Body::Row(row) => write_row(text, row),
+        Body::Row(row) if !change.leaves => write_row(text, row),
         Body::Entry(entry) => write_entry(text, entry),
-        Body::Deleted => {}
+        Body::Row(_) | Body::Deleted => {}
     }
     text.push('}');
 }
@@ -132,7 +135,7 @@ fn write_row(text: &mut String, row: &Row) {
         text.push_str(r#","value":"#);
         text.push_str(value.get());
     }
-    if !row.siblings().is_empty() {
+    if row.value.is_some() && !row.siblings().is_empty() {
         text.push_str(r#","siblings":"#);
         json::other(text, &row.told_siblings());
     }
@@ -175,6 +178,7 @@ mod tests {
             key: &key,
             position: row.position,
             body: Body::Row(row),
+            leaves: false,
         });
         let mut changes = changes.peekable();
         let mut sizes = Vec::new();
@@ -183,6 +187,7 @@ mod tests {
                 shape: "s1",
                 from: 0,
                 to: 9,
+                whole: true,
             };
             let part = part(head, sizes.is_empty(), &mut changes, part_bytes);
             let ServerMessage::Update(update) =

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, HISTORY};
+use crate::filters::ChangedRows;
 use crate::io::{Input, Outbox, Output};
 use crate::presence::Words;
 use crate::record::Record;
@@ -46,6 +47,8 @@ pub struct Engine {
     pub(crate) sessions: Sessions,
     pub(crate) shapes: Shapes,
     pub(crate) levels: Vec<Level>,
+    /// What has changed since the last pump, where anyone filters.
+    pub(crate) changed_rows: ChangedRows,
     /// The head at the last pump: whatever was not sent of the versions up to it is in a staging.
     pub(crate) pumped_to: u64,
     pub(crate) outbox: Outbox,
@@ -100,6 +103,7 @@ impl Engine {
             sessions: Sessions::default(),
             shapes: Shapes::default(),
             levels: Vec::new(),
+            changed_rows: ChangedRows::default(),
             pumped_to: 0,
             outbox: Outbox::default(),
             presence: Words::default(),
@@ -152,6 +156,7 @@ impl Engine {
                     spacing_ms,
                     &mut self.step.journal,
                 );
+                self.note_changed_rows();
                 self.step.journal.clear();
                 self.announce(&record, None);
             }

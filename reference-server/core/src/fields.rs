@@ -175,19 +175,35 @@ impl Entries {
 /// What becomes of a write that names fields.
 #[derive(Debug)]
 pub(crate) enum FieldsFate {
-    /// All fields stand, as written.
-    Applies(Trail),
+    /// All fields stand, as written: the row has this value.
+    Applies(Json, Trail),
     /// The row gets another value than the one written: some fields are superseded.
     InPart(Json, Trail, SupersededInFields),
     /// All fields are superseded: the row stays as it is.
     Superseded(SupersededInFields),
 }
 
-/// The fields that an op names, each with its value; nothing: it is removed.
-type Named<'a> = BTreeMap<&'a str, Option<Json>>;
+/// What an op makes of a field; nothing: it removes it.
+type Change<'a> = Option<Written<'a>>;
 
-/// The fields that a row has.
-type Held<'a> = BTreeMap<String, &'a RawValue>;
+/// The value that an op has for a field.
+#[derive(Clone, Copy, Debug)]
+enum Written<'a> {
+    Field(&'a Json),
+    Member(&'a RawValue),
+}
+
+impl Written<'_> {
+    fn to_json(self) -> Json {
+        match self {
+            Written::Field(value) => value.clone(),
+            Written::Member(value) => value.to_owned().into(),
+        }
+    }
+}
+
+/// The fields that a row has, by name.
+type Held<'a> = BTreeMap<&'a str, &'a RawValue>;
 
 /// A write of a row that is there, in a table whose fields are decided one by one.
 #[derive(Debug)]
@@ -204,79 +220,115 @@ pub(crate) struct FieldWrite<'a> {
 impl FieldWrite<'_> {
     /// What becomes of the op of this index (FLD-APART); nothing, if it names no fields: then it is decided whole (FLD-WHOLE).
     pub(crate) fn fate(&self, index: usize, action: &Action) -> Option<FieldsFate> {
-        let held: Held<'_> = self.row.value.as_ref()?.members()?.into_iter().collect();
+        let members = self.row.value.as_ref()?.members()?;
+        let held: Held<'_> = { members.iter() }
+            .map(|(name, value)| (name.as_str(), *value))
+            .collect();
         let written;
-        let named: Named<'_> = match action {
+        let named: BTreeMap<&str, Change<'_>> = match action {
             Action::Patch(patch) => {
                 let set = patch.fields.iter().flatten();
-                let set = set.map(|(name, value)| (&**name, Some(value.clone())));
+                let set = set.map(|(name, value)| (&**name, Some(Written::Field(value))));
                 let removed = { patch.remove.iter().flatten() }
-                    .filter(|name| held.contains_key(*name))
+                    .filter(|name| held.contains_key(name.as_str()))
                     .map(|name| (&**name, None));
                 set.chain(removed).collect()
             }
             Action::Set(value) => {
                 written = value.members()?;
-                let removed = held.keys().map(|name| (&**name, None));
-                let set = { written.iter() }
-                    .map(|(name, value)| (&**name, Some(Json::from((*value).to_owned()))));
+                let removed = held.keys().map(|name| (*name, None));
+                let set =
+                    { written.iter() }.map(|(name, value)| (&**name, Some(Written::Member(value))));
                 removed.chain(set).collect()
             }
             Action::Delete => return None,
         };
-        Some(self.decided(index, &held, named))
+        let decided = self.decided(&held, named);
+        let told =
+            (!decided.lost.is_empty()).then(|| told(index, &decided.lost, &held, self.named_max));
+        let made = || {
+            let (set, removed) = decided.changes();
+            Json::of_members(&members, &set, &removed)
+        };
+        Some(match (told, action) {
+            (None, Action::Set(value)) => FieldsFate::Applies(value.clone(), decided.trail),
+            (None, _) => FieldsFate::Applies(made()?, decided.trail),
+            (Some(told), _) if decided.stands.is_empty() => FieldsFate::Superseded(told),
+            (Some(told), _) => FieldsFate::InPart(made()?, decided.trail, told),
+        })
     }
 
-    fn decided(&self, index: usize, held: &Held<'_>, named: Named<'_>) -> FieldsFate {
+    fn decided<'n>(&self, held: &Held<'_>, named: BTreeMap<&'n str, Change<'n>>) -> Decided<'n> {
         let (write, life) = (&self.write, self.row.life());
         let before = Entries::of_row(self.row, self.settings);
         let mut after = before.clone();
-        let (mut set, mut removed) = (BTreeMap::new(), BTreeSet::new());
-        let mut lost = Vec::new();
+        let (mut stands, mut lost) = (Vec::new(), Vec::new());
+        let mut fields = held.len();
         for (name, value) in named {
-            let entry = before.of_field(name, held.contains_key(name));
+            let is_there = held.contains_key(name);
+            let entry = before.of_field(name, is_there);
             if entry.supersedes(write, life, self.settings) {
-                lost.push((name, entry));
-            } else if let Some(value) = value {
+                lost.push((name, entry.version));
+                continue;
+            }
+            if value.is_some() {
                 let entry = entry.written(write, &self.writer);
                 after.each.insert(name.into(), entry);
-                set.insert(name.to_owned(), value);
+                fields += usize::from(!is_there);
             } else {
                 after.removals = after.removals.removed(entry, write, &self.writer);
                 after.each.remove(name);
-                removed.insert(name.to_owned());
+                fields -= 1;
             }
+            stands.push((name, value));
         }
-        let new = set.keys().filter(|name| !held.contains_key(*name)).count();
-        let fields = held.len() + new - removed.len();
         after.gather(fields);
         let mut trail = write.trail(Some(self.row), self.settings, Box::default());
         trail.fields = (fields <= FIELDS_MAX).then(|| Box::new(after));
-        if lost.is_empty() {
-            return FieldsFate::Applies(trail);
+        Decided {
+            stands,
+            lost,
+            trail,
         }
-        let told = told(index, &lost, held, self.named_max);
-        let is_changed = !(set.is_empty() && removed.is_empty());
-        let row = self.row.value.as_ref().filter(|_| is_changed);
-        match row.and_then(|held| held.patched(&set, &removed)) {
-            Some(value) => FieldsFate::InPart(value, trail, told),
-            None => FieldsFate::Superseded(told),
-        }
+    }
+}
+
+/// What becomes of each field of an op.
+#[derive(Debug)]
+struct Decided<'n> {
+    /// The changes that stand.
+    stands: Vec<(&'n str, Change<'n>)>,
+    /// The fields that are superseded, each with the version of what stands.
+    lost: Vec<(&'n str, u64)>,
+    /// What is kept of the row then.
+    trail: Trail,
+}
+
+impl Decided<'_> {
+    /// The fields that are set, and those that are removed.
+    fn changes(&self) -> (BTreeMap<String, Json>, BTreeSet<String>) {
+        let set = { self.stands.iter() }
+            .filter_map(|(name, value)| Some(((*name).to_owned(), value.as_ref()?.to_json())));
+        let removed = self.stands.iter().filter(|(_, value)| value.is_none());
+        (
+            set.collect(),
+            removed.map(|(name, _)| (*name).to_owned()).collect(),
+        )
     }
 }
 
 /// What the client is told of the fields that are superseded (FLD-TOLD).
 fn told(
     index: usize,
-    lost: &[(&str, &Entry)],
+    lost: &[(&str, u64)],
     held: &Held<'_>,
     named_max: usize,
 ) -> SupersededInFields {
     let short = lost.iter().filter(|(name, _)| name.len() <= NAME_BYTES_MAX);
     let conflicts: Vec<FieldConflict> = { short.take(named_max) }
-        .map(|(name, entry)| FieldConflict {
+        .map(|(name, version)| FieldConflict {
             field: (*name).to_owned(),
-            version: Some(entry.version),
+            version: Some(*version),
             value: held.get(*name).map(|value| Json::from((*value).to_owned())),
             gone: !held.contains_key(*name),
         })

@@ -74,6 +74,11 @@ impl Journal {
         self.undos.push(undo);
     }
 
+    /// What would be undone, in the order in which it was done.
+    pub(crate) fn undos(&self) -> &[Undo] {
+        &self.undos
+    }
+
     /// Nothing will be taken back.
     pub(crate) fn clear(&mut self) {
         self.scalars = None;

@@ -38,6 +38,7 @@ mod documents;
 mod encode;
 mod engine;
 mod fields;
+mod filters;
 mod history;
 mod io;
 mod journal;

@@ -5,10 +5,14 @@
 //! only by updates that all live subscribers get (who has no room stops being live first). So the next update, from
 //! `at`, leaves nobody a gap (UPD-FROM). And a cursor above `at` means only that nothing of the
 //! shape has changed in between, for a pump leaves no change behind; so nobody gets a change twice (UPD-NO-REPEAT).
+//!
+//! A filtered shape is a shape of its own for each set of filters that differ, so a filter is looked at once however many share it. What
+//! does not concern it is not sent, and leaves `at` where it is: `seen` says up to where there is nothing left to tell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::filters::ShapeFilters;
 use crate::io::SessionKey;
 
 /// Names a shape within an engine; never used again for another.
@@ -18,14 +22,24 @@ pub(crate) struct ShapeId(u64);
 /// The tables of a shape, sorted, each once.
 pub(crate) type TableSet = Arc<[Arc<str>]>;
 
-/// A set of tables that someone subscribes to.
+/// What makes two shapes the same: their tables, and what of them they have.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ShapeKey {
+    pub(crate) tables: TableSet,
+    pub(crate) filters: ShapeFilters,
+}
+
+/// A set of tables, whole or filtered, that someone subscribes to.
 #[derive(Debug)]
 pub(crate) struct Shape {
     /// Its name on the wire, the same on every connection.
     pub(crate) name: String,
     pub(crate) tables: TableSet,
+    pub(crate) filters: ShapeFilters,
     /// The `to` of the last update that all live subscribers got.
     pub(crate) at: u64,
+    /// Up to where the live subscribers have what concerns them. Above `at`, where what has changed is not in a filtered shape, and was not.
+    pub(crate) seen: u64,
     pub(crate) live: BTreeSet<SessionKey>,
     /// How many subscribe, live or not.
     members: usize,
@@ -35,6 +49,8 @@ pub(crate) struct Shape {
 #[derive(Debug, Default)]
 struct Watched {
     shapes: BTreeSet<ShapeId>,
+    /// How many of them are filtered.
+    filtered: usize,
     changed: bool,
 }
 
@@ -42,9 +58,11 @@ struct Watched {
 #[derive(Debug, Default)]
 pub(crate) struct Shapes {
     by_id: BTreeMap<ShapeId, Shape>,
-    by_tables: BTreeMap<TableSet, ShapeId>,
+    by_key: BTreeMap<ShapeKey, ShapeId>,
     watched: BTreeMap<Arc<str>, Watched>,
     changed: Vec<Arc<str>>,
+    /// How many shapes are filtered.
+    filtered: usize,
     made: u64,
 }
 
@@ -59,8 +77,8 @@ impl Shapes {
 
     /// Counts one more subscriber of a shape, which is made if nobody subscribes to it yet. Nothing of a new shape needs to be sent to
     /// all before `head`.
-    pub(crate) fn join(&mut self, tables: &TableSet, head: u64) -> ShapeId {
-        if let Some(id) = self.by_tables.get(tables) {
+    pub(crate) fn join(&mut self, key: ShapeKey, head: u64) -> ShapeId {
+        if let Some(id) = self.by_key.get(&key) {
             if let Some(shape) = self.by_id.get_mut(id) {
                 shape.members += 1;
             }
@@ -68,21 +86,23 @@ impl Shapes {
         }
         self.made += 1;
         let id = ShapeId(self.made);
-        for table in tables.iter() {
-            self.watched
-                .entry(table.clone())
-                .or_default()
-                .shapes
-                .insert(id);
+        let filtered = usize::from(key.filters.is_some());
+        self.filtered += filtered;
+        for table in key.tables.iter() {
+            let watched = self.watched.entry(table.clone()).or_default();
+            watched.shapes.insert(id);
+            watched.filtered += filtered;
         }
-        self.by_tables.insert(tables.clone(), id);
+        self.by_key.insert(key.clone(), id);
         let name = format!("s{}", self.made);
         self.by_id.insert(
             id,
             Shape {
                 name,
-                tables: tables.clone(),
+                tables: key.tables,
+                filters: key.filters,
                 at: head,
+                seen: head,
                 live: BTreeSet::new(),
                 members: 1,
             },
@@ -100,17 +120,34 @@ impl Shapes {
         if shape.members > 0 {
             return;
         }
-        let tables = shape.tables.clone();
+        let (tables, filters) = (shape.tables.clone(), shape.filters.clone());
+        let filtered = usize::from(filters.is_some());
+        let key = ShapeKey { tables, filters };
         self.by_id.remove(&id);
-        self.by_tables.remove(&tables);
-        for table in tables.iter() {
+        self.by_key.remove(&key);
+        self.filtered -= filtered;
+        for table in key.tables.iter() {
             if let Some(watched) = self.watched.get_mut(table) {
                 watched.shapes.remove(&id);
+                watched.filtered -= filtered;
                 if watched.shapes.is_empty() {
                     self.watched.remove(table);
                 }
             }
         }
+    }
+
+    /// Whether any shape is filtered.
+    pub(crate) fn has_filtered(&self) -> bool {
+        self.filtered > 0
+    }
+
+    /// Whether anyone filters a shape that has this table.
+    pub(crate) fn is_filtered(&self, table: &str) -> bool {
+        let watched = { self.filtered > 0 }.then(|| self.watched.get(table));
+        watched
+            .flatten()
+            .is_some_and(|watched| watched.filtered > 0)
     }
 
     /// Notes that a table has changed.

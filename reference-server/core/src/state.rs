@@ -11,7 +11,9 @@ use syncline_schemas::{Json, Limits, RowsDigest};
 
 use crate::clients::Clients;
 use crate::conflicts::{Kept, Trail};
+use crate::digests::Unsummed;
 use crate::documents::{Documents, entry_bytes};
+use crate::filters::Filters;
 use crate::history::Chronicle;
 use crate::journal::{Journal, Scalars, Undo};
 use crate::record::{Decided, Decision, Declared, Effect, Event, Raise, Record, Truncated};
@@ -286,6 +288,38 @@ impl State {
         Some(all)
     }
 
+    /// What the rows of some tables come to that are in a filtered shape. Tables with a filter are scanned, if their rows count for no more than `most`.
+    pub(crate) fn filtered_digest(
+        &mut self,
+        tables: &[Arc<str>],
+        filters: &Filters,
+        most: u64,
+        budget: &mut usize,
+    ) -> Result<RowsDigest, Unsummed> {
+        let filtered = |name: &&Arc<str>| filters.has(name);
+        let mut counted = 0;
+        for name in tables.iter().filter(filtered) {
+            for (_, row) in self.tables.get(name).into_iter().flat_map(Table::rows) {
+                counted += row.scan_cost();
+                if counted > most {
+                    return Err(Unsummed::TooLarge);
+                }
+            }
+        }
+        let mut all = RowsDigest::default();
+        for name in tables {
+            let Some(table) = self.tables.get_mut(name) else {
+                continue;
+            };
+            all = all.and(match filters.has(name) {
+                true => table.scan(name, |value| filters.has_row(name, value)),
+                false => table.digest(name, budget).ok_or(Unsummed::Yet)?,
+            });
+        }
+        *budget = budget.saturating_sub(counted as usize * SCANNED_BYTES);
+        Ok(all)
+    }
+
     /// All changes of some tables behind a position, merged in order. Of each row only the last change is known.
     pub(crate) fn changes_after<'a>(
         &'a self,
@@ -316,7 +350,16 @@ pub(crate) fn siblings(trail: &Option<Box<Trail>>) -> &[Kept] {
     trail.as_deref().map_or(&[], |trail| &trail.siblings)
 }
 
+/// Bytes of a row's value for which it counts as one row that is scanned (FLT-DIGEST).
+const SCANNED_BYTES: usize = 1024;
+
 impl Row {
+    /// As how many rows it counts where it is scanned; a delete costs nothing worth counting.
+    fn scan_cost(&self) -> u64 {
+        let bytes = self.value.as_ref().map(|value| value.get().len());
+        bytes.map_or(0, |bytes| bytes.div_ceil(SCANNED_BYTES) as u64)
+    }
+
     /// Its bytes, under this key.
     pub(crate) fn bytes(&self, key: &str) -> u64 {
         row_bytes(key, self.value.as_ref(), self.siblings())

@@ -13,7 +13,7 @@ use syncline_schemas::{ErrorMessage, Pong, ServerMessage};
 use crate::connection::error;
 use crate::engine::Engine;
 use crate::io::{Input, SessionKey};
-use crate::journal::Journal;
+use crate::journal::{Journal, Undo};
 use crate::record::{Decision, Event, Record};
 use crate::request::{Push, Request};
 use crate::truncation::{self, Marks};
@@ -184,6 +184,7 @@ impl Engine {
     /// The step's records are durable: lets out what depends on them, and changes sessions and subscriptions.
     pub fn committed(&mut self) {
         let records = std::mem::take(&mut self.step.records);
+        self.note_changed_rows();
         self.step.journal.clear();
         self.step.bytes = 0;
         self.step.opening.clear();
@@ -290,6 +291,24 @@ impl Engine {
                 version: record.version,
             };
             self.levels.extend(untouched.iter().map(level));
+            // What it wrote may fall outside its filter, and then no update tells of it.
+            let written = effects.iter().map(|effect| &effect.table);
+            let filtered = written.filter(|table| self.shapes.is_filtered(table));
+            self.levels.extend(filtered.map(level));
+        }
+    }
+
+    /// Notes what was there before what has just become durable, where anyone filters.
+    pub(crate) fn note_changed_rows(&mut self) {
+        if !self.shapes.has_filtered() {
+            return;
+        }
+        for undo in self.step.journal.undos() {
+            if let Undo::Row { table, .. } = undo
+                && self.shapes.is_filtered(table)
+            {
+                self.changed_rows.note(undo);
+            }
         }
     }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{Cursor, ErrorMessage, JsonObject, Subscribe, Subscribed, Unsubscribe};
 
+use crate::config::FILTERS;
 use crate::connection::error;
 use crate::engine::Engine;
+use crate::filters::{Filters, ShapeFilters, WHERE};
 use crate::io::SessionKey;
 use crate::names;
 use crate::sessions::{Session, Staging};
-use crate::shapes::{ShapeId, TableSet};
+use crate::shapes::{ShapeId, ShapeKey, TableSet};
 
 impl Engine {
     /// Begins a subscription, or says why not (SUB-ERROR-LOCAL). `head` is the head in this subscribe's turn.
@@ -30,34 +32,54 @@ impl Engine {
         let Some(known) = self.sessions.find(session) else {
             return;
         };
-        match self.check_shape(known, &subscribe.tables) {
+        let (same, filters) = match self.check_shape(known, &subscribe.tables) {
             Err(refused) => return self.answer_error(session, re, *refused),
+            Ok(checked) => checked,
+        };
+        // What a cursor under other filters says is of no use (FLT-CHANGE).
+        let other = |id| {
+            self.shapes
+                .find(id)
+                .is_some_and(|shape| shape.filters != filters)
+        };
+        let cursor = { subscribe.cursor.as_ref() }.filter(|_| !same.is_some_and(other));
+        let staging = self.first_update(cursor, head);
+        if let Some(same) = same {
             // It begins anew (SUB-SAME-AGAIN).
-            Ok(Some(same)) => self.end_subscription(session, same),
-            Ok(None) => {}
+            self.end_subscription(session, same);
         }
-        let id = self.shapes.join(&tables, self.state.head);
+        let key = ShapeKey {
+            tables: tables.clone(),
+            filters: filters.clone(),
+        };
+        let id = self.shapes.join(key, self.state.head);
         if let Some(known) = self.sessions.find_mut(session) {
             known
                 .tables
                 .extend(tables.iter().map(|table| (table.clone(), id)));
         }
-        let staging = self.first_update(subscribe.cursor.as_ref(), head);
         self.sessions.stage(session, id, staging);
         let shape = self
             .shapes
             .find(id)
             .map_or_else(String::new, |shape| shape.name.clone());
-        let (id, tables) = (subscribe.id.clone(), self.settings_of(&subscribe.tables));
+        let told = self.settings_of(&subscribe.tables, filters.as_deref());
+        let (id, tables) = (subscribe.id.clone(), told);
         self.outbox
             .message(session, Subscribed { id, shape, tables });
     }
 
-    /// The tables of a shape, each with the settings that are in force (TAB-TOLD).
-    fn settings_of(&self, tables: &BTreeMap<String, JsonObject>) -> BTreeMap<String, JsonObject> {
+    /// The tables of a shape, each with the settings that are in force (TAB-TOLD) and its filter (FLT-TOLD).
+    fn settings_of(
+        &self,
+        tables: &BTreeMap<String, JsonObject>,
+        filters: Option<&Filters>,
+    ) -> BTreeMap<String, JsonObject> {
         let settings = |(name, _): (&String, &JsonObject)| {
             let declared = self.state.declared.get(name.as_str());
-            let told = declared.map_or_else(JsonObject::new, |settings| settings.told());
+            let mut told = declared.map_or_else(JsonObject::new, |settings| settings.told());
+            let filter = filters.and_then(|filters| filters.told(name));
+            told.extend(filter.map(|filter| (WHERE.to_owned(), filter)));
             (name.clone(), told)
         };
         tables.iter().map(settings).collect()
@@ -75,16 +97,18 @@ impl Engine {
         }
     }
 
-    /// Checks a shape against the rules and the session's other shapes; gives the one that has exactly these tables.
+    /// Checks a shape against the rules and the session's other shapes; gives the one that has exactly these tables, and the filters.
     fn check_shape(
         &self,
         session: &Session,
         tables: &BTreeMap<String, JsonObject>,
-    ) -> Result<Option<ShapeId>, Box<ErrorMessage>> {
+    ) -> Result<(Option<ShapeId>, ShapeFilters), Box<ErrorMessage>> {
         let limits = &self.config.limits;
+        let filters = self.config.offers(FILTERS);
+        let unknown = |setting: &&String| !(filters && *setting == WHERE);
         if let Some((table, setting)) = tables
             .iter()
-            .find_map(|(table, settings)| Some((table, settings.keys().next()?)))
+            .find_map(|(table, settings)| Some((table, settings.keys().find(unknown)?)))
         {
             return refuse(
                 &errors::UNSUPPORTED_SETTING,
@@ -110,6 +134,7 @@ impl Engine {
                 &[table],
             );
         }
+        let filters = Filters::read(tables, limits)?;
         if let Some(refused) = self.refuse_documents(session, tables.keys()) {
             return Err(Box::new(refused));
         }
@@ -121,7 +146,7 @@ impl Engine {
                 shape.tables.iter().map(|name| &**name).eq(tables.keys())
             };
             if self.shapes.find(id).is_some_and(same) {
-                return Ok(Some(id));
+                return Ok((Some(id), filters));
             }
             return refuse(
                 &errors::SHAPE_OVERLAP,
@@ -136,7 +161,7 @@ impl Engine {
                 &[],
             );
         }
-        Ok(None)
+        Ok((None, filters))
     }
 
     /// Ends a subscription (SUB-UNSUBSCRIBE).
@@ -176,7 +201,11 @@ impl Engine {
 }
 
 /// Refuses a shape; the fault is at this member of `tables`, if any.
-fn refuse<T>(def: &ErrorDef, message: &str, way: &[&String]) -> Result<T, Box<ErrorMessage>> {
+pub(crate) fn refuse<T>(
+    def: &ErrorDef,
+    message: &str,
+    way: &[&String],
+) -> Result<T, Box<ErrorMessage>> {
     let steps = way.iter().map_while(|name| names::pointer_step(name));
     let at = steps.fold("/tables".to_owned(), |pointer, step| pointer + &step);
     Err(Box::new(ErrorMessage {

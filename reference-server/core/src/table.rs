@@ -72,6 +72,8 @@ pub(crate) struct ChangeRef<'a> {
     pub(crate) key: &'a Arc<str>,
     pub(crate) position: Position,
     pub(crate) body: Body<'a>,
+    /// Whether it is a row that is there and not in the shape that is told of it (FLT-REMOVE).
+    pub(crate) leaves: bool,
 }
 
 /// What has changed.
@@ -83,7 +85,29 @@ pub(crate) enum Body<'a> {
     Deleted,
 }
 
-impl ChangeRef<'_> {
+impl<'a> ChangeRef<'a> {
+    /// The row, if it is one: filters say nothing of documents.
+    pub(crate) fn row(&self) -> Option<&'a Row> {
+        match self.body {
+            Body::Row(row) => Some(row),
+            Body::Entry(_) | Body::Deleted => None,
+        }
+    }
+
+    /// The row's value, if it is a row that is there.
+    pub(crate) fn value(&self) -> Option<&'a Json> {
+        self.row()?.value.as_ref()
+    }
+
+    /// Bytes of what it tells.
+    pub(crate) fn bytes(&self) -> usize {
+        match self.body {
+            Body::Row(row) => row.value.as_ref().map_or(0, |value| value.get().len()),
+            Body::Entry(entry) => entry.data.get().len(),
+            Body::Deleted => 0,
+        }
+    }
+
     /// Whether something is gone, and nothing in its place.
     pub(crate) fn is_delete(&self) -> bool {
         match self.body {
@@ -121,16 +145,15 @@ impl Summed {
     /// The number of a row that stands up to where was summed; a delete has none.
     fn number(&self, key: &str, row: &Row) -> Option<RowNumber> {
         let value = row.value.as_ref().filter(|_| row.position <= self.to)?;
-        // What is in a log was checked when it came as a frame.
-        RowNumber::with_siblings(
-            &self.name,
-            key,
-            row.position.version,
-            value,
-            &row.told_siblings(),
-        )
-        .ok()
+        number(&self.name, key, row, value)
     }
+}
+
+/// The number of a row that has this value.
+fn number(table: &str, key: &str, row: &Row, value: &Json) -> Option<RowNumber> {
+    let version = row.position.version;
+    // What is in a log was checked when it came as a frame.
+    RowNumber::with_siblings(table, key, version, value, &row.told_siblings()).ok()
 }
 
 impl Table {
@@ -233,6 +256,18 @@ impl Table {
         Some(summed.digest)
     }
 
+    /// What those rows come to whose values are wanted, summed up now.
+    pub(crate) fn scan(&self, name: &Arc<str>, wanted: impl Fn(&Json) -> bool) -> RowsDigest {
+        let mut digest = RowsDigest::default();
+        for (key, row) in self.rows.values() {
+            let number = { row.value.as_ref() }
+                .filter(|value| wanted(value))
+                .and_then(|value| number(name, key, row, value));
+            number.into_iter().for_each(|number| digest.add(number));
+        }
+        digest
+    }
+
     /// The rows and deletes behind a position, in order.
     pub(crate) fn changes_after<'a>(
         &'a self,
@@ -247,6 +282,7 @@ impl Table {
                 key,
                 position: row.position,
                 body: Body::Row(row),
+                leaves: false,
             })
     }
 

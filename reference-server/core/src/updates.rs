@@ -6,13 +6,14 @@
 //!
 //! All acks of what is covered left the engine before (UPD-ACK-FIRST).
 
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use crate::encode::{self, Part, UpdateHead};
 use crate::engine::Engine;
 use crate::io::SessionKey;
 use crate::sessions::{Staging, Subscription};
-use crate::shapes::ShapeId;
+use crate::shapes::{Shape, ShapeId};
 use crate::table::{ChangeRef, Position};
 
 /// An author whose shape of a table must pass a version.
@@ -40,13 +41,15 @@ impl Engine {
         for level in std::mem::take(&mut self.levels) {
             self.level(&level);
         }
+        let mut scans = false;
         for session in self.sessions.staging.clone() {
-            self.serve(session, &room);
+            scans |= self.serve(session, &room);
         }
+        self.changed_rows.clear();
         self.answer_histories(&room);
         let digests = self.answer_digests();
         let presence = !self.presence.is_idle() && self.tell_presence(&room);
-        digests || presence
+        scans || digests || presence
     }
 
     /// Sends a changed shape's update to all its live subscribers.
@@ -65,7 +68,9 @@ impl Engine {
                 .for_each(|session| self.leave_live(id, session, replacement.clone()));
             return self.pass(id);
         }
-        let parts = self.encode_live(id);
+        let Some(parts) = self.encode_live(id) else {
+            return self.overlook(id);
+        };
         let bytes = parts.iter().map(String::len).sum();
         let mut takers = Vec::with_capacity(live.len());
         for session in live {
@@ -88,20 +93,41 @@ impl Engine {
     fn pass(&mut self, id: ShapeId) {
         if let Some(shape) = self.shapes.find_mut(id) {
             shape.at = self.state.head;
+            shape.seen = self.state.head;
         }
     }
 
-    /// All parts of a shape's update from its `at` to the head.
-    fn encode_live(&self, id: ShapeId) -> Vec<String> {
-        let Some(shape) = self.shapes.find(id) else {
-            return Vec::new();
+    /// Nothing up to the head concerns the live subscribers of a shape: they are told nothing, and stay where they are.
+    fn overlook(&mut self, id: ShapeId) {
+        if let Some(shape) = self.shapes.find_mut(id) {
+            shape.seen = self.state.head;
+        }
+    }
+
+    /// All parts of a shape's update from its `at` to the head; nothing, if nothing of it concerns a filtered shape.
+    fn encode_live(&self, id: ShapeId) -> Option<Vec<String>> {
+        let shape = self.shapes.find(id)?;
+        let after = Position::after(shape.seen);
+        let changes = self.state.changes_after(&shape.tables, after);
+        let Some(filters) = &shape.filters else {
+            return Some(self.encode_parts(shape, changes.peekable()));
         };
-        let after = Position::after(shape.at);
-        let mut changes = self.state.changes_after(&shape.tables, after).peekable();
+        let told = |change| filters.told_change(change, &self.changed_rows);
+        let mut changes = changes.filter_map(told).peekable();
+        changes.peek()?;
+        Some(self.encode_parts(shape, changes))
+    }
+
+    fn encode_parts<'a>(
+        &self,
+        shape: &Shape,
+        mut changes: Peekable<impl Iterator<Item = ChangeRef<'a>>>,
+    ) -> Vec<String> {
         let head = UpdateHead {
             shape: &shape.name,
             from: shape.at,
             to: self.state.head,
+            whole: true,
         };
         let mut parts = Vec::new();
         loop {
@@ -169,16 +195,17 @@ impl Engine {
             shape: &shape.name,
             from: cursor,
             to: head,
+            whole: true,
         };
         let empty = encode::part(update, false, &mut std::iter::empty().peekable(), 0);
         self.outbox.text(vec![level.session], empty.text);
     }
 
-    /// Goes on with a session's updates in parts, while it has room.
-    fn serve(&mut self, session: SessionKey, room: &impl Fn(SessionKey) -> usize) {
+    /// Goes on with a session's updates in parts, while it has room. Says whether there is more to do at once: a long scan that has found nothing yet.
+    fn serve(&mut self, session: SessionKey, room: &impl Fn(SessionKey) -> usize) -> bool {
         let emptied = self.outbox.emptied;
         let Some(known) = self.sessions.find(session) else {
-            return;
+            return false;
         };
         let mut left = known.room_left(room(session), emptied);
         while let Some(id) = self
@@ -188,10 +215,10 @@ impl Engine {
         {
             if left == 0 {
                 self.outbox.starved(session);
-                return;
+                return false;
             }
             let Some(part) = self.next_part(session, id) else {
-                return;
+                return true;
             };
             left = left.saturating_sub(part.text.len());
             if let Some(known) = self.sessions.find_mut(session) {
@@ -204,10 +231,11 @@ impl Engine {
             self.outbox.text(vec![session], part.text);
         }
         self.sessions.staging.remove(&session);
+        false
     }
 
-    /// Makes the next part of a session's update of a shape. The last one, made in one go with the state at the head,
-    /// makes the subscription live.
+    /// Makes the next part of a session's update of a shape; none yet, if a long scan finds nothing that goes in. The last one, made in one go with the state
+    /// at the head, makes the subscription live.
     fn next_part(&mut self, session: SessionKey, id: ShapeId) -> Option<Part> {
         let (head, part_bytes) = (self.state.head, self.config.part_bytes);
         let known = self.sessions.find_mut(session)?;
@@ -221,21 +249,36 @@ impl Engine {
         }
         let (base, sent) = (staging.base, staging.sent);
         let changes = self.state.changes_after(&shape.tables, sent);
-        let mut changes = changes
-            .filter(|change: &ChangeRef<'_>| !change.is_delete() || change.position.version > base)
-            .peekable();
         let update = UpdateHead {
             shape: &shape.name,
             from: staging.from,
             to: head,
+            whole: true,
         };
-        let part = encode::part(
-            update,
-            staging.replace && !staging.started,
-            &mut changes,
-            part_bytes,
-        );
-        drop(changes);
+        let replace = staging.replace && !staging.started;
+        let part = if let Some(filters) = &shape.filters {
+            let picked = filters.pick(changes, base, part_bytes);
+            let whole = picked.scanned.is_none();
+            if let (Some(scanned), true) = (picked.scanned, picked.changes.is_empty()) {
+                staging.sent = scanned;
+                return None;
+            }
+            let mut changes = picked.changes.into_iter().peekable();
+            let update = UpdateHead { whole, ..update };
+            let part = encode::part(update, replace, &mut changes, part_bytes);
+            let sent = part.sent.filter(|_| changes.peek().is_some());
+            Part {
+                sent: sent.or(picked.scanned),
+                ..part
+            }
+        } else {
+            let mut changes = changes
+                .filter(|change: &ChangeRef<'_>| {
+                    !change.is_delete() || change.position.version > base
+                })
+                .peekable();
+            encode::part(update, replace, &mut changes, part_bytes)
+        };
         if part.last {
             let replaced = staging.replace;
             *subscription = Subscription::Live { at: head };

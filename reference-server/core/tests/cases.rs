@@ -54,6 +54,11 @@ fn if_version() {
 }
 
 #[test]
+fn filters() {
+    check("filters.txt");
+}
+
+#[test]
 fn subscriptions() {
     check("subscriptions.txt");
 }

@@ -92,8 +92,8 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(session, first, count)| Action::Retry { session, first, count }),
         2 => (session.clone(), 0..20usize, 0..20usize, ops())
             .prop_map(|(session, seq, follows, ops)| Action::Fork { session, seq, follows, ops }),
-        7 => (session.clone(), 0..7usize, cursor())
-            .prop_map(|(session, tables, cursor)| Action::Subscribe { session, tables, cursor }),
+        7 => (session.clone(), 0..7usize, 0..8usize, cursor())
+            .prop_map(|(session, tables, filter, cursor)| Action::Subscribe { session, tables, filter, cursor }),
         1 => (session.clone(), 0..4usize).prop_map(|(session, shape)| Action::Unsubscribe { session, shape }),
         1 => session.clone().prop_map(|session| Action::Ping { session }),
         3 => (session.clone(), 0..4usize).prop_map(|(session, shape)| Action::Digest { session, shape }),
@@ -133,8 +133,8 @@ fn slow_action() -> impl Strategy<Value = Action> {
     let reader = 1..3usize;
     prop_oneof![
         6 => ops().prop_map(|ops| Action::Push { session: 0, mutations: vec![ops] }),
-        3 => (reader.clone(), 2..7usize, cursor())
-            .prop_map(|(session, tables, cursor)| Action::Subscribe { session, tables, cursor }),
+        3 => (reader.clone(), 2..7usize, 0..8usize, cursor())
+            .prop_map(|(session, tables, filter, cursor)| Action::Subscribe { session, tables, filter, cursor }),
         2 => (reader.clone(), 0..2usize).prop_map(|(session, bytes)| Action::Room { session, bytes }),
         2 => (reader, 0..2usize).prop_map(|(session, shape)| Action::Digest { session, shape }),
         1 => (0..3u64).prop_map(|keep_versions| Action::Truncate { keep_versions }),

@@ -160,6 +160,18 @@ pub const DIGEST_PENDING: ErrorDef = ErrorDef {
     summary: "A digest of this shape is unanswered yet.",
 };
 
+/// The shape has a filter, and its tables more rows than limits.digestScanRowsMax.
+pub const DIGEST_TOO_LARGE: ErrorDef = ErrorDef {
+    code: "digest_too_large",
+    carrier: Carrier::Error,
+    scope: Scope::Request,
+    retryable: false,
+    definite: true,
+    fault: Fault::Client,
+    members: &["re"],
+    summary: "The shape has a filter, and its tables more rows than limits.digestScanRowsMax.",
+};
+
 /// A `history` of this connection is unanswered yet.
 pub const HISTORY_PENDING: ErrorDef = ErrorDef {
     code: "history_pending",
@@ -206,6 +218,18 @@ pub const UNSUPPORTED_SETTING: ErrorDef = ErrorDef {
     fault: Fault::Client,
     members: &["re", "at"],
     summary: "A table of the shape names a setting that the server does not know.",
+};
+
+/// A `where` is no filter, or the shape's filters pass limits.filterNodesMax or limits.filterBytesMax.
+pub const INVALID_FILTER: ErrorDef = ErrorDef {
+    code: "invalid_filter",
+    carrier: Carrier::Error,
+    scope: Scope::Subscription,
+    retryable: false,
+    definite: true,
+    fault: Fault::Client,
+    members: &["re", "at"],
+    summary: "A `where` is no filter, or the shape's filters pass limits.filterNodesMax or limits.filterBytesMax.",
 };
 
 /// Another shape of this connection has one of the tables.
@@ -643,10 +667,12 @@ pub const ALL: &[&ErrorDef] = &[
     &UNEXPECTED_HELLO,
     &UNKNOWN_SHAPE,
     &DIGEST_PENDING,
+    &DIGEST_TOO_LARGE,
     &HISTORY_PENDING,
     &PRESENCE_FULL,
     &INVALID_SHAPE,
     &UNSUPPORTED_SETTING,
+    &INVALID_FILTER,
     &SHAPE_OVERLAP,
     &TOO_MANY_SHAPES,
     &DOCUMENTS_NEEDED,

@@ -19,6 +19,10 @@ pub const SCHEMAS: &[SchemaFile] = &[
         text: include_str!("../../v1/op.json"),
     },
     SchemaFile {
+        path: "where.json",
+        text: include_str!("../../v1/where.json"),
+    },
+    SchemaFile {
         path: "messages/hello.json",
         text: include_str!("../../v1/messages/hello.json"),
     },

@@ -115,6 +115,18 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<4096, 9007199254740991>, _>")]
     pub document_bytes_max: Option<u64>,
+    /// Nodes of all filters of one shape: each expression is one, and each value of an `in`. Announced where filters are offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<32, 9007199254740991>, _>")]
+    pub filter_nodes_max: Option<u64>,
+    /// Bytes of all filters of one shape in canonical form. Announced where filters are offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<1024, 9007199254740991>, _>")]
+    pub filter_bytes_max: Option<u64>,
+    /// Rows of a shape's tables up to which its digest is told where it has a filter; of a large value each 1024 bytes begun count as one. Announced where filters are offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<1000, 9007199254740991>, _>")]
+    pub digest_scan_rows_max: Option<u64>,
     /// Changes that one `history` may ask for. Announced, as the next three, where history is offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<16, 9007199254740991>, _>")]
@@ -168,6 +180,9 @@ impl Default for Limits {
             presence_interval_ms: Some(50),
             document_entries_max: Some(1024),
             document_bytes_max: Some(4194304),
+            filter_nodes_max: Some(256),
+            filter_bytes_max: Some(8192),
+            digest_scan_rows_max: Some(10000),
             history_page_max: Some(1000),
             history_changes_max: Some(10000),
             history_bytes_max: Some(16777216),

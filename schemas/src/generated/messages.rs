@@ -400,7 +400,7 @@ pub struct Subscribe {
     /// Chosen by the client, repeated in the answer.
     #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
     pub id: String,
-    /// The tables of the shape, each with its settings. The core knows no setting; one that the server does not know is refused.
+    /// The tables of the shape, each with its settings. The core knows no setting; one that the server does not know is refused. `where` is a filter (where.json). Capability: filters.
     #[serde(deserialize_with = "required::<Table<Object<JsonObject>, 1>, _>")]
     pub tables: BTreeMap<String, JsonObject>,
     /// Where to go on. Absent: from a replacement.
@@ -419,7 +419,7 @@ pub struct Subscribed {
     /// Names the shape on this connection. Equal shapes may have equal names everywhere.
     #[serde(deserialize_with = "required::<Matching<patterns::Ident>, _>")]
     pub shape: String,
-    /// The tables of the shape, each with the settings in force.
+    /// The tables of the shape, each with the settings in force, and with its filter as `where`, if it has one.
     #[serde(deserialize_with = "required::<Table<Object<JsonObject>, 1>, _>")]
     pub tables: BTreeMap<String, JsonObject>,
 }

@@ -496,6 +496,8 @@ pub enum Change {
     Set(SetChange),
     /// There is no such row any more.
     Delete(DeleteChange),
+    /// The row is there, and is not in the shape any more: it does not match the filter. Capability: filters.
+    Remove(Remove),
     /// The document has one more entry. Capability: documents.
     Append(AppendChange),
     /// The document has this entry in the place of all entries of version `covers` and below. Capability: documents.
@@ -504,7 +506,7 @@ pub enum Change {
 
 impl Change {
     /// The values of `op`, in the schema's order.
-    pub const TAGS: &'static [&'static str] = &["set", "delete", "append", "compact"];
+    pub const TAGS: &'static [&'static str] = &["set", "delete", "remove", "append", "compact"];
 }
 
 impl<'de> Tagged<'de> for Change {
@@ -515,6 +517,7 @@ impl<'de> Tagged<'de> for Change {
         match tag {
             "set" => SetChange::deserialize(members).map(Self::Set),
             "delete" => DeleteChange::deserialize(members).map(Self::Delete),
+            "remove" => Remove::deserialize(members).map(Self::Remove),
             "append" => AppendChange::deserialize(members).map(Self::Append),
             "compact" => CompactChange::deserialize(members).map(Self::Compact),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
@@ -540,6 +543,12 @@ impl From<DeleteChange> for Change {
     }
 }
 
+impl From<Remove> for Change {
+    fn from(arm: Remove) -> Self {
+        Self::Remove(arm)
+    }
+}
+
 impl From<AppendChange> for Change {
     fn from(arm: AppendChange) -> Self {
         Self::Append(arm)
@@ -559,6 +568,7 @@ impl Change {
         match self {
             Self::Set(_) => "set",
             Self::Delete(_) => "delete",
+            Self::Remove(_) => "remove",
             Self::Append(_) => "append",
             Self::Compact(_) => "compact",
         }
@@ -570,6 +580,7 @@ impl Change {
         match self {
             Self::Set(arm) => &arm.table,
             Self::Delete(arm) => &arm.table,
+            Self::Remove(arm) => &arm.table,
             Self::Append(arm) => &arm.table,
             Self::Compact(arm) => &arm.table,
         }
@@ -581,6 +592,7 @@ impl Change {
         match self {
             Self::Set(arm) => &arm.key,
             Self::Delete(arm) => &arm.key,
+            Self::Remove(arm) => &arm.key,
             Self::Append(arm) => &arm.key,
             Self::Compact(arm) => &arm.key,
         }
@@ -592,6 +604,7 @@ impl Change {
         match self {
             Self::Set(arm) => arm.version,
             Self::Delete(arm) => arm.version,
+            Self::Remove(arm) => arm.version,
             Self::Append(arm) => arm.version,
             Self::Compact(arm) => arm.version,
         }
@@ -624,6 +637,21 @@ pub struct SetChange {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteChange {
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub table: String,
+    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub key: String,
+    /// The version that last changed the row.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+}
+
+/// The row is there, and is not in the shape any more: it does not match the filter. Capability: filters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remove {
     /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
     #[serde(deserialize_with = "required::<Text, _>")]
     pub table: String,

@@ -97,9 +97,12 @@ fn every_schema_is_a_schema_and_its_references_resolve() {
 }
 
 /// The limits that are announced where a capability is offered.
-const OF_CAPABILITIES: [&str; 17] = [
+const OF_CAPABILITIES: [&str; 20] = [
     "allocateMax",
     "declaredTablesMax",
+    "digestScanRowsMax",
+    "filterBytesMax",
+    "filterNodesMax",
     "historyBytesMax",
     "historyChangesMax",
     "historyMs",

@@ -173,7 +173,7 @@ fn embedded(catalog: &Catalog) -> String {
         .messages
         .iter()
         .map(|message| format!("messages/{}.json", message.name));
-    let paths = ["common.json", "limits.json", "op.json"]
+    let paths = ["common.json", "limits.json", "op.json", "where.json"]
         .map(str::to_owned)
         .into_iter()
         .chain(messages);

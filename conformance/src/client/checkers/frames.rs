@@ -9,6 +9,7 @@ use syncline_schemas::{Json, files, validate};
 use super::Checker;
 use crate::checkers::Findings;
 use crate::client::facts::{Conn, Facts, Said, mutations};
+use crate::facts::Filters;
 use crate::history::{Body, Event, Frame};
 
 pub(super) const CHECKER: Checker = Checker {
@@ -113,6 +114,11 @@ fn limits(conn: &Conn<'_>, said: &Said<'_>, findings: &mut Findings) {
     }
     if let Some(tables) = said.frame.member("tables").and_then(Value::as_object) {
         at_most("shapeTablesMax", "tables of a shape", tables.len());
+        let filters = Filters::of(said.frame);
+        if !filters.is_empty() {
+            at_most("filterNodesMax", "nodes", filters.nodes() as usize);
+            at_most("filterBytesMax", "bytes", filters.bytes() as usize);
+        }
     }
     if said.frame.kind() == "push" {
         at_most(
@@ -163,7 +169,7 @@ mod tests {
     #[test]
     fn forms_and_limits() {
         let limits = serde_json::json!({
-            "frameBytesMax": 300, "pushMutationsMax": 1, "mutationOpsMax": 1, "keyBytesMax": 2, "valueBytesMax": 4, "tableBytesMax": 3, "depthMax": 6, "shapeTablesMax": 1, "presenceBytesMax": 4,
+            "frameBytesMax": 300, "pushMutationsMax": 1, "mutationOpsMax": 1, "keyBytesMax": 2, "valueBytesMax": 4, "tableBytesMax": 3, "depthMax": 6, "shapeTablesMax": 1, "presenceBytesMax": 4, "filterNodesMax": 2, "filterBytesMax": 30,
         });
         let push = |ops: &str| {
             format!(
@@ -212,6 +218,21 @@ mod tests {
             ),
             (
                 r#"{"type":"subscribe","id":"a","tables":{"t":{},"u":{}}}"#.to_owned(),
+                "LIMIT-KEPT",
+            ),
+            (
+                r#"{"type":"subscribe","id":"a","tables":{"t":{"where":{"field":"n","in":[1]}}}}"#
+                    .to_owned(),
+                "",
+            ),
+            (
+                r#"{"type":"subscribe","id":"a","tables":{"t":{"where":{"field":"n","in":[1,2]}}}}"#
+                    .to_owned(),
+                "LIMIT-KEPT",
+            ),
+            (
+                r#"{"type":"subscribe","id":"a","tables":{"t":{"where":{"field":"n","eq":"1234567890"}}}}"#
+                    .to_owned(),
                 "LIMIT-KEPT",
             ),
             (

@@ -5,6 +5,7 @@
 
 mod chain;
 mod entries;
+mod filters;
 mod frames;
 mod history;
 mod identity;
@@ -42,6 +43,7 @@ pub const ALL: &[Checker] = &[
     standing::CHECKER,
     waiting::CHECKER,
     presence::CHECKER,
+    filters::CHECKER,
     history::CHECKER,
 ];
 

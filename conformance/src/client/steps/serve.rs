@@ -17,7 +17,7 @@ use crate::scenario::{Number, Template, Text};
 pub struct Serve {
     /// Where.
     pub conn: Text,
-    /// The tables of the shape: a list.
+    /// The tables of the shape: a list of names, or an object of names with the settings that each must have.
     pub tables: Template,
     /// The pattern of the cursor that it must name.
     pub cursor: Option<Template>,
@@ -36,13 +36,11 @@ impl Serve {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
         let (conn, _) = cx.conn(&self.conn)?;
         let tables = cx.value(&self.tables.0)?;
-        let names = tables
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str);
-        let settings: serde_json::Map<_, _> =
-            names.map(|name| (name.to_owned(), json!({}))).collect();
+        let names = { tables.as_array().into_iter().flatten() }.filter_map(Value::as_str);
+        let settings: serde_json::Map<_, _> = match tables.as_object() {
+            Some(settings) => settings.clone(),
+            None => names.map(|name| (name.to_owned(), json!({}))).collect(),
+        };
         let asked = json!({ "type": "subscribe", "tables": { "$exactly": settings } });
         let (at, subscribe) = take(cx, conn, &asked).await?;
         if let Some(pattern) = &self.cursor {

@@ -8,6 +8,7 @@ use syncline_schemas::{
 };
 
 use crate::documents::DOCUMENTS;
+use crate::filters::{Shape, takes};
 use crate::server::{Commit, RowKey, Server};
 
 impl Server {
@@ -207,20 +208,21 @@ impl Server {
     }
 }
 
-/// The rows of some tables as a log left them at a version.
-pub(crate) fn replay(log: &[Commit], to: u64, tables: &[String]) -> BTreeMap<RowKey, (u64, Json)> {
+/// The rows of a shape as a log left them at a version.
+pub(crate) fn replay(log: &[Commit], to: u64, tables: &Shape) -> BTreeMap<RowKey, (u64, Json)> {
     let mut rows = BTreeMap::new();
     let until = log.iter().take_while(|commit| commit.version <= to);
     for change in until
         .flat_map(|commit| &commit.changes)
-        .filter(|change| tables.iter().any(|table| table == change.table()))
+        .filter(|change| tables.contains_key(change.table()))
     {
         let row = (change.table().to_owned(), change.key().to_owned());
         match change {
             Change::Set(set) => drop(rows.insert(row, (set.version, set.value.clone()))),
-            Change::Delete(_) => drop(rows.remove(&row)),
             Change::Append(_) | Change::Compact(_) => {}
+            Change::Delete(_) | Change::Remove(_) => drop(rows.remove(&row)),
         }
     }
+    rows.retain(|(table, _): &RowKey, (_, value)| takes(tables, table, value));
     rows
 }

@@ -28,7 +28,7 @@ pub(crate) fn replay(log: &[Commit], to: u64) -> BTreeMap<RowKey, Document> {
                 document.insert(compact.covers, compact.into());
             }
             Change::Delete(_) => document.clear(),
-            Change::Set(_) => {}
+            Change::Set(_) | Change::Remove(_) => {}
         }
     }
     documents.retain(|_, document| !document.is_empty());

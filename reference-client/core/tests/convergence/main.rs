@@ -6,6 +6,7 @@ mod check;
 mod decide;
 mod documents;
 mod duties;
+mod filters;
 mod presence;
 mod server;
 mod world;
@@ -45,6 +46,7 @@ fn ordinary() -> impl Strategy<Value = Step> {
         1 => (0..3_usize).prop_map(Step::Crash),
         3 => (0..3_usize, any::<u8>()).prop_map(|(client, state)| Step::Present(client, state)),
         2 => (0..3_usize, any::<u8>()).prop_map(|(client, choice)| Step::Steer(client, choice)),
+        2 => (0..3_usize, any::<u8>()).prop_map(|(client, choice)| Step::Refilter(client, choice)),
         1 => Just(Step::Defer),
         1 => Just(Step::Truncate),
     ]

@@ -13,6 +13,7 @@ use syncline_schemas::{
 
 use crate::decide::replay;
 use crate::documents;
+use crate::filters::{Shape, shape_of, told};
 use crate::presence::{Seen, name};
 
 pub(crate) type RowKey = (String, String);
@@ -57,7 +58,7 @@ pub(crate) struct History {
 pub(crate) struct Conn {
     pub(crate) client_id: Option<String>,
     pub(crate) frames: u64,
-    pub(crate) shapes: BTreeMap<String, (Vec<String>, u64)>,
+    pub(crate) shapes: BTreeMap<String, (Shape, u64)>,
     /// The entries sent on this connection and neither deferred nor refused with `seq_gap`.
     pub(crate) sent: Vec<u64>,
     pub(crate) to_client: VecDeque<ServerMessage>,
@@ -227,7 +228,9 @@ impl Server {
                 .filter(|outcome| outcome.seq() > acked)
                 .collect(),
             session: name(id),
-            capabilities: vec!["digests".into(), "presence".into(), "sequences".into()],
+            capabilities: ["digests", "filters", "presence", "sequences"]
+                .map(Into::into)
+                .into(),
             limits: self.limits.clone(),
             server_time: self.now,
             server: ServerInfo {
@@ -239,8 +242,9 @@ impl Server {
     }
 
     fn subscribe(&mut self, id: usize, subscribe: Subscribe) {
-        let tables: Vec<String> = subscribe.tables.keys().cloned().collect();
-        let shape = tables.join("-");
+        let tables = shape_of(&subscribe.tables);
+        let names: Vec<&str> = tables.keys().map(String::as_str).collect();
+        let shape = names.join("-");
         self.conn(id).shapes.remove(&shape);
         let subscribed = Subscribed {
             id: subscribe.id,
@@ -281,7 +285,7 @@ impl Server {
         self.tell_presence(id);
     }
 
-    fn bring(&mut self, id: usize, shape: &str, tables: &[String], from: u64) {
+    fn bring(&mut self, id: usize, shape: &str, tables: &Shape, from: u64) {
         let news = self
             .history
             .log
@@ -289,13 +293,13 @@ impl Server {
             .filter(|commit| commit.version > from)
             .flat_map(|commit| commit.changes.iter());
         let changes = news
-            .filter(|change| tables.iter().any(|table| table == change.table()))
-            .cloned()
+            .filter(|change| tables.contains_key(change.table()))
+            .map(|change| told(tables, change))
             .collect();
         self.send_parts(id, shape, from, false, changes);
     }
 
-    fn replace(&mut self, id: usize, shape: &str, tables: &[String]) {
+    fn replace(&mut self, id: usize, shape: &str, tables: &Shape) {
         let rows = replay(&self.history.log, u64::MAX, tables);
         let set = |((table, key), (version, value)): (RowKey, (u64, Json))| {
             Change::Set(SetChange {
@@ -307,7 +311,7 @@ impl Server {
             })
         };
         let documents = documents::replay(&self.history.log, u64::MAX).into_iter();
-        let documents = documents.filter(|((table, _), _)| tables.contains(table));
+        let documents = documents.filter(|((table, _), _)| tables.contains_key(table));
         let rows = rows.into_iter().map(set);
         let changes = rows.chain(documents.flat_map(documents::told)).collect();
         self.send_parts(id, shape, 0, true, changes);
@@ -327,7 +331,7 @@ impl Server {
     }
 
     /// Says what a shape has at the head.
-    fn send_digest(&mut self, id: usize, re: Option<u64>, shape: &str, tables: &[String]) {
+    fn send_digest(&mut self, id: usize, re: Option<u64>, shape: &str, tables: &Shape) {
         let mut digest = RowsDigest::default();
         for ((table, key), (version, value)) in replay(&self.history.log, u64::MAX, tables) {
             digest.add(RowNumber::of(&table, &key, version, &value).expect("values are JSON"));

@@ -6,7 +6,7 @@ use syncline_client_core::{
     Decision, Entry, Env, Event, Mode, Replica, StoreChange, StoredState, Tables, Trigger, Wish,
     least_limits,
 };
-use syncline_schemas::{Json, Limits, Op};
+use syncline_schemas::{Filter, Json, Limits, Op};
 
 use crate::documents::{DOCUMENTS, Told};
 use crate::server::{History, Server};
@@ -27,6 +27,8 @@ pub(crate) enum Step {
     Present(usize, u8),
     /// An app chooses a mode, a trigger, or asks for a sync.
     Steer(usize, u8),
+    /// An app changes the filter of a shape.
+    Refilter(usize, u8),
     /// The server sends a replica what it has missed.
     Flush(usize),
     /// Time passes; replicas look at the clock.
@@ -68,6 +70,10 @@ pub(crate) struct Client {
     pub(crate) observed: u64,
     /// What the app was told of documents.
     pub(crate) told: Told,
+    /// What the app wants of its shapes.
+    pub(crate) filters: BTreeMap<Tables, BTreeMap<String, Filter>>,
+    /// Whether it ever wanted less than all, in this store or in that which was copied here.
+    pub(crate) filtered: bool,
 }
 
 pub(crate) struct World {
@@ -135,6 +141,8 @@ impl World {
                 given_up: vec![],
                 observed: 0,
                 told: Told::default(),
+                filters: BTreeMap::new(),
+                filtered: false,
             });
             let index = world.clients.len() - 1;
             world.start(index);
@@ -156,7 +164,9 @@ impl World {
         self.clients[index].read_all_documents();
         for shape in shapes() {
             let env = self.env();
-            self.clients[index].replica.subscribe(shape, env).unwrap();
+            let client = &mut self.clients[index];
+            let filters = client.filters.get(&shape).cloned().unwrap_or_default();
+            client.replica.subscribe_where(shape, filters, env).unwrap();
         }
         self.clients[index].replica.watch_presence();
         self.clients[index].replica.watch_progress();
@@ -178,6 +188,7 @@ impl World {
             Step::ClientReads(i) => self.client_reads(i % count),
             Step::Present(i, state) => self.present(i % count, state),
             Step::Steer(i, choice) => self.steer(i % count, choice),
+            Step::Refilter(i, choice) => self.refilter(i % count, choice),
             Step::Flush(i) => self.clients[i % count]
                 .conn
                 .into_iter()
@@ -357,6 +368,8 @@ impl World {
             self.clients[to].ended = self.clients[from].ended.clone();
             self.clients[to].given_up = self.clients[from].given_up.clone();
             self.clients[to].observed = self.clients[from].observed;
+            self.clients[to].filters = self.clients[from].filters.clone();
+            self.clients[to].filtered = self.clients[from].filtered;
             let env = self.env();
             self.clients[to].replica =
                 Replica::load("home", self.clients[to].stored.clone(), env).unwrap();

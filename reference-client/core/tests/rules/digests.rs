@@ -31,6 +31,8 @@ fn resumed(capabilities: &[&'static str]) -> Driver {
     driver.set("a", "x", "0");
     driver.cut();
     driver.capabilities = capabilities.into();
+    // Long enough for nothing to be due that is not of digests.
+    (driver.limits.heartbeat_ms, driver.limits.idle_timeout_ms) = (100_000, 300_000);
     driver.online(3);
     driver
 }
@@ -197,7 +199,7 @@ fn it_asks_once_where_digests_are_offered() {
         );
         driver.cut();
         let hello = driver.connect();
-        let named = json!(["conflicts", "digests", "sequences"]);
+        let named = json!(["conflicts", "digests", "documents", "sequences"]);
         assert_eq!(hello["capabilities"], named);
         let server_time = driver.now + driver.wall;
         driver.welcome(&crate::driver::Knows {
@@ -249,4 +251,88 @@ fn a_refused_digest_is_no_trouble() {
         driver.update("ab", 3, 4, &[change("b", "y", 4, "4")]);
         assert_eq!(driver.view("b", "y"), Some("4"));
     }
+}
+
+/// The same, as the answer to a frame.
+fn answer(re: u64, at: u64, rows: &[Row]) -> Value {
+    let mut digested = digested(at, rows);
+    digested["re"] = json!(re);
+    digested
+}
+
+fn tick(driver: &mut Driver, ms: u64) -> usize {
+    driver.now += ms;
+    let env = driver.env();
+    driver.replica.tick(env);
+    driver.settle();
+    sent(driver, "digest").len()
+}
+
+/// DIG-INTERVAL: so long after the last one was told, each shape for itself; not while one is on its way; off, and on again.
+#[test]
+fn it_verifies_itself_at_an_interval() {
+    let mut driver = resumed(&["digests"]);
+    let env = driver.env();
+    driver.replica.verify_every(Some(5_000), env);
+    assert_eq!(
+        sent(&mut driver, "digest").len(),
+        2,
+        "as after every resume"
+    );
+    driver.now += 1_000;
+    // Behind hello, two subscribes and a push.
+    driver.receive(&answer(5, 3, &HELD));
+    assert_eq!(tick(&mut driver, 4_000), 0);
+    assert_eq!(tick(&mut driver, 999), 0, "the other shape's is on its way");
+    assert_eq!(driver.replica.poll_timeout(), Some(driver.now + 1));
+    assert_eq!(tick(&mut driver, 1), 1);
+    assert_eq!(tick(&mut driver, 6_000), 0, "both are on their way");
+    driver.receive(&answer(7, 3, &HELD));
+    assert_eq!(divergences(&driver), 0);
+    let env = driver.env();
+    driver.replica.verify_every(None, env);
+    assert_eq!(tick(&mut driver, 7_000), 0);
+    let env = driver.env();
+    driver.replica.verify_every(Some(0), env);
+    assert_eq!(sent(&mut driver, "digest").len(), 1, "it is long due");
+}
+
+/// DIG-INTERVAL: a check finds what differs, as after a resume; where the server offers no digests, there is none.
+#[test]
+fn what_is_found_at_an_interval_is_repaired() {
+    let mut driver = resumed(&["digests"]);
+    driver.receive(&digested(3, &HELD));
+    driver.update(
+        "ab",
+        3,
+        5,
+        &[change("a", "x", 5, "5"), crate::driver::gone("b", "y", 4)],
+    );
+    driver.sent();
+    driver.receive(&digested(5, &[("a", "x", 5, "5")]));
+    assert_eq!(divergences(&driver), 0, "the sum has followed");
+    driver.receive(&digested(5, &HELD));
+    let subscribe = sent(&mut driver, "subscribe").remove(0);
+    assert_eq!((divergences(&driver), subscribe.get("cursor")), (1, None));
+    assert_eq!(driver.undecided().len(), 1);
+
+    let mut driver = resumed(&[]);
+    let env = driver.env();
+    driver.replica.verify_every(Some(1_000), env);
+    assert_eq!(tick(&mut driver, 2_000), 0);
+}
+
+/// DIG-COMPARE: what a store gave at the start is summed up as it is there, not as it once was.
+#[test]
+fn a_damaged_store_is_found() {
+    let driver = resumed(&["digests"]);
+    let mut damaged = driver.stored.clone();
+    damaged.base.get_mut("b").unwrap().remove("y");
+    let mut driver = Driver::on(damaged);
+    driver.capabilities = vec!["digests"];
+    driver.online(3);
+    driver.sent();
+    driver.receive(&digested(3, &HELD));
+    assert_eq!(divergences(&driver), 1);
+    assert_eq!(sent(&mut driver, "subscribe")[0].get("cursor"), None);
 }

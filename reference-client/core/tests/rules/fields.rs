@@ -11,6 +11,11 @@ fn told(driver: &mut Driver) -> Vec<Value> {
         Event::FieldConflict(told) => {
             assert_eq!(told.table, "a");
             let (mine, theirs) = (told.mine, told.theirs);
+            let theirs = if told.gone {
+                json!("gone")
+            } else {
+                json!(theirs)
+            };
             Some(json!([told.key, told.field, mine, theirs, told.version]))
         }
         Event::FieldConflictsUntold {
@@ -38,7 +43,7 @@ fn fields_that_lost_are_told_one_by_one() {
     let mut result = applied(1, &id, 9);
     result["ops"] = json!([
         {"result": "superseded_in_fields", "at": 0, "count": 3, "conflicts": [
-            {"field": "x", "version": 4, "value": 2}, {"field": "y", "version": 5}, {"field": "z"}]},
+            {"field": "x", "version": 4, "value": 2}, {"field": "y", "version": 5, "gone": true}, {"field": "z"}]},
         {"result": "superseded_in_fields", "at": 1, "count": 3, "conflicts": [
             {"field": "w", "version": 6, "value": 3}, {"field": "x", "version": 7, "value": null}]},
         {"result": "superseded_in_fields", "at": 2, "count": 20},
@@ -50,7 +55,7 @@ fn fields_that_lost_are_told_one_by_one() {
         told(&mut driver),
         [
             json!(["p", "x", 1, 2, 4]),
-            json!(["p", "y", null, null, 5]),
+            json!(["p", "y", null, "gone", 5]),
             json!(["p", "z", null, null, null]),
             json!(["s", "w", null, 3, 6]),
             json!(["s", "x", {"deep": 1}, null, 7]),

@@ -5,6 +5,7 @@ mod control;
 mod digests;
 mod driver;
 mod fields;
+mod filters;
 mod history;
 mod identity;
 mod outbox;

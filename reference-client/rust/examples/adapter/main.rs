@@ -18,7 +18,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_client::{
-    Client, Clock, Decision, Error, Mode, Mutation, NoId, Sequence, Status, Store, Trigger,
+    Client, Clock, Decision, Error, Filter, Mode, Mutation, NoId, Sequence, Shape, Status, Store,
+    Trigger,
 };
 use tokio::sync::mpsc;
 
@@ -40,6 +41,8 @@ enum Command {
     GoOffline,
     Subscribe {
         tables: BTreeSet<String>,
+        #[serde(default)]
+        r#where: BTreeMap<String, Value>,
     },
     Unsubscribe {
         tables: BTreeSet<String>,
@@ -107,6 +110,9 @@ enum Command {
         #[serde(default)]
         count: u64,
     },
+    VerifyEvery {
+        ms: u64,
+    },
     Sync,
     SetClock {
         now: u64,
@@ -142,7 +148,9 @@ async fn main() {
         "set_clock",
         "skip_time",
         "digests",
+        "verify",
         "fields",
+        "filters",
         "conflicts",
         "presence",
         "history",
@@ -269,7 +277,7 @@ impl App {
             Command::Open { .. } => {}
             Command::GoOnline => client.go_online().await?,
             Command::GoOffline => client.go_offline().await?,
-            Command::Subscribe { tables } => client.subscribe(tables).await?,
+            Command::Subscribe { tables, r#where } => subscribe(client, tables, r#where).await?,
             Command::Unsubscribe { tables } => drop(client.unsubscribe(tables).await?),
             Command::Write(op) => return written(client, |mutation| op.set(mutation)).await,
             Command::Delete(op) => return written(client, |mutation| op.delete(mutation)).await,
@@ -345,6 +353,10 @@ impl App {
                 };
                 client.set_trigger(trigger).await?;
             }
+            Command::VerifyEvery { ms } => {
+                let interval = (ms > 0).then(|| Duration::from_millis(ms));
+                client.verify_every(interval).await?;
+            }
             Command::Sync => return Err(Refused::of("served beside the other commands")),
             Command::SetClock { now } => self.clock.set_wall(now),
             Command::SkipTime { ms } => self.clock.skip(Duration::from_millis(ms)),
@@ -371,6 +383,19 @@ impl App {
 
 async fn written(client: &Client, make: impl FnOnce(&mut Mutation)) -> Result<Value, Refused> {
     Ok(json!({ "opId": client.mutate(make).await? }))
+}
+
+async fn subscribe(
+    client: &Client,
+    tables: BTreeSet<String>,
+    filters: BTreeMap<String, Value>,
+) -> Result<(), Refused> {
+    let mut shape = Shape::of(tables);
+    for (table, filter) in filters {
+        let filter = Filter::read(&filter).map_err(Refused::of)?;
+        shape = shape.filtered(table, filter);
+    }
+    Ok(client.subscribe_where(shape).await?)
 }
 
 async fn mutate(client: &Client, ops: &[Value]) -> Result<Value, Refused> {

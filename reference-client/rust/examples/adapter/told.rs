@@ -30,6 +30,9 @@ pub(super) fn tell_notices(mut notices: mpsc::UnboundedReceiver<Notice>, out: Ou
                 Notice::Siblings { table, key } => {
                     json!({ "event": "siblings", "table": table, "key": key })
                 }
+                Notice::ShapeRefused { tables, trouble } => {
+                    json!({ "event": "shape_refused", "tables": tables, "code": trouble.code })
+                }
                 Notice::Diverged(tables) => json!({ "event": "diverged", "tables": tables }),
             });
         }
@@ -98,6 +101,9 @@ fn in_field(conflict: &FieldConflict) -> Value {
         if let Some(value) = value {
             event[name] = json!(value);
         }
+    }
+    if conflict.gone {
+        event["gone"] = true.into();
     }
     event
 }

@@ -10,14 +10,14 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline_client_core::{
-    DocumentEntry, Row, Sequence, StoreChange, StoredState, Tables, Transaction,
+    DocumentEntry, Filters, Row, Sequence, StoreChange, StoredState, Tables, Transaction,
 };
 use syncline_schemas::{Cursor, Json, Sibling};
 
 use crate::{Error, Storage};
 
 /// The layout's version, kept in `user_version`.
-const LAYOUT: i64 = 3;
+const LAYOUT: i64 = 4;
 
 /// Marks the file as a store of a Syncline client ("SynC"), kept in `application_id`.
 const APPLICATION: i64 = 0x5379_6e43;
@@ -33,25 +33,23 @@ const CREATE: &str = "
         PRIMARY KEY (tbl, key)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+    CREATE TABLE filters (tables TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
     CREATE TABLE documents (
         tbl TEXT NOT NULL, key TEXT NOT NULL, place INTEGER NOT NULL, version INTEGER NOT NULL, covers INTEGER, data TEXT NOT NULL,
         PRIMARY KEY (tbl, key, place)
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// What brings a store of an older layout to this one: from 2 to 3.
-const UPGRADE_2: &str = "
-    CREATE TABLE documents (
+/// What brings a store of an older layout to this one: from 1 to 2, from 2 to 3, from 3 to 4.
+const UPGRADE: [&str; 3] = [
+    "ALTER TABLE base ADD COLUMN siblings TEXT;
+     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;",
+    "CREATE TABLE filters (tables TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;",
+    "CREATE TABLE documents (
         tbl TEXT NOT NULL, key TEXT NOT NULL, place INTEGER NOT NULL, version INTEGER NOT NULL, covers INTEGER, data TEXT NOT NULL,
         PRIMARY KEY (tbl, key, place)
-    ) STRICT, WITHOUT ROWID;
-";
-
-/// From 1 to 2.
-const UPGRADE_1: &str = "
-    ALTER TABLE base ADD COLUMN siblings TEXT;
-    CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
-";
+     ) STRICT, WITHOUT ROWID;",
+];
 
 /// A store in an SQLite file.
 #[derive(Debug)]
@@ -80,8 +78,7 @@ impl SqliteStore {
             .map_err(failed)?;
         let sql = match found {
             0 => CREATE.to_owned(),
-            1 => [UPGRADE_1, UPGRADE_2].concat(),
-            2 => UPGRADE_2.to_owned(),
+            1..=3 => UPGRADE[found as usize - 1..].concat(),
             _ => String::new(),
         };
         lay_out(&mut connection, &sql).map_err(failed)?;
@@ -152,6 +149,7 @@ impl Storage for SqliteStore {
         state.in_doubt = self.entries("in_doubt")?.into_iter().collect();
         state.shapes = self.shapes()?.into_iter().collect();
         state.sequences = self.sequences()?.into_iter().collect();
+        state.filters = self.filters()?.into_iter().collect();
         for (table, key, row) in self.base()? {
             state.base.entry(table).or_default().insert(key, row);
         }
@@ -201,6 +199,15 @@ impl SqliteStore {
         })?;
         rows.into_iter()
             .map(|(name, record)| Ok((name, decode(&record)?)))
+            .collect()
+    }
+
+    fn filters(&self) -> Result<Vec<(Tables, Filters)>, Error> {
+        let rows = self.rows("SELECT tables, record FROM filters", |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })?;
+        rows.into_iter()
+            .map(|(tables, record)| Ok((decode(&tables)?, decode(&record)?)))
             .collect()
     }
 
@@ -308,12 +315,28 @@ fn apply_change(target: &Connection, change: &StoreChange) -> Result<(), Error> 
                 values,
             )
         }
-        StoreChange::ShapeDropped(tables) => run(
-            target,
-            "DELETE FROM shapes WHERE tables = ?",
-            params![encode(tables)?],
-        ),
+        StoreChange::ShapeFiltered(tables, filters) if filters.is_empty() => {
+            drop_shape(target, "filters", tables)
+        }
+        StoreChange::ShapeFiltered(tables, filters) => {
+            let values = params![encode(tables)?, encode(filters)?];
+            run(
+                target,
+                "INSERT OR REPLACE INTO filters VALUES (?, ?)",
+                values,
+            )
+        }
+        StoreChange::ShapeDropped(tables) => {
+            drop_shape(target, "filters", tables)?;
+            drop_shape(target, "shapes", tables)
+        }
     }
+}
+
+/// Takes a shape out of one of the tables of shapes.
+fn drop_shape(target: &Connection, table: &str, tables: &Tables) -> Result<(), Error> {
+    let query = format!("DELETE FROM {table} WHERE tables = ?");
+    run(target, &query, params![encode(tables)?])
 }
 
 /// Puts an entry into one of the tables of entries.

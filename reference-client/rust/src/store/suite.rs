@@ -157,6 +157,12 @@ fn unpiece(key: &str, place: u64) -> StoreChange {
     }
 }
 
+fn filters(bound: u64) -> StoreChange {
+    let filter = Json::parse(&format!(r#"{{"field":"n","gt":{bound}}}"#)).unwrap();
+    let filters = [("t".to_owned(), filter)].into();
+    StoreChange::ShapeFiltered(["t".to_owned(), "u".to_owned()].into(), filters)
+}
+
 /// Every kind of change.
 fn everything() -> Vec<Transaction> {
     let at = Cursor {
@@ -175,6 +181,7 @@ fn everything() -> Vec<Transaction> {
             doubt(5),
             doubt(6),
             sequence(1, 100),
+            filters(1),
         ],
         vec![
             meta(1),
@@ -186,6 +193,7 @@ fn everything() -> Vec<Transaction> {
             piece("k", 3, None),
             piece("k", 4, None),
             piece("", 4, None),
+            filters(2),
         ],
         vec![
             StoreChange::EntryDropped(2),
@@ -274,7 +282,7 @@ fn a_store_of_a_newer_layout_is_refused() {
             error,
             Error::StoreNewer {
                 found: 99,
-                known: 3,
+                known: 4,
                 ..
             }
         ),
@@ -289,15 +297,16 @@ fn a_store_of_an_older_layout_is_brought_up() {
     drop(SqliteStore::open(&path).unwrap());
     let connection = rusqlite::Connection::open(&path).unwrap();
     let as_before =
-        "ALTER TABLE base DROP COLUMN siblings; DROP TABLE sequences; DROP TABLE documents; PRAGMA user_version = 1;
+        "ALTER TABLE base DROP COLUMN siblings; DROP TABLE sequences; DROP TABLE filters; DROP TABLE documents; PRAGMA user_version = 1;
         INSERT INTO base VALUES ('t', 'k', 5, '1');";
     connection.execute_batch(as_before).unwrap();
     drop(connection);
     for _ in 0..2 {
         let mut store = SqliteStore::open(&path).unwrap();
-        let changes = vec![sequence(7, 9), piece("k", 3, None)];
+        let changes = vec![sequence(7, 9), filters(1), piece("k", 3, None)];
         store.apply(Transaction { changes }).unwrap();
         let state = store.load().unwrap();
+        assert_eq!(state.filters.len(), 1);
         assert_eq!(state.base_row("t", "k").map(|row| row.version), Some(5));
         assert_eq!(state.sequences.len(), 1);
         assert_eq!(state.documents.len(), 1);

@@ -8,6 +8,7 @@ mod convergence;
 mod digests;
 mod documents;
 mod fields;
+mod filters;
 mod history;
 mod identity;
 mod misuse;

@@ -25,9 +25,13 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) async fn start(log: &MemoryLog) -> TestServer {
+        TestServer::with(log, Config::default()).await
+    }
+
+    pub(crate) async fn with(log: &MemoryLog, config: Config) -> TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (server, control) = Server::new(log.clone(), Config::default()).unwrap();
+        let (server, control) = Server::new(log.clone(), config).unwrap();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             server

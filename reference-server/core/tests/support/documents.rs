@@ -37,7 +37,7 @@ pub(crate) fn take(documents: &mut Documents, change: &Change) {
         Change::Delete(delete) => document
             .entries
             .retain(|version, _| *version > delete.version),
-        Change::Set(_) => {}
+        Change::Set(_) | Change::Remove(_) => {}
     }
     if document.entries.is_empty() {
         documents.remove(&name);

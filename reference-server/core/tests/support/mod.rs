@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 pub(crate) mod documents;
+pub(crate) mod filters;
 mod history;
 pub(crate) mod log;
 pub(crate) mod plan;

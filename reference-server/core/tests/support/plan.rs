@@ -29,6 +29,8 @@ pub(crate) enum Action {
     Subscribe {
         session: usize,
         tables: usize,
+        /// Which filter; beyond those that there are, none.
+        filter: usize,
         cursor: CursorPlan,
     },
     Unsubscribe {

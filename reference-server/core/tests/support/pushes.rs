@@ -53,7 +53,7 @@ impl World {
         let made = self.made;
         match what {
             What::SetWord => json!({"op": "set", "value": made}),
-            What::SetObject => json!({"op": "set", "value": {"a": made, "b": 0}}),
+            What::SetObject => json!({"op": "set", "value": {"a": made, "b": 0, "n": made % 3}}),
             What::Delete => json!({"op": "delete"}),
             What::Patch(field) => {
                 let names = ["a", "b", "c"];

@@ -1,18 +1,19 @@
 //! A replica of one subscription, by the rules of a client, which trusts nothing: each update is held against the rules for servers and
 //! against the log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use syncline_schemas::{Change, Update};
+use syncline_schemas::{Change, JsonObject, Update};
 use syncline_server_core::Record;
 
 use super::documents::{self, Documents};
+use super::filters;
 use super::log::{self, Rows};
 
 /// What a subscriber has of a shape.
 #[derive(Debug)]
 pub(crate) struct Replica {
-    pub(crate) tables: BTreeSet<String>,
+    pub(crate) tables: BTreeMap<String, JsonObject>,
     /// `None`: only a replacement will do.
     pub(crate) cursor: Option<u64>,
     pub(crate) rows: Rows,
@@ -32,18 +33,27 @@ struct Staged {
     changes: Vec<Change>,
 }
 
+/// The rows of some tables, as far as their filters take them, in the log replayed to a version (FLT-MATCH).
+fn rows_of(tables: &BTreeMap<String, JsonObject>, version: u64, log: &[Record]) -> Rows {
+    let mut rows = log::rows_at(log, version);
+    rows.retain(|(table, _), _| tables.contains_key(table));
+    for (table, settings) in tables {
+        filters::retain(&mut rows, table, settings);
+    }
+    rows
+}
+
 impl Replica {
     /// A subscriber that has the state at its cursor, if it has one.
     pub(crate) fn new(
-        tables: BTreeSet<String>,
+        tables: BTreeMap<String, JsonObject>,
         cursor: Option<u64>,
         first_to_min: u64,
         log: &[Record],
     ) -> Replica {
-        let mut rows = log::rows_at(log, cursor.unwrap_or(0));
-        rows.retain(|(table, _), _| tables.contains(table));
+        let rows = rows_of(&tables, cursor.unwrap_or(0), log);
         let mut documents = documents::at(log, cursor.unwrap_or(0));
-        documents.retain(|(table, _), _| tables.contains(table));
+        documents.retain(|(table, _), _| tables.contains_key(table));
         Replica {
             tables,
             cursor,
@@ -95,7 +105,7 @@ impl Replica {
                 change.version(),
             );
             assert!(
-                self.tables.contains(change.table()) && change.version() > update.from,
+                self.tables.contains_key(change.table()) && change.version() > update.from,
                 "UPD-RANGE"
             );
             assert!(
@@ -128,9 +138,16 @@ impl Replica {
         for change in changes {
             let row = (change.table().to_owned(), change.key().to_owned());
             documents::take(&mut self.documents, &change);
+            let there = log::rows_at(log, change.version()).contains_key(&row);
+            let removed = matches!(change, Change::Remove(_));
+            let deleted = matches!(change, Change::Delete(_));
+            assert!(
+                !(removed && !there || deleted && there),
+                "FLT-REMOVE {change:?}"
+            );
             match change {
                 Change::Set(set) => self.rows.insert(row, (set.version, set.value)),
-                Change::Delete(_) => self.rows.remove(&row),
+                Change::Delete(_) | Change::Remove(_) => self.rows.remove(&row),
                 Change::Append(_) | Change::Compact(_) => None,
             };
         }
@@ -141,11 +158,10 @@ impl Replica {
 
     /// The rows are those of the log replayed to a version (UPD-COMPLETE, SUB-REPLACE-COMPLETE).
     pub(crate) fn check_rows(&self, version: u64, log: &[Record]) {
-        let mut expected = log::rows_at(log, version);
-        expected.retain(|(table, _), _| self.tables.contains(table));
+        let expected = rows_of(&self.tables, version, log);
         assert_eq!(self.rows, expected, "the log replayed to {version}");
         let mut expected = documents::at(log, version);
-        expected.retain(|(table, _), _| self.tables.contains(table));
+        expected.retain(|(table, _), _| self.tables.contains_key(table));
         assert_eq!(self.documents, expected, "the log replayed to {version}");
     }
 

@@ -133,8 +133,9 @@ impl Witness {
     }
 
     fn begin(&mut self, shape: &str, subscribe: Subscribe, log: &[Record]) {
-        let tables = subscribe.tables.into_keys().collect::<BTreeSet<_>>();
-        self.shapes.retain(|_, replica| replica.tables != tables);
+        let tables = subscribe.tables;
+        self.shapes
+            .retain(|_, replica| !replica.tables.keys().eq(tables.keys()));
         self.undigested.remove(shape);
         let head = log.last().map_or(0, |record| record.version);
         let cursor = subscribe
@@ -312,7 +313,7 @@ impl Witness {
                 let shape = self
                     .shapes
                     .values()
-                    .find(|replica| replica.tables.contains(table));
+                    .find(|replica| replica.tables.contains_key(table));
                 assert!(
                     shape.is_none_or(|replica| replica.cursor >= Some(version)),
                     "UPD-LEVEL: v{version}"

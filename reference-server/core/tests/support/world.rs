@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use syncline_schemas::{
-    ClientMessage, Cursor, Digest, Hello, JsonObject, Mutation, Ping, ServerMessage, Subscribe,
-    Unsubscribe,
+    ClientMessage, Cursor, Digest, Hello, Mutation, Ping, ServerMessage, Subscribe, Unsubscribe,
 };
 use syncline_server_core::{Config, Engine, Input, Output, Record, SessionKey};
 
+use super::filters;
 use super::log::{self, Pushed};
 use super::plan::{Action, CursorPlan, OpPlan, What};
 use super::presence::Known;
@@ -88,8 +88,9 @@ impl World {
             Action::Subscribe {
                 session,
                 tables,
+                filter,
                 cursor,
-            } => self.subscribe(*session, *tables, cursor),
+            } => self.subscribe(*session, *tables, *filter, cursor),
             Action::Unsubscribe { session, shape } => self.unsubscribe(*session, *shape),
             Action::Ping { session } => {
                 if let Some(key) = self.session(*session) {
@@ -300,7 +301,7 @@ impl World {
         self.deliver(outputs);
     }
 
-    fn subscribe(&mut self, session: usize, tables: usize, cursor: &CursorPlan) {
+    fn subscribe(&mut self, session: usize, tables: usize, filter: usize, cursor: &CursorPlan) {
         let Some(session) = self.session(session) else {
             return;
         };
@@ -314,7 +315,7 @@ impl World {
         self.made += 1;
         let tables = TABLE_SETS[tables % TABLE_SETS.len()]
             .iter()
-            .map(|name| ((*name).to_owned(), JsonObject::new()));
+            .map(|name| ((*name).to_owned(), filters::settings(filter, name)));
         let subscribe = Subscribe {
             id: format!("sub{}", self.made),
             tables: tables.collect(),
