@@ -86,13 +86,7 @@ async fn fresh_reader(cx: &Cx, workspace: String, tables: &BTreeSet<String>) -> 
     while !rest.is_empty() {
         let name = format!("audit-{}", cx.with(State::counted));
         let (conn, _) = cx
-            .connect(
-                &name,
-                &Session {
-                    workspace: workspace.clone(),
-                    ..Session::default()
-                },
-            )
+            .connect(&name, &Session::reader(workspace.clone()))
             .await?;
         let limit = |name: &str| {
             cx.with(|state| state.facts.limit(conn, name))
@@ -124,10 +118,7 @@ fn bytes_written(state: &mut State) -> usize {
 /// Subscribes from cursors all over the log: with what the log says that was there, the replica must come to what is there now.
 async fn resumes(cx: &Cx, workspace: String, tables: &BTreeSet<String>) -> Result<(), Stop> {
     let name = format!("audit-{}", cx.with(State::counted));
-    let session = Session {
-        workspace,
-        ..Session::default()
-    };
+    let session = Session::reader(workspace);
     let (conn, welcome) = cx.connect(&name, &session).await?;
     let limit = cx.with(|state| state.facts.limit(conn, "shapeTablesMax"));
     let (Some(epoch), Some(head)) = (welcome.string("epoch"), welcome.number("version")) else {

@@ -66,6 +66,7 @@ pub const CHAPTERS: &[&str] = &[
     "filters",
     "tables",
     "conflicts",
+    "documents",
     "history",
     "presence",
     "sequences",

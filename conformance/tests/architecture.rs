@@ -188,15 +188,17 @@ fn the_code_map_names_what_there_is() {
 
 /// Whether an SPDX expression offers terms that go with ours.
 fn goes_with_ours(expression: &str) -> bool {
-    const ALLOWED: [&str; 11] = [
+    const ALLOWED: [&str; 13] = [
         "MIT",
         "MIT-0",
         "Apache-2.0",
         "LLVM-exception",
         "BSD-2-Clause",
         "BSD-3-Clause",
+        "BSL-1.0",
         "ISC",
         "MPL-2.0",
+        "MPL-2.0+",
         "Unicode-3.0",
         "Unlicense",
         "Zlib",

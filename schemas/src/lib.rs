@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod author;
+pub mod base64;
 mod decode;
 mod digest;
 pub mod errors;

@@ -108,13 +108,15 @@ impl Op {
         }
     }
 
-    /// The row that the op names, if it names one: table and key.
+    /// The row or document that the op names, if it names one: table and key.
     #[must_use]
     pub fn row(&self) -> Option<(&str, &str)> {
         match self {
             Op::Set(op) => Some((&op.table, &op.key)),
             Op::Delete(op) => Some((&op.table, &op.key)),
             Op::Patch(op) => Some((&op.table, &op.key)),
+            Op::Append(op) => Some((&op.table, &op.key)),
+            Op::Compact(op) => Some((&op.table, &op.key)),
             Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
         }
     }
@@ -126,6 +128,7 @@ impl Op {
             Op::Allocate(op) => Some(&op.sequence),
             Op::Observe(op) => Some(&op.sequence),
             Op::Set(_) | Op::Delete(_) | Op::Patch(_) | Op::Declare(_) => None,
+            Op::Append(_) | Op::Compact(_) => None,
         }
     }
 
@@ -136,7 +139,8 @@ impl Op {
             Op::Set(op) => op.base,
             Op::Delete(op) => op.base,
             Op::Patch(op) => op.base,
-            Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
+            Op::Append(op) => op.base,
+            Op::Compact(_) | Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
         }
     }
 
@@ -147,6 +151,7 @@ impl Op {
             Op::Set(op) => op.schema_version,
             Op::Patch(op) => op.schema_version,
             Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
+            Op::Append(_) | Op::Compact(_) => None,
         }
     }
 
@@ -157,6 +162,7 @@ impl Op {
             Op::Set(op) => op.if_version,
             Op::Delete(op) => op.if_version,
             Op::Patch(op) => op.if_version,
+            Op::Append(_) | Op::Compact(_) => None,
             Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
         }
     }

@@ -221,8 +221,12 @@ fn errors_name_frames(facts: &Facts, conn: &Conn, findings: &mut Findings) {
         let Some(error) = facts.frame(*at).filter(|frame| frame.kind() == "error") else {
             continue;
         };
-        let names = errors::find(error.string("code").unwrap_or_default())
-            .is_some_and(|def| def.members.contains(&"re"));
+        let has = |def: &errors::ErrorDef, member| def.members.contains(&member);
+        let names = errors::find(error.string("code").unwrap_or_default()).is_some_and(|def| {
+            // What ends a shape that was live answers nothing.
+            let ends = has(def, "shape") && error.member("shape").is_some();
+            has(def, "re") && !ends
+        });
         let sent = conn.sent_before(*at) as u64;
         let fits = error
             .number("re")

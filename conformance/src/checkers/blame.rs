@@ -53,6 +53,15 @@ pub(super) struct Difference<'a> {
 
 /// The requirement that a difference breaks.
 pub(super) fn blame(difference: &Difference<'_>) -> &'static str {
+    let held = difference.held.is_some_and(|row| row.document);
+    match (difference.known, of_rows(difference)) {
+        (Known::Absent(Some(_)), _) if held => "DOC-DELETE",
+        (Known::Row(row), "UPD-COMPLETE") if row.document => "DOC-COMPLETE",
+        (_, requirement) => requirement,
+    }
+}
+
+fn of_rows(difference: &Difference<'_>) -> &'static str {
     if let Some(requirement) = difference.of_filter() {
         return requirement;
     }
@@ -97,6 +106,8 @@ pub(super) fn of_patch(patched: Patched) -> &'static str {
     match patched {
         Patched::Row => "FLD-PATCH",
         Patched::Absent => "FLD-ABSENT",
+        Patched::Appended => "DOC-APPEND",
+        Patched::Compacted => "DOC-COMPACT",
     }
 }
 

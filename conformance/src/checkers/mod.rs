@@ -10,6 +10,7 @@ mod closing;
 mod codes;
 mod conflicts;
 mod digests;
+mod documents;
 mod ends;
 mod epochs;
 mod fields;
@@ -158,6 +159,7 @@ pub const ALL: &[Checker] = &[
     locks::CHECKER,
     rows::CHECKER,
     conflicts::CHECKER,
+    documents::CHECKER,
     fields::CHECKER,
     sequences::CHECKER,
 ];

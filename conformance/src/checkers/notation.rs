@@ -11,6 +11,7 @@
 //! ack 2 1 x applied 4, 2 y refused seq_gap                 re (or `-`), results
 //! push 1 x t!server_wins.field                             a declaration of granularity field
 //! ack 2 1 x applied 4 0:1+10;2:5+1                         what ops were given: index, first, count
+//! push 1 x t!document t/k>AQ== t/j>4>Ag==$2                of documents: a declaration, an entry, a compaction of all up to 4
 //! ack 2 1 x applied 4 fields:0:a@2=7&b@3-&c&+2             the fields in which an op was superseded: name, version, value, or gone; two more
 //! subscribe i t,u @4       tables, cursor (epoch e)        subscribed i s t,u
 //! update s 0..5 replace t/k=1@5 t/j-@5 t/i=1@5&3=2         from..to; `0..` is a part; beside the last value that of version 3
@@ -317,6 +318,9 @@ fn mutation(text: &str) -> Value {
 /// `t/k=1`, `t/k={"a":1}` or `t/k-`, with a lock `t/k=1?5`; a patch `t/k~{"a":1}`, or `t/k~-a` of a field to remove; `s+10` or `s^41` of a sequence; `t!keep_both` declares a table,
 /// and `t/k=1$5` names the base 5.
 fn op_of(text: &str) -> Value {
+    if let Some(table) = text.strip_suffix("!document") {
+        return json!({ "op": "declare", "table": table, "kind": "document" });
+    }
     if let Some((table, strategy)) = text.split_once('!') {
         if let Some(strategy) = strategy.strip_suffix(".field") {
             return json!({ "op": "declare", "table": table, "strategy": strategy, "granularity": "field" });
@@ -327,6 +331,9 @@ fn op_of(text: &str) -> Value {
         let mut op = op_of(op);
         op["base"] = number(base).into();
         return op;
+    }
+    if let Some((row, entry)) = text.split_once('>') {
+        return document_op(row, entry);
     }
     if let Some((sequence, count)) = text.split_once('+') {
         return json!({ "op": "allocate", "sequence": sequence, "count": number(count) });
@@ -351,6 +358,17 @@ fn op_of(text: &str) -> Value {
             json!({ "op": "set", "table": table, "key": key, "value": value(text) })
         }
         None => json!({ "op": "delete", "table": table, "key": rest.trim_end_matches('-') }),
+    }
+}
+
+/// `AQ==`, what is appended, or `4>AQ==`, a compaction of all up to 4.
+fn document_op(row: &str, entry: &str) -> Value {
+    let (table, key) = row.split_once('/').expect("table/key");
+    match entry.split_once('>') {
+        None => json!({ "op": "append", "table": table, "key": key, "data": entry }),
+        Some((covers, data)) => {
+            json!({ "op": "compact", "table": table, "key": key, "covers": number(covers), "data": data })
+        }
     }
 }
 

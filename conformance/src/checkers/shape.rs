@@ -29,6 +29,8 @@ pub(super) struct Shape<'a> {
     deletes: Vec<u64>,
     /// The first versions that patched, by what was patched.
     patched: BTreeMap<&'static str, u64>,
+    /// The documents among the rows.
+    documents: BTreeSet<RowName<'a>>,
     /// The first version at which a row had several values.
     siblings: Option<u64>,
     /// What must not show: the requirement, and from which entry on there is occasion to judge it.
@@ -76,6 +78,7 @@ impl<'a> Shape<'a> {
                     let first = self.patched.entry(of_patch(patched));
                     first.or_insert(step.version);
                 }
+                self.note_document(step.version, effect);
                 if !effect.siblings.is_empty() {
                     self.siblings.get_or_insert(step.version);
                 }
@@ -97,6 +100,15 @@ impl<'a> Shape<'a> {
             if deletes {
                 self.deletes.push(step.version);
             }
+        }
+    }
+
+    fn note_document(&mut self, version: u64, effect: &Effect<'a>) {
+        if effect.is_document() {
+            self.documents.insert(effect.row);
+            self.patched.entry("DOC-COMPLETE").or_insert(version);
+        } else if effect.value.is_none() && self.documents.contains(&effect.row) {
+            self.patched.entry("DOC-DELETE").or_insert(version);
         }
     }
 
@@ -197,6 +209,7 @@ impl<'a> Shape<'a> {
                 value: value.clone().into_owned(),
                 version: *version,
                 siblings: siblings.clone(),
+                document: self.documents.contains(&key),
             })),
         }
     }
@@ -211,6 +224,7 @@ impl<'a> Shape<'a> {
                 value: value?.into_owned(),
                 version,
                 siblings,
+                document: self.documents.contains(&(*table, *key)),
             };
             Some(((table.to_string(), key.to_string()), row))
         });
@@ -294,6 +308,7 @@ mod tests {
             value: "none".into(),
             version: u64::MAX,
             siblings: Vec::new(),
+            document: false,
         };
         match shape.compare(("t", "k"), version, Some(&held)) {
             Err(Known::Row(row)) => format!("{} at {}", row.value, row.version),

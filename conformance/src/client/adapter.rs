@@ -52,6 +52,8 @@ pub enum Ability {
     Triggers,
     /// It tells how far syncs have come.
     Progress,
+    /// The client has the capability of this name: it appends to documents, compacts them, and tells of what is new in them.
+    Documents,
 }
 
 impl Ability {
@@ -78,6 +80,7 @@ impl Ability {
             Ability::Modes => "modes",
             Ability::Triggers => "triggers",
             Ability::Progress => "progress",
+            Ability::Documents => "documents",
         }
     }
 }
@@ -135,7 +138,9 @@ pub(crate) fn check_command(command: &Value) -> Result<(), String> {
 /// The part of the schema that the `ok` of a command must fit.
 fn answer_to(command: &str) -> &'static str {
     match command {
-        "write" | "delete" | "mutate" => "written",
+        "write" | "delete" | "mutate" | "append" => "written",
+        "document" => "entries",
+        "compact" => "compacted",
         "resolve" => "resolved",
         "next_id" => "handedOut",
         "read" => "row",

@@ -32,6 +32,17 @@ pub struct Session {
     pub capabilities: Option<Vec<String>>,
 }
 
+impl Session {
+    /// One that reads whatever there is: documents too.
+    pub(crate) fn reader(workspace: String) -> Session {
+        Session {
+            workspace,
+            capabilities: Some(vec!["documents".to_owned()]),
+            ..Session::default()
+        }
+    }
+}
+
 impl State {
     /// A `hello` of this client is about to be said: the server ends its other sessions.
     pub(crate) fn may_replace(&mut self, workspace: &str, client: &str) {

@@ -54,13 +54,25 @@ pub struct Effect<'a> {
     pub(super) fields: Option<Fields<'a>>,
 }
 
-/// What was patched.
+/// What was patched, or done with a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patched {
     /// A row that was there.
     Row,
     /// None: it was made of the fields.
     Absent,
+    /// A document has one more entry.
+    Appended,
+    /// A document was compacted.
+    Compacted,
+}
+
+impl Effect<'_> {
+    /// Whether it left a document.
+    #[must_use]
+    pub fn is_document(&self) -> bool {
+        matches!(self.patched, Some(Patched::Appended | Patched::Compacted))
+    }
 }
 
 /// What is known of a row at some version.
@@ -233,6 +245,7 @@ fn replayed(was: &Known, effect: &Effect<'_>, version: u64) -> Known {
             value: value.clone(),
             version,
             siblings: effect.siblings.clone(),
+            document: effect.is_document(),
         }),
         (Known::Row(_), None) => Known::Absent(Some(version)),
         (was, None) => was.clone(),

@@ -5,6 +5,7 @@
 
 mod conn;
 mod digest;
+mod document;
 mod fields;
 mod filters;
 mod log;

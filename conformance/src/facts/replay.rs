@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use self::moment::Moment;
 use super::Facts;
+use super::document;
 use super::fields::{Fields, FieldsFate};
 use super::log::{Effect, Patched};
 use super::mutation::{Mutation, Outcome, row_named};
@@ -126,7 +127,7 @@ impl<'a> Replay<'a> {
     ) -> Replay<'a> {
         let asks = |ops: &Value| {
             let mut ops = ops.as_array().into_iter().flatten();
-            ops.any(|op| op["op"] == "patch" || op["op"] == "declare")
+            ops.any(|op| op["op"] == "patch" || op["op"] == "declare" || document::is_op(op))
         };
         let kept = { mutations }.filter_map(Mutation::ops).any(asks);
         let (tables, held) = Default::default();
@@ -261,6 +262,10 @@ impl<'a> Replay<'a> {
         let (value, patched) = match write.op["op"].as_str()? {
             "set" => (Some(Cow::Borrowed(write.op.get("value")?)), None),
             "delete" => (None, None),
+            "append" | "compact" => match document::written(current, write.op, write.version)? {
+                Some((value, by)) => (Some(Cow::Owned(value)), Some(by)),
+                None => return Some(None),
+            },
             "patch" => {
                 let by = current.map_or(Patched::Absent, |_| Patched::Row);
                 (Some(Cow::Owned(patched(current, write.op)?)), Some(by))

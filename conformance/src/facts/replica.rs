@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::document;
 use crate::history::{Frame, whole};
 
 /// Names a row: table and key.
@@ -21,6 +22,8 @@ pub struct Row {
     pub version: u64,
     /// The values that it has beside, in the order of their versions.
     pub siblings: Vec<Sibling>,
+    /// Whether it is a document: its value is then the list of its entries.
+    pub document: bool,
 }
 
 /// A value that a row has beside its last one.
@@ -46,6 +49,8 @@ pub struct Replica {
 struct Staged {
     replace: bool,
     changes: BTreeMap<RowKey, (u64, Option<Row>)>,
+    /// Those of documents, of which each counts; a delete may be of either.
+    documents: Vec<(u64, RowKey, Value)>,
 }
 
 /// What an update did to a replica.
@@ -111,7 +116,12 @@ impl Replica {
         let Some(to) = update.number("to") else {
             return Taken::Staged;
         };
-        let Staged { replace, changes } = self.staged.take().unwrap_or_default();
+        let staged = self.staged.take().unwrap_or_default();
+        let Staged {
+            replace,
+            changes,
+            mut documents,
+        } = staged;
         let cursor = self.version(epoch);
         if !replace && update.number("from").unwrap_or(0) > cursor {
             return Taken::Gap;
@@ -124,15 +134,54 @@ impl Replica {
             .filter(|(_, (version, _))| replace || *version > cursor);
         for (key, (_, row)) in news {
             match row {
-                Some(row) => self.rows.insert(key, row),
-                None => self.rows.remove(&key),
-            };
+                Some(row) => drop(self.rows.insert(key, row)),
+                // Of a document, what was appended since stays.
+                None if self.rows.get(&key).is_some_and(|row| row.document) => {}
+                None => drop(self.rows.remove(&key)),
+            }
+        }
+        documents.sort_by_key(|(version, _, _)| *version);
+        let news = documents.into_iter();
+        for (version, key, change) in news.filter(|(version, _, _)| replace || *version > cursor) {
+            self.change_document(version, key, &change);
         }
         if replace || to > cursor {
             self.cursor = Some((epoch.to_owned(), to));
         }
         Taken::Complete {
             replacement: replace,
+        }
+    }
+}
+
+impl Replica {
+    fn change_document(&mut self, version: u64, key: RowKey, change: &Value) {
+        let held = self.rows.get(&key);
+        let value = held.map(|row| &row.value);
+        let data = change.get("data").unwrap_or(&Value::Null);
+        let value = match change["op"].as_str() {
+            Some("append") => Some(document::appended(value, version, data)),
+            Some("compact") => {
+                let covers = change.get("covers").and_then(whole).unwrap_or(0);
+                Some(document::compacted(value, version, covers, data))
+            }
+            _ => held
+                .filter(|row| row.document)
+                .and_then(|row| document::left(&row.value, version)),
+        };
+        match value {
+            Some(value) => {
+                let version = held.map_or(version, |row| row.version.max(version));
+                let row = Row {
+                    value,
+                    version,
+                    siblings: Vec::new(),
+                    document: true,
+                };
+                self.rows.insert(key, row);
+            }
+            None if held.is_some_and(|row| row.document) => drop(self.rows.remove(&key)),
+            None => {}
         }
     }
 }
@@ -148,10 +197,18 @@ impl Staged {
                 .to_owned()
         };
         let version = change.get("version").and_then(whole).unwrap_or(0);
+        let key = (text("table"), text("key"));
+        if text("op") != "set" {
+            self.documents.push((version, key, change.clone()));
+        }
+        if matches!(&*text("op"), "append" | "compact") {
+            return;
+        }
         let row = (text("op") == "set").then(|| Row {
             value: change.get("value").cloned().unwrap_or_default(),
             version,
             siblings: siblings(change),
+            document: false,
         });
         let held = self
             .changes

@@ -127,7 +127,7 @@ impl Online {
             cx.with(|state| state.may_replace(&workspace, client));
         }
         let watches = self.present.is_some().then_some("presence");
-        let capabilities = ["digests"].into_iter().chain(watches);
+        let capabilities = ["digests", "documents"].into_iter().chain(watches);
         let session = Session {
             workspace,
             client,

@@ -52,15 +52,7 @@ impl Snapshot {
             .as_ref()
             .map_or_else(|| cx.workspace(), |workspace| cx.text(workspace))?;
         let name = format!("snapshot-{}", cx.with(State::counted));
-        let (conn, _) = cx
-            .connect(
-                &name,
-                &Session {
-                    workspace,
-                    ..Session::default()
-                },
-            )
-            .await?;
+        let (conn, _) = cx.connect(&name, &Session::reader(workspace)).await?;
         let mut rows = BTreeMap::new();
         let mut at = Vec::new();
         for shape in cx.read(conn, &tables, None).await? {

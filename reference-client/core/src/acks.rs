@@ -107,6 +107,9 @@ impl Replica {
             at: rejected.at.clone().filter(|_| !given_up),
         };
         self.ids_refused(&entry.op_id, &entry.code);
+        if !given_up {
+            self.tell_taken_back(&entry.ops);
+        }
         self.durable.record(StoreChange::RejectedPut(entry.clone()));
         self.events.push_back(Event::Rejected(entry));
     }

@@ -120,6 +120,11 @@ impl Replica {
         let Some((table, key)) = op.row() else {
             return op;
         };
+        if let Op::Append(_) = op {
+            let known = self.document_base(table, key);
+            set_base(&mut op, known);
+            return op;
+        }
         let seen = match self.durable.first_write(table, key) {
             Some(first) => self.seen_by(first, table, key),
             None => self.seen(table, key),
@@ -277,6 +282,7 @@ fn set_base(op: &mut Op, base: Option<u64>) {
         Op::Set(op) => op.base = base,
         Op::Delete(op) => op.base = base,
         Op::Patch(op) => op.base = base,
-        Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => {}
+        Op::Append(op) => op.base = base,
+        Op::Compact(_) | Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => {}
     }
 }

@@ -4,6 +4,7 @@ use syncline_schemas::{ClientMessage, Goaway, Hello, Ping, errors};
 
 use crate::conflicts::CONFLICTS;
 use crate::digests::DIGESTS;
+use crate::documents::DOCUMENTS;
 use crate::env::Env;
 use crate::events::{Origin, Trouble};
 use crate::presence::{PRESENCE, Told};
@@ -52,7 +53,9 @@ impl Replica {
         let meta = self.durable.meta();
         // Who names presence is told of everyone: only where someone wants to know.
         let watched = self.presence.watches.then_some(PRESENCE);
-        let capabilities = [CONFLICTS, DIGESTS, SEQUENCES].into_iter().chain(watched);
+        let capabilities = [CONFLICTS, DIGESTS, DOCUMENTS, SEQUENCES]
+            .into_iter()
+            .chain(watched);
         let hello = Hello {
             workspace: meta.workspace.clone(),
             client_id: Some(meta.client_id.clone()),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use syncline_schemas::{Cursor, Json};
 
 use crate::conflicts::Conflict;
+use crate::documents::SeenEntry;
 use crate::history::{HistoryPage, NoHistory};
 use crate::presence::Other;
 use crate::stored::{DoubtEntry, RejectedEntry, Tables};
@@ -67,6 +68,8 @@ pub enum Event {
         /// The shape.
         tables: Tables,
     },
+    /// A document has new entries, or is to be read anew (`DOC-CLIENT-ONCE`).
+    Document(DocumentNews),
     /// How far a sync has come: told to who [watches](crate::Replica::watch_progress) it, and its end also to who asked for it.
     Sync(Progress),
     /// What became of the app's [question](crate::Replica::history) about the past (`HIST-TOLD`).
@@ -83,6 +86,22 @@ pub enum Event {
         /// What is known of it; none: it is gone.
         other: Option<Arc<Other>>,
     },
+}
+
+/// What has changed in a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentNews {
+    /// The document's table.
+    pub table: String,
+    /// The document's key.
+    pub key: String,
+    /// Whose doing it is.
+    pub origin: Origin,
+    /// The entries that are new, each told once. A compaction stands for what it covers, which the app may have already.
+    pub entries: Vec<SeenEntry>,
+    /// Entries that were told are gone, other than by a compaction: the document was deleted, an own write of it was rejected, or the server has gone back
+    /// to a backup. What the app has made of them does not hold: [`Replica::document`](crate::Replica::document) has what does.
+    pub anew: bool,
 }
 
 /// How far a sync has come (`CLIENT-PROGRESS`): a start, parts, an end, and what went wrong in between, which does not end it.

@@ -35,6 +35,7 @@ mod conflicts;
 mod connection;
 mod control;
 mod digests;
+mod documents;
 mod durable;
 mod env;
 mod events;
@@ -64,8 +65,11 @@ mod welcome;
 
 pub use conflicts::{Conflict, ConflictEntry, ConflictKind, Stands, UntoldFields};
 pub use control::{Mode, Trigger};
+pub use documents::{Document, DocumentEntry, SeenEntry};
 pub use env::Env;
-pub use events::{Event, FieldConflict, Origin, Progress, RowChange, Status, SyncCounts, Trouble};
+pub use events::{
+    DocumentNews, Event, FieldConflict, Origin, Progress, RowChange, Status, SyncCounts, Trouble,
+};
 pub use history::{HistoryPage, NoHistory};
 pub use identity::derive;
 pub use limits::{Refusal, least_limits};

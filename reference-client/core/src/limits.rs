@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 use syncline_schemas::errors::{self, ErrorDef};
-use syncline_schemas::{History, Json, Limits, Op, Patch, files};
+use syncline_schemas::{History, Json, Limits, Op, Patch, base64, files};
 
 /// The most bytes of a push beside its mutations: names of 64 characters, numbers of 16 digits.
 pub(crate) const PUSH_ENVELOPE_BYTES: u64 = 192;
@@ -134,6 +134,14 @@ fn check_op(op: &Op, limits: &Limits, index: usize) -> Result<(), Refusal> {
             check_sequence(&op.sequence, limits, &format!("/ops/{index}/sequence"))?;
             check_number("as an id", op.value, ID_MAX, format!("/ops/{index}/value"))
         }
+        Op::Append(op) => {
+            check_row(&op.table, &op.key, limits, index)?;
+            check_data(&op.data, limits, index)
+        }
+        Op::Compact(op) => {
+            check_row(&op.table, &op.key, limits, index)?;
+            check_data(&op.data, limits, index)
+        }
         Op::Declare(_) => Ok(()),
     }
 }
@@ -148,6 +156,16 @@ fn check_key(key: &str, limits: &Limits, at: String) -> Result<(), Refusal> {
         return Err(Refusal::new(&errors::INVALID_OP, at, "a key has no U+0000"));
     }
     at_most("bytes of a key", key.len(), limits.key_bytes_max, at)
+}
+
+/// Whether the data of a document's entry passes (`DOC-DATA`).
+fn check_data(data: &str, limits: &Limits, index: usize) -> Result<(), Refusal> {
+    let at = format!("/ops/{index}/data");
+    if !base64::is_valid(data) {
+        let reason = "it is not base64 as it has to be written";
+        return Err(Refusal::new(&errors::INVALID_OP, at, reason));
+    }
+    at_most("bytes of data", data.len() + 2, limits.value_bytes_max, at)
 }
 
 /// Whether a value passes, of which the nesting begins below so many levels of its push.

@@ -24,6 +24,8 @@ impl Write {
             Op::Delete(_) => Some(Write::Whole(None)),
             Op::Patch(op) => Some(Write::Patch(op.clone())),
             Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
+            // A document is no row: what is appended to it is not piled up.
+            Op::Append(_) | Op::Compact(_) => None,
         }
     }
 

@@ -132,7 +132,8 @@ impl Replica {
         limits::check(&ops, self.limits())?;
         self.env = env;
         self.skip_observed(&ops);
-        let ops = ops.into_iter().map(|op| self.with_base(op)).collect();
+        let ops: Vec<Op> = ops.into_iter().map(|op| self.with_base(op)).collect();
+        self.tell_own_entries(&ops);
         let op_id = self.append(ops);
         self.finish(Origin::Local);
         Ok(op_id)
@@ -199,8 +200,11 @@ impl Replica {
             limits::check(&ops, self.limits()).map_err(ResolveError::Refused)?;
         }
         self.env = env;
-        let ops = ops.into_iter().map(without_base).collect();
-        let again = (decision == Decision::Again).then(|| self.append(ops));
+        let ops: Vec<Op> = ops.into_iter().map(without_base).collect();
+        let again = (decision == Decision::Again).then(|| {
+            self.tell_own_entries(&ops);
+            self.append(ops)
+        });
         self.durable
             .record(StoreChange::DoubtDropped(entry.ordinal));
         self.finish(Origin::Local);

@@ -59,6 +59,9 @@ impl Replica {
             return;
         };
         debug_assert!(entry.is_undecided(), "what is decided cannot be given up");
+        if entry.given_up.is_none() {
+            self.tell_taken_back(&entry.ops);
+        }
         self.durable.record(StoreChange::EntryPut(Entry {
             given_up: Some(code.to_owned()),
             ..entry

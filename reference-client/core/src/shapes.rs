@@ -76,6 +76,7 @@ impl Replica {
         for (table, key) in held.collect::<Vec<_>>() {
             self.durable.record(StoreChange::RowDropped { table, key });
         }
+        tables.iter().for_each(|table| self.drop_documents(table));
         self.durable
             .record(StoreChange::ShapeDropped(tables.clone()));
         self.release_overlay();

@@ -29,10 +29,20 @@ impl Staging {
         self.changes.extend(changes);
     }
 
-    /// The last change of each row: of several, the one of the highest version (`CLIENT-REPLACE`).
-    pub(crate) fn into_latest(self) -> BTreeMap<(String, String), Change> {
+    /// The last change of each row: of several, the one of the highest version (`CLIENT-REPLACE`). And the changes of documents, in the order of their
+    /// versions: each counts; a delete, of which only the server knows whether it was a row, is among both.
+    pub(crate) fn into_latest(self) -> (BTreeMap<(String, String), Change>, Vec<Change>) {
         let mut latest: BTreeMap<(String, String), Change> = BTreeMap::new();
+        let mut documents = Vec::new();
         for change in self.changes {
+            match change {
+                Change::Append(_) | Change::Compact(_) => {
+                    documents.push(change);
+                    continue;
+                }
+                Change::Delete(_) => documents.push(change.clone()),
+                Change::Set(_) | Change::Remove(_) => {}
+            }
             let row = (change.table().to_owned(), change.key().to_owned());
             if latest
                 .get(&row)
@@ -41,6 +51,7 @@ impl Staging {
                 latest.insert(row, change);
             }
         }
-        latest
+        documents.sort_by_key(Change::version);
+        (latest, documents)
     }
 }

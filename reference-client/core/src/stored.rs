@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::documents::{Document, DocumentEntry};
 use serde::{Deserialize, Serialize};
 use syncline_schemas::{Cursor, Json, Limits, Op, Sibling};
 
@@ -25,6 +26,8 @@ pub struct StoredState {
     pub outbox: BTreeMap<u64, Entry>,
     /// The base's rows: by table, then by key.
     pub base: BTreeMap<String, BTreeMap<String, Row>>,
+    /// The base's documents: by table, then by key. None is empty.
+    pub documents: BTreeMap<String, BTreeMap<String, Document>>,
     /// The shapes that the app wants, each with the cursor of what is held of it.
     pub shapes: BTreeMap<Tables, Option<Cursor>>,
     /// The filters of those shapes that have some: the cursor and the rows are of these.
@@ -238,6 +241,24 @@ pub enum StoreChange {
         /// The row's key.
         key: String,
     },
+    /// The base's document has this entry.
+    DocumentPut {
+        /// The document's table.
+        table: String,
+        /// The document's key.
+        key: String,
+        /// The entry.
+        entry: DocumentEntry,
+    },
+    /// The base's document has no entry of this place.
+    DocumentDropped {
+        /// The document's table.
+        table: String,
+        /// The document's key.
+        key: String,
+        /// The entry's place.
+        place: u64,
+    },
     /// The shape is wanted, and held up to this cursor.
     ShapePut(Tables, Option<Cursor>),
     /// The shape is wanted with these filters; with none, if it is empty.
@@ -291,6 +312,13 @@ impl StoredState {
                 drop(self.base.entry(table).or_default().insert(key, row))
             }
             StoreChange::RowDropped { table, key } => self.drop_row(&table, &key),
+            StoreChange::DocumentPut { table, key, entry } => {
+                let document = { self.documents.entry(table).or_default() }.entry(key);
+                drop(document.or_default().insert(entry.place(), entry));
+            }
+            StoreChange::DocumentDropped { table, key, place } => {
+                self.drop_entry(&table, &key, place);
+            }
             StoreChange::ShapePut(tables, cursor) => drop(self.shapes.insert(tables, cursor)),
             StoreChange::ShapeFiltered(tables, filters) if filters.is_empty() => {
                 drop(self.filters.remove(&tables))
@@ -321,6 +349,21 @@ impl StoredState {
             if rows.is_empty() {
                 self.base.remove(table);
             }
+        }
+    }
+
+    fn drop_entry(&mut self, table: &str, key: &str, place: u64) {
+        let Some(documents) = self.documents.get_mut(table) else {
+            return;
+        };
+        if let Some(document) = documents.get_mut(key) {
+            document.remove(&place);
+            if document.is_empty() {
+                documents.remove(key);
+            }
+        }
+        if documents.is_empty() {
+            self.documents.remove(table);
         }
     }
 

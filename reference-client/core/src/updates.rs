@@ -55,15 +55,18 @@ impl Replica {
     ) {
         let replaced = staging.replace;
         if replaced {
-            self.replace_rows(tables, staging.into_latest());
+            let (latest, documents) = staging.into_latest();
+            self.replace_rows(tables, latest);
+            self.replace_documents(tables, documents);
             self.move_cursor(tables, to);
         } else if cursor.as_ref().is_some_and(|cursor| to > cursor.version) {
             let after = cursor.map_or(0, |cursor| cursor.version);
-            let news = staging
-                .into_latest()
-                .into_values()
-                .filter(|change| change.version() > after);
-            news.for_each(|change| self.apply_change(change));
+            let (latest, mut documents) = staging.into_latest();
+            let news = latest.into_values();
+            news.filter(|change| change.version() > after)
+                .for_each(|change| self.apply_change(change));
+            documents.retain(|change| change.version() > after);
+            self.change_documents(documents);
             self.move_cursor(tables, to);
         }
         let Some(session) = self.session() else {
@@ -128,6 +131,8 @@ impl Replica {
                     self.durable.record(StoreChange::RowDropped { table, key });
                 }
             }
+            // Documents are changed beside rows: see `change_documents`.
+            Change::Append(_) | Change::Compact(_) => {}
         }
     }
 

@@ -180,6 +180,7 @@ mod tests {
         let table = tables[table % 3];
         match kind {
             0 => Op::Declare(Declare {
+                kind: None,
                 table: table.to_owned(),
                 strategy: None,
                 granularity: None,

@@ -3,7 +3,7 @@
 //! This is the spec's procedure, line by line. Its question is always the same: can every undecided entry still be told apart as decided or
 //! not? Where the answer is no, the app is asked; where the store turns out to share its name with another, it takes a new one.
 
-use syncline_schemas::{Outcome, Welcome, errors};
+use syncline_schemas::{Op, Outcome, Welcome, errors};
 
 use crate::acks::Verdict;
 use crate::events::Event;
@@ -41,7 +41,8 @@ impl Replica {
         let own = self.durable.meta().epoch.clone();
         if own.is_some_and(|own| own != epoch) {
             self.drop_ids();
-            let conditional = |entry: &&Entry| entry.ops.iter().any(|op| op.if_version().is_some());
+            let of_history = |op: &Op| op.if_version().is_some() || matches!(op, Op::Compact(_));
+            let conditional = |entry: &&Entry| entry.ops.iter().any(of_history);
             let undecided = self
                 .durable
                 .undecided()
@@ -103,6 +104,7 @@ impl Replica {
                 written_at_ms,
             };
             self.durable.record(StoreChange::DoubtPut(entry.clone()));
+            self.tell_taken_back(&entry.ops);
             self.events.push_back(Event::InDoubt(entry));
         }
         self.control.put_in_doubt(self.durable.pending());

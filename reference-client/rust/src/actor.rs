@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::client::Request as Handshake;
 use crate::Error;
 use crate::client::Notice;
 use crate::clock::Clock;
+use crate::document::DocumentFeed;
 use crate::forms::Forms;
 use crate::link::{Incoming, Link};
 use crate::store::Storage;
@@ -37,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) forms: Forms,
     /// Who watches which table.
     pub(crate) feeds: Vec<(String, Weak<Feed>)>,
+    /// Who watches which document.
+    pub(crate) document_feeds: Vec<DocumentFeed>,
     /// Who wants to hear of writes that were not taken, and of rows that were wrong.
     pub(crate) notified: Vec<mpsc::UnboundedSender<Notice>>,
     /// Who waits for ids of which sequence.
@@ -192,6 +195,12 @@ impl Actor {
 }
 
 impl Core {
+    /// The history that the replica follows.
+    pub(crate) fn epoch(&self) -> Option<String> {
+        let meta = self.replica.stored().meta.as_ref();
+        meta.and_then(|meta| meta.epoch.clone())
+    }
+
     /// Hands changes to those who watch; the rest the app finds in its lists.
     fn tell(&mut self, event: &Event) {
         match event {
@@ -256,6 +265,10 @@ impl Core {
             Event::Siblings { table, key } => {
                 let (table, key) = (table.clone(), key.clone());
                 self.notify(&Notice::Siblings { table, key });
+            }
+            Event::Document(news) => {
+                self.document_feeds.retain(DocumentFeed::is_heard);
+                self.document_feeds.iter().for_each(|feed| feed.put(news));
             }
             Event::Sync(progress) => self.tell_progress(progress),
             // The app finds them together, as they are now.

@@ -194,6 +194,7 @@ impl Builder {
             replica,
             forms: Forms::new(self.migrations),
             feeds: Vec::new(),
+            document_feeds: Vec::new(),
             notified: Vec::new(),
             awaiting_ids: Vec::new(),
             awaiting_past: Vec::new(),

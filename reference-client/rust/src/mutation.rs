@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use syncline_schemas::{
-    Allocate, Declare, DeleteOp, Granularity, Json, Observe, Op, Patch, SetOp, Strategy,
+    Allocate, Declare, DeleteOp, Granularity, Json, Observe, Op, Patch, SetOp, Strategy, TableKind,
     TableSchema,
 };
 
@@ -81,6 +81,7 @@ impl Mutation {
             granularity: settings.granularity,
             resolver: settings.resolver,
             schema: settings.schema,
+            kind: settings.kind,
         }));
         self
     }
@@ -98,6 +99,11 @@ impl Mutation {
     pub fn allocate(&mut self, sequence: &str, count: u64) -> &mut Mutation {
         let sequence = sequence.to_owned();
         self.ops.push(Op::Allocate(Allocate { sequence, count }));
+        self
+    }
+
+    pub(crate) fn push(&mut self, op: Op) -> &mut Mutation {
+        self.ops.push(op);
         self
     }
 
@@ -155,10 +161,20 @@ pub struct TableSettings {
     granularity: Option<Granularity>,
     resolver: Option<String>,
     schema: Option<TableSchema>,
+    kind: Option<TableKind>,
     fault: Option<Error>,
 }
 
 impl TableSettings {
+    /// The table holds [documents](crate::Document) in the place of rows. Such a table has no other setting.
+    #[must_use]
+    pub fn documents() -> TableSettings {
+        TableSettings {
+            kind: Some(TableKind::Document),
+            ..TableSettings::default()
+        }
+    }
+
     /// What becomes of writes that were made concurrently.
     #[must_use]
     pub fn strategy(mut self, strategy: Strategy) -> TableSettings {

@@ -11,6 +11,7 @@ use syncline_schemas::{Json, Limits, OpResult, Sibling};
 
 use crate::clients::{Client, Detail, Retained};
 use crate::conflicts::Trail;
+use crate::documents::{Documents, Entry, Item};
 use crate::history::{Change, Chronicle};
 use crate::json;
 use crate::rate::Bucket;
@@ -46,6 +47,7 @@ enum Line {
     Client(ClientLine),
     #[serde(skip_serializing)] // There are many: see `write_row`.
     Row(RowLine),
+    Entry(EntryLine),
     /// Stands behind the rows, if at all, and in front of the changes.
     History(HistoryLine),
     Change(ChangeLine),
@@ -123,6 +125,22 @@ struct RowLine {
     trail: Option<Box<Trail>>,
 }
 
+/// An entry of a document; without data, its delete.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryLine {
+    table: Arc<str>,
+    key: Arc<str>,
+    version: u64,
+    slot: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    covers: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    life: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<Json>,
+}
+
 /// What is known of the past (HIST-KEPT).
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -178,6 +196,15 @@ impl Checkpoint {
         for (name, table) in &state.tables {
             for (key, row) in table.rows() {
                 write_row(&mut text, name, key, row);
+                text.push('\n');
+            }
+        }
+        for (name, documents) in &state.documents {
+            for (position, key, item) in documents.items() {
+                json::other(
+                    &mut text,
+                    &Line::Entry(entry_line(name, key, *position, item)),
+                );
                 text.push('\n');
             }
         }
@@ -242,6 +269,7 @@ impl Checkpoint {
                 }
                 Line::Client(client) => restore_client(&mut state, client, limits)?,
                 Line::Row(row) => restore_row(&mut state, row),
+                Line::Entry(entry) => restore_entry(&mut state, entry),
                 Line::History(history) => {
                     state.chronicle = Some(Chronicle::behind(history.from.saturating_sub(1)));
                 }
@@ -258,7 +286,8 @@ const ROW_BYTES: usize = 128;
 /// The bytes that the state's text will have, about: a large text that grows is copied each time that it has doubled.
 fn bytes_about(state: &State) -> usize {
     let rows: usize = state.tables.values().map(Table::len).sum();
-    rows * ROW_BYTES + state.bytes as usize
+    let entries: usize = state.documents.values().map(Documents::len).sum();
+    (rows + entries) * ROW_BYTES + state.bytes as usize
 }
 
 /// What the line of the sequences begins with.
@@ -282,6 +311,22 @@ fn client_line(id: &Arc<str>, client: &Client) -> ClientLine {
         last_seq: client.last_seq,
         touched_ms: client.touched_ms,
         outcomes: client.window.iter().map(OutcomeEntry::of).collect(),
+    }
+}
+
+fn entry_line(table: &Arc<str>, key: &Arc<str>, position: Position, item: &Item) -> EntryLine {
+    let entry = match item {
+        Item::Entry(entry) => Some(entry),
+        Item::Deleted => None,
+    };
+    EntryLine {
+        table: table.clone(),
+        key: key.clone(),
+        version: position.version,
+        slot: position.slot,
+        covers: entry.and_then(|entry| entry.covers),
+        life: entry.map(|entry| entry.life),
+        data: entry.map(|entry| entry.data.clone()),
     }
 }
 
@@ -365,6 +410,24 @@ fn restore_row(state: &mut State, line: RowLine) {
     state.bytes += row.bytes(&line.key);
     let table = state.tables.entry(line.table).or_default();
     table.put(line.key, position, |_| row);
+}
+
+fn restore_entry(state: &mut State, line: EntryLine) {
+    let position = Position {
+        version: line.version,
+        slot: line.slot,
+    };
+    let life = line.life.unwrap_or(line.version);
+    let covers = line.covers;
+    let item = match line.data {
+        Some(data) => Item::Entry(Entry { data, covers, life }),
+        None => Item::Deleted,
+    };
+    if let Item::Entry(entry) = &item {
+        state.bytes += entry.bytes(&line.key);
+    }
+    let documents = state.documents.entry(line.table).or_default();
+    documents.put(line.key, position, item);
 }
 
 fn write_history(text: &mut String, chronicle: &Chronicle) {

@@ -26,7 +26,7 @@ pub struct Config {
 
 /// What this engine can offer beyond the core.
 pub const CAPABILITIES: &[&str] = &[
-    CONFLICTS, DIGESTS, FIELDS, FILTERS, HISTORY, PRESENCE, SEQUENCES, TABLES,
+    CONFLICTS, DIGESTS, DOCUMENTS, FIELDS, FILTERS, HISTORY, PRESENCE, SEQUENCES, TABLES,
 ];
 
 /// The capability of the chapter on conflicts.
@@ -34,6 +34,9 @@ pub(crate) const CONFLICTS: &str = "conflicts";
 
 /// The capability of the chapter on digests.
 pub(crate) const DIGESTS: &str = "digests";
+
+/// The capability of the chapter on documents.
+pub(crate) const DOCUMENTS: &str = "documents";
 
 /// The capability of the chapter on fields.
 pub(crate) const FIELDS: &str = "fields";
@@ -218,6 +221,10 @@ impl Config {
         }
         if !self.offers(CONFLICTS) {
             limits.siblings_max = None;
+        }
+        if !self.offers(DOCUMENTS) {
+            limits.document_entries_max = None;
+            limits.document_bytes_max = None;
         }
         if !self.offers(FILTERS) {
             limits.filter_nodes_max = None;

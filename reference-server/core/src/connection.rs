@@ -10,7 +10,7 @@ use syncline_schemas::{
     ClientMessage, DecodeError, ErrorMessage, Goaway, Hello, Json, Limits, ServerMessage, Welcome,
 };
 
-use crate::config::{DIGESTS, HISTORY, PRESENCE};
+use crate::config::{DIGESTS, DOCUMENTS, HISTORY, PRESENCE};
 use crate::decide;
 use crate::engine::Engine;
 use crate::history;
@@ -193,6 +193,7 @@ impl Engine {
             named.any(|name| name == capability)
         };
         if let Some(known) = self.sessions.find_mut(session) {
+            known.reads_documents = names(DOCUMENTS);
             known.digests.after_replacements = names(DIGESTS) && self.config.offers(DIGESTS);
         }
         self.watch_presence(session, names(PRESENCE));

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use syncline_schemas::errors;
 use syncline_schemas::{
-    CurrentRow, Json, OpResult, Outcome, Patch, Resolved, Strategy, Superseded,
+    CurrentRow, Json, OpResult, Outcome, Patch, Resolved, Strategy, Superseded, TableKind,
 };
 
 use crate::config::Config;
 use crate::conflicts::{Fate, Trail, Write};
+use crate::documents::{self, Done};
 use crate::fields::{self, Entries, FieldWrite, FieldsFate};
 use crate::record::{Decision, Declared, Effect};
 use crate::request::{Action, Op, RowOp, Verdict, reject};
@@ -77,6 +78,9 @@ pub(crate) fn decide(turn: Turn<'_>, ops: &Verdict<Vec<Op>>) -> Judged {
         Err(rejection) => return Judged::plain(Decision::Rejected((**rejection).clone())),
         Ok(ops) => ops,
     };
+    if let Err(rejection) = documents::check_kinds(turn.state, ops) {
+        return Judged::plain(Decision::Rejected(*rejection));
+    }
     if let Some(refused) = turn.broken_lock(ops) {
         return refused;
     }
@@ -127,13 +131,22 @@ impl Turn<'_> {
         let (state, config) = (self.state, self.config);
         let raised = sequences::decide(&state.sequences, &config.limits, ops)?;
         let declares = tables::decide(&state.declared, config, self.at_ms, ops)?;
+        documents::check_declares(state, ops, &declares)?;
         let declared: BTreeMap<&str, &Settings> = { declares.iter() }
             .map(|declared: &Declared| (&*declared.table, &declared.settings))
             .collect();
         let mut sum = Sum::default();
         for (index, op) in ops.iter().enumerate() {
             match op {
+                Op::Row(op) if self.holds_documents(&op.table) => {
+                    let done = self.documents(index).delete(&op.table, &op.key);
+                    sum.take_document(&op.table, done);
+                }
                 Op::Row(op) => self.row_op(index, op, &declared, &mut sum)?,
+                Op::Document(op) => {
+                    let done = self.documents(index).decide(op)?;
+                    sum.take_document(&op.table, done);
+                }
                 Op::Declare(op) => drop(sum.untouched.insert(op.table.clone())),
                 Op::Sequence(_) => {}
             }
@@ -211,8 +224,23 @@ impl Turn<'_> {
             key: known.map_or(&op.key, |(key, _)| key).clone(),
             value,
             trail,
+            document: None,
         });
         Ok(())
+    }
+
+    /// Whether a table is known to be of documents: what a mutation declares of that kind has none yet.
+    fn holds_documents(&self, table: &str) -> bool {
+        let settings = self.declared(table);
+        settings.is_some_and(|settings| settings.kind == Some(TableKind::Document))
+    }
+
+    fn documents(&self, index: usize) -> documents::Turn<'_> {
+        documents::Turn {
+            state: self.state,
+            limits: &self.config.limits,
+            index,
+        }
     }
 
     /// Whether the rows that the ops up to this one leave may stand together (PUSH-ROWS-LIMIT).
@@ -402,6 +430,18 @@ impl Sum {
             _ => 0,
         });
         fields::NAMED_MAX.saturating_sub(named.sum())
+    }
+
+    /// Takes what an op does with a document, if it does anything.
+    fn take_document(&mut self, table: &Arc<str>, done: Option<Done>) {
+        match done {
+            Some(done) => {
+                self.grows += done.grows;
+                self.shrinks += done.shrinks;
+                self.effects.push(done.effect);
+            }
+            None => drop(self.untouched.insert(table.clone())),
+        }
     }
 
     /// An op changes nothing: this row stands (CFL-SUPERSEDED).

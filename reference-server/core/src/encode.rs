@@ -2,8 +2,9 @@
 
 use std::iter::Peekable;
 
+use crate::documents::Entry;
 use crate::json;
-use crate::table::{ChangeRef, Position};
+use crate::table::{Body, ChangeRef, Position, Row};
 
 /// What is the same in all parts of an update.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +81,7 @@ fn fill<'a>(
             text.truncate(before);
             break;
         }
-        sent = Some(change.row.position);
+        sent = Some(change.position);
         changes.next();
         if text.len() > SMALL {
             // All the room at once, also for the change that passes the bound and is taken back.
@@ -109,26 +110,44 @@ impl<'a> TableName<'a> {
 }
 
 fn write_change(text: &mut String, table: &str, change: &ChangeRef<'_>) {
-    let value = change.row.value.as_ref().filter(|_| !change.leaves);
-    text.push_str(match (value, change.leaves) {
-        (Some(_), _) => r#"{"op":"set","table":"#,
-        (None, false) => r#"{"op":"delete","table":"#,
-        (None, true) => r#"{"op":"remove","table":"#,
+    text.push_str(match change.body {
+        Body::Row(_) if change.leaves => r#"{"op":"remove","table":"#,
+        Body::Row(row) if row.value.is_some() => r#"{"op":"set","table":"#,
+        Body::Row(_) | Body::Deleted => r#"{"op":"delete","table":"#,
+        Body::Entry(entry) if entry.covers.is_some() => r#"{"op":"compact","table":"#,
+        Body::Entry(_) => r#"{"op":"append","table":"#,
     });
     text.push_str(table);
     text.push_str(r#","key":"#);
     json::string(text, change.key);
     text.push_str(r#","version":"#);
-    json::integer(text, change.row.position.version);
-    if let Some(value) = value {
+    json::integer(text, change.position.version);
+    match change.body {
+        Body::Row(row) if !change.leaves => write_row(text, row),
+        Body::Entry(entry) => write_entry(text, entry),
+        Body::Row(_) | Body::Deleted => {}
+    }
+    text.push('}');
+}
+
+fn write_row(text: &mut String, row: &Row) {
+    if let Some(value) = &row.value {
         text.push_str(r#","value":"#);
         text.push_str(value.get());
     }
-    if value.is_some() && !change.row.siblings().is_empty() {
+    if row.value.is_some() && !row.siblings().is_empty() {
         text.push_str(r#","siblings":"#);
-        json::other(text, &change.row.told_siblings());
+        json::other(text, &row.told_siblings());
     }
-    text.push('}');
+}
+
+fn write_entry(text: &mut String, entry: &Entry) {
+    if let Some(covers) = entry.covers {
+        text.push_str(r#","covers":"#);
+        json::integer(text, covers);
+    }
+    text.push_str(r#","data":"#);
+    text.push_str(entry.data.get());
 }
 
 #[cfg(test)]
@@ -136,7 +155,6 @@ mod tests {
     use syncline_schemas::ServerMessage;
 
     use super::*;
-    use crate::table::Row;
 
     fn rows(values: &[&str]) -> Vec<Row> {
         (1..)
@@ -158,7 +176,8 @@ mod tests {
         let changes = rows.iter().map(|row| ChangeRef {
             table,
             key: &key,
-            row,
+            position: row.position,
+            body: Body::Row(row),
             leaves: false,
         });
         let mut changes = changes.peekable();

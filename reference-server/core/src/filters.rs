@@ -127,11 +127,11 @@ impl Filters {
                 picked.scanned = last;
                 break;
             }
-            let (value, position) = (&change.row.value, change.row.position);
-            let bytes = ROW_BYTES + value.as_ref().map_or(0, |value| value.get().len());
+            let (value, position) = (change.value(), change.position);
+            let bytes = ROW_BYTES + change.bytes();
             let is = |value: &Json| self.has_row(change.table, value);
-            let leaves = value.as_ref().is_some_and(|value| !is(value));
-            if position.version > base || (value.is_some() && !leaves) {
+            let leaves = value.is_some_and(|value| !is(value));
+            if position.version > base || !(change.is_delete() || leaves) {
                 picked.changes.push(ChangeRef { leaves, ..change });
                 filled += bytes;
             }
@@ -150,8 +150,11 @@ impl Filters {
         let Some(filter) = self.by_table.get(change.table) else {
             return Some(change);
         };
+        let Some(row) = change.row() else {
+            return Some(change);
+        };
         let known = changed.find(change.table, change.key);
-        let is = match (&change.row.value, known) {
+        let is = match (&row.value, known) {
             (None, _) => false,
             (Some(value), None) => matches(filter, &Fields::of(value)),
             (Some(value), Some(known)) => {
@@ -160,7 +163,7 @@ impl Filters {
         };
         // Of what is not known the subscriber may hold a row.
         let was = known.is_none_or(|known| known.was_in(filter));
-        let leaves = !is && change.row.value.is_some();
+        let leaves = !is && row.value.is_some();
         (is || was).then_some(ChangeRef { leaves, ..change })
     }
 }

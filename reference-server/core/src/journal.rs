@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::clients::{Client, ClientBefore};
+use crate::documents::Replaced;
 use crate::history::Noted;
 use crate::table::Row;
 use crate::tables::Settings;
@@ -19,6 +20,12 @@ pub(crate) enum Undo {
         table: Arc<str>,
         key: Arc<str>,
         before: Option<Row>,
+    },
+    /// A document was changed, or its delete forgotten.
+    Document {
+        table: Arc<str>,
+        key: Arc<str>,
+        replaced: Replaced,
     },
     /// A sequence was raised.
     Sequence { name: Arc<str>, before: Option<u64> },

@@ -34,6 +34,7 @@ mod conflicts;
 mod connection;
 mod decide;
 mod digests;
+mod documents;
 mod encode;
 mod engine;
 mod fields;
@@ -68,7 +69,9 @@ pub use connection::{close_code, error, read_frame, read_hello};
 pub use engine::{Engine, OpenError};
 pub use fields::{Entries, Entry};
 pub use io::{Input, Output, SessionKey};
-pub use record::{Decided, Decision, Declared, Effect, Event, Raise, Record, Rejection, Truncated};
+pub use record::{
+    Decided, Decision, Declared, DocumentEffect, Effect, Event, Raise, Record, Rejection, Truncated,
+};
 pub use request::{Push, Request};
 pub use resolver::{Conflict, Resolution, Resolver, Resolvers};
 pub use schema::Schema;

@@ -103,6 +103,24 @@ pub struct Effect {
     /// What is kept of the row beside its value, where the table's strategy asks for it.
     #[serde(default)]
     pub trail: Option<Box<Trail>>,
+    /// What happened, if it is a document and no row.
+    #[serde(default)]
+    pub document: Option<DocumentEffect>,
+}
+
+/// How a mutation left a document: `value` is then the data of the entry that it has put, none if it was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DocumentEffect {
+    /// One more entry.
+    Append,
+    /// One entry in the place of others.
+    Compact {
+        /// Of those up to this version.
+        covers: u64,
+    },
+    /// All entries are gone.
+    Delete,
 }
 
 impl Effect {
@@ -122,6 +140,10 @@ impl Effect {
         if let Some(trail) = &self.trail {
             text.push_str(r#","trail":"#);
             json::other(text, trail);
+        }
+        if let Some(document) = &self.document {
+            text.push_str(r#","document":"#);
+            json::other(text, document);
         }
         text.push('}');
     }

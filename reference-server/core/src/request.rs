@@ -10,10 +10,10 @@ use std::sync::Arc;
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{
     ClientMessage, Declare, Digest, Hello, History, Json, Limits, OpError, Patch, Ping, Present,
-    Subscribe, TableSchema, Unsubscribe,
+    Subscribe, TableSchema, Unsubscribe, base64,
 };
 
-use crate::config::{FIELDS, SEQUENCES, TABLES};
+use crate::config::{DOCUMENTS, FIELDS, SEQUENCES, TABLES};
 use crate::names::{self, NameFault};
 use crate::record::Rejection;
 use crate::schema::Schema;
@@ -78,6 +78,8 @@ pub(crate) struct Mutation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     Row(RowOp),
+    /// What it would do with a document.
+    Document(DocumentOp),
     /// What it says of a table.
     Declare(Box<Declaration>),
     /// What it asks of a sequence.
@@ -95,6 +97,25 @@ pub(crate) struct RowOp {
     pub(crate) base: Option<u64>,
     /// The version of the table's schema that its writer knew.
     pub(crate) schema_version: Option<u64>,
+}
+
+/// What an op would do with a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DocumentOp {
+    pub(crate) table: Arc<str>,
+    pub(crate) key: Arc<str>,
+    pub(crate) ask: DocumentAsk,
+    /// The entry's data: a JSON string.
+    pub(crate) data: Json,
+}
+
+/// What can be asked of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DocumentAsk {
+    /// One more entry, by a writer that knew the document at a version.
+    Append { base: Option<u64> },
+    /// One entry in the place of all up to a version.
+    Compact { covers: u64 },
 }
 
 /// What an op asks of a sequence.
@@ -125,6 +146,7 @@ fn capability_of(op: &str) -> Option<&'static str> {
         "patch" => Some(FIELDS),
         "allocate" | "observe" => Some(SEQUENCES),
         "declare" => Some(TABLES),
+        "append" | "compact" => Some(DOCUMENTS),
         _ => None,
     }
 }
@@ -239,6 +261,15 @@ fn read_op(op: &Json, limits: &Limits, known: &Known<'_>) -> Result<Op, OpFault>
             );
             (table, key, Action::Patch(Box::new(read_patch(patch)?)))
         }
+        Read::Append(append) => {
+            let ask = DocumentAsk::Append { base: append.base };
+            return document_op((append.table, append.key), ask, &append.data, limits);
+        }
+        Read::Compact(compact) => {
+            let covers = compact.covers;
+            let ask = DocumentAsk::Compact { covers };
+            return document_op((compact.table, compact.key), ask, &compact.data, limits);
+        }
         Read::Allocate(allocate) => {
             check_sequence(&allocate.sequence, limits)?;
             check_count(allocate.count, limits)?;
@@ -276,7 +307,37 @@ fn read_declare(declare: Declare, limits: &Limits, capabilities: &[String]) -> R
         granularity: declare.granularity,
         resolver: declare.resolver.map(Arc::from),
         schema,
+        kind: declare.kind,
     })))
+}
+
+/// An op on a document, its data checked (DOC-DATA).
+fn document_op(
+    (table, key): (String, String),
+    ask: DocumentAsk,
+    data: &str,
+    limits: &Limits,
+) -> Result<Op, OpFault> {
+    let at = || "/data".to_owned();
+    if !base64::is_valid(data) {
+        let message = "it is not base64 as it has to be written".to_owned();
+        return Err((&errors::INVALID_OP, at(), message));
+    }
+    let (bytes, most) = (data.len() as u64 + 2, limits.value_bytes_max);
+    if bytes > most {
+        let message = format!("{bytes} bytes, limits.valueBytesMax is {most}");
+        return Err((&errors::LIMIT_EXCEEDED, at(), message));
+    }
+    // As this server writes it: base64 needs no escapes.
+    let data = Json::parse(&format!("\"{data}\""));
+    let data = data.map_err(|error| (&errors::INVALID_OP, at(), error.to_string()))?;
+    let (table, key) = (table.into(), key.into());
+    Ok(Op::Document(DocumentOp {
+        table,
+        key,
+        ask,
+        data,
+    }))
 }
 
 fn sequence_op(sequence: String, ask: SequenceAsk) -> Op {
@@ -375,8 +436,8 @@ fn check_duplicates(ops: &[Op], limits: &Limits) -> Verdict<()> {
     for (index, op) in ops.iter().enumerate() {
         let at = || Some(format!("/ops/{index}"));
         match op {
-            Op::Row(row) => {
-                if !rows.insert((&row.table, &row.key)) {
+            Op::Row(RowOp { table, key, .. }) | Op::Document(DocumentOp { table, key, .. }) => {
+                if !rows.insert((table, key)) {
                     let message = "an earlier op names the same row";
                     return reject(&errors::DUPLICATE_ROW, at(), message);
                 }

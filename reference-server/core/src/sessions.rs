@@ -88,6 +88,8 @@ pub(crate) struct Session {
     pub(crate) turns: VecDeque<ShapeId>,
     /// The digests that it waits for.
     pub(crate) digests: Digests,
+    /// Whether it has named the capability documents.
+    pub(crate) reads_documents: bool,
     /// The history that it waits for.
     pub(crate) history: Option<Asked>,
     /// Bytes of updates in the outbox, and how often the outbox had been emptied when they were counted.
@@ -163,6 +165,15 @@ impl Sessions {
             self.by_client.remove(client);
         }
         Some(session)
+    }
+
+    /// Those who subscribe to a table that holds documents now, and cannot read them.
+    pub(crate) fn unable_to_read(&self, table: &str) -> Vec<SessionKey> {
+        let unable = self
+            .open
+            .iter()
+            .filter(|(_, session)| !session.reads_documents && session.tables.contains_key(table));
+        unable.map(|(key, _)| *key).collect()
     }
 
     /// Begins an update in parts on one of a session's shapes.

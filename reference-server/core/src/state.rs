@@ -12,6 +12,7 @@ use syncline_schemas::{Json, Limits, RowsDigest};
 use crate::clients::Clients;
 use crate::conflicts::{Kept, Trail};
 use crate::digests::Unsummed;
+use crate::documents::{Documents, entry_bytes};
 use crate::filters::Filters;
 use crate::history::Chronicle;
 use crate::journal::{Journal, Scalars, Undo};
@@ -35,6 +36,8 @@ pub(crate) struct State {
     /// When the versions after `truncated_to` were decided, coarsely.
     pub(crate) marks: Marks,
     pub(crate) tables: BTreeMap<Arc<str>, Table>,
+    /// What tables of documents hold.
+    pub(crate) documents: BTreeMap<Arc<str>, Documents>,
     pub(crate) clients: Clients,
     pub(crate) sequences: Sequences,
     /// The settings of the tables that were declared.
@@ -79,6 +82,10 @@ impl State {
                     version: self.head,
                     slot,
                 };
+                if effect.document.is_some() {
+                    self.write_document(effect, position, journal);
+                    continue;
+                }
                 let before = self.write(effect, position, &decided.client);
                 journal.note(Undo::Row {
                     table: effect.table.clone(),
@@ -143,6 +150,22 @@ impl State {
         before
     }
 
+    fn write_document(&mut self, effect: &Effect, position: Position, journal: &mut Journal) {
+        let Some(change) = &effect.document else {
+            return;
+        };
+        let documents = self.documents.entry(effect.table.clone()).or_default();
+        let replaced = documents.apply(&effect.key, position, change, effect.value.as_ref());
+        let added = effect.value.as_ref();
+        self.bytes += added.map_or(0, |data| entry_bytes(&effect.key, data));
+        self.bytes -= replaced.bytes(&effect.key);
+        journal.note(Undo::Document {
+            table: effect.table.clone(),
+            key: effect.key.clone(),
+            replaced,
+        });
+    }
+
     fn apply_truncation(&mut self, truncated: Truncated, journal: &mut Journal) {
         // Bounded, for a record could say anything: what lies ahead is never forgotten.
         let to = truncated.to.min(self.head);
@@ -158,6 +181,16 @@ impl State {
             }
         }
         self.tables.retain(|_, table| !table.is_empty());
+        for (name, documents) in &mut self.documents {
+            for (key, replaced) in documents.forget_deletes(to) {
+                journal.note(Undo::Document {
+                    table: name.clone(),
+                    key,
+                    replaced,
+                });
+            }
+        }
+        self.documents.retain(|_, documents| !documents.is_empty());
         for (id, client) in self.clients.forget_idle(truncated.clients_idle_before_ms) {
             journal.note(Undo::Forgotten {
                 id,
@@ -178,6 +211,11 @@ impl State {
         for undo in undos.into_iter().rev() {
             match undo {
                 Undo::Row { table, key, before } => self.restore(table, key, before),
+                Undo::Document {
+                    table,
+                    key,
+                    replaced,
+                } => { self.documents.entry(table).or_default() }.undo(&key, replaced),
                 Undo::Sequence { name, before } => self.sequences.put_back(&name, before),
                 Undo::Declared { table, before } => match before {
                     Some(before) => drop(self.declared.insert(table, before)),
@@ -193,6 +231,7 @@ impl State {
             }
         }
         self.tables.retain(|_, table| !table.is_empty());
+        self.documents.retain(|_, documents| !documents.is_empty());
         if let Some(scalars) = scalars {
             self.head = scalars.head;
             self.at_ms = scalars.at_ms;
@@ -290,8 +329,13 @@ impl State {
         let known = tables
             .iter()
             .filter_map(|name| Some((&**name, self.tables.get(name)?)));
-        let sources = known.map(|(name, table)| table.changes_after(name, after));
-        Merged::new(sources)
+        let rows = known.map(move |(name, table)| Source::Rows(table.changes_after(name, after)));
+        let known = tables
+            .iter()
+            .filter_map(|name| Some((&**name, self.documents.get(name)?)));
+        let documents =
+            known.map(move |(name, table)| Source::Documents(table.changes_after(name, after)));
+        Merged::new(rows.chain(documents))
     }
 }
 
@@ -322,6 +366,27 @@ impl Row {
     }
 }
 
+/// The changes of one table, of either kind.
+enum Source<R, D> {
+    Rows(R),
+    Documents(D),
+}
+
+impl<'a, R, D> Iterator for Source<R, D>
+where
+    R: Iterator<Item = ChangeRef<'a>>,
+    D: Iterator<Item = ChangeRef<'a>>,
+{
+    type Item = ChangeRef<'a>;
+
+    fn next(&mut self) -> Option<ChangeRef<'a>> {
+        match self {
+            Source::Rows(rows) => rows.next(),
+            Source::Documents(documents) => documents.next(),
+        }
+    }
+}
+
 /// Merges the changes of several tables by their positions, which no two of them share.
 struct Merged<'a, I> {
     sources: Vec<(ChangeRef<'a>, I)>,
@@ -342,7 +407,7 @@ impl<'a, I: Iterator<Item = ChangeRef<'a>>> Iterator for Merged<'a, I> {
     fn next(&mut self) -> Option<ChangeRef<'a>> {
         // Few tables a shape: looking at each beats keeping them sorted.
         let heads = self.sources.iter().enumerate();
-        let (index, _) = heads.min_by_key(|(_, (change, _))| change.row.position)?;
+        let (index, _) = heads.min_by_key(|(_, (change, _))| change.position)?;
         let (head, source) = &mut self.sources[index];
         match source.next() {
             Some(next) => Some(std::mem::replace(head, next)),

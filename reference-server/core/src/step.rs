@@ -270,11 +270,17 @@ impl Engine {
             self.outbox.text(vec![session], text);
         }
         let Decision::Applied {
-            effects, untouched, ..
+            effects,
+            untouched,
+            declares,
+            ..
         } = &decided.decision
         else {
             return;
         };
+        declares
+            .iter()
+            .for_each(|declared| self.end_for_documents(declared));
         for effect in effects {
             self.shapes.touch(&effect.table);
         }

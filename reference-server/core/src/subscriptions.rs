@@ -135,6 +135,9 @@ impl Engine {
             );
         }
         let filters = Filters::read(tables, limits)?;
+        if let Some(refused) = self.refuse_documents(session, tables.keys()) {
+            return Err(Box::new(refused));
+        }
         let shared = tables
             .keys()
             .find_map(|table| Some((table, *session.tables.get(table.as_str())?)));
@@ -186,7 +189,7 @@ impl Engine {
         known.shapes.keys().find(named).copied()
     }
 
-    fn end_subscription(&mut self, session: SessionKey, id: ShapeId) {
+    pub(crate) fn end_subscription(&mut self, session: SessionKey, id: ShapeId) {
         if let Some(known) = self.sessions.find_mut(session) {
             known.shapes.remove(&id);
             known.tables.retain(|_, shape| *shape != id);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use syncline_schemas::{Json, RowNumber, RowsDigest, Sibling};
 
 use crate::conflicts::{Kept, Trail};
+use crate::documents::Entry;
 
 /// A place in the order of all changes: the version, and which of the version's effects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,9 +70,52 @@ impl Row {
 pub(crate) struct ChangeRef<'a> {
     pub(crate) table: &'a str,
     pub(crate) key: &'a Arc<str>,
-    pub(crate) row: &'a Row,
-    /// Whether it is there and not in the shape that is told of it (FLT-REMOVE).
+    pub(crate) position: Position,
+    pub(crate) body: Body<'a>,
+    /// Whether it is a row that is there and not in the shape that is told of it (FLT-REMOVE).
     pub(crate) leaves: bool,
+}
+
+/// What has changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Body<'a> {
+    Row(&'a Row),
+    Entry(&'a Entry),
+    /// A document is gone.
+    Deleted,
+}
+
+impl<'a> ChangeRef<'a> {
+    /// The row, if it is one: filters say nothing of documents.
+    pub(crate) fn row(&self) -> Option<&'a Row> {
+        match self.body {
+            Body::Row(row) => Some(row),
+            Body::Entry(_) | Body::Deleted => None,
+        }
+    }
+
+    /// The row's value, if it is a row that is there.
+    pub(crate) fn value(&self) -> Option<&'a Json> {
+        self.row()?.value.as_ref()
+    }
+
+    /// Bytes of what it tells.
+    pub(crate) fn bytes(&self) -> usize {
+        match self.body {
+            Body::Row(row) => row.value.as_ref().map_or(0, |value| value.get().len()),
+            Body::Entry(entry) => entry.data.get().len(),
+            Body::Deleted => 0,
+        }
+    }
+
+    /// Whether something is gone, and nothing in its place.
+    pub(crate) fn is_delete(&self) -> bool {
+        match self.body {
+            Body::Row(row) => row.value.is_none(),
+            Body::Entry(_) => false,
+            Body::Deleted => true,
+        }
+    }
 }
 
 /// The rows of one table.
@@ -115,6 +159,11 @@ fn number(table: &str, key: &str, row: &Row, value: &Json) -> Option<RowNumber> 
 impl Table {
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Whether a row is there, not only deletes.
+    pub(crate) fn has_rows(&self) -> bool {
+        self.rows.len() > self.deletes.len()
     }
 
     /// How many rows and deletes it holds.
@@ -231,7 +280,8 @@ impl Table {
             .map(move |(_, (key, row))| ChangeRef {
                 table: name,
                 key,
-                row,
+                position: row.position,
+                body: Body::Row(row),
                 leaves: false,
             })
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use syncline_schemas::errors;
-use syncline_schemas::{Declare, Granularity, JsonObject, Limits, Strategy};
+use syncline_schemas::{Declare, Granularity, JsonObject, Limits, Strategy, TableKind};
 
-use crate::config::{CONFLICTS, Config, FIELDS};
+use crate::config::{CONFLICTS, Config, DOCUMENTS, FIELDS};
 use crate::record::Declared;
 use crate::request::{Op, Verdict, reject};
 use crate::schema::Schema;
@@ -28,6 +28,9 @@ pub struct Settings {
     /// Which values its rows may get.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Arc<Schema>>,
+    /// What it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<TableKind>,
     /// When it was declared first: rows that were there before count as written then (CFL-MOMENT-KEPT).
     pub at_ms: u64,
 }
@@ -36,6 +39,12 @@ impl Settings {
     /// What becomes of a concurrent write.
     pub(crate) fn strategy(&self) -> Strategy {
         self.strategy.unwrap_or(Strategy::ClientWins)
+    }
+
+    /// Whether anything but the kind was declared.
+    pub(crate) fn has_more_than_kind(&self) -> bool {
+        let conflicts = self.strategy.is_some() || self.granularity.is_some();
+        conflicts || self.resolver.is_some() || self.schema.is_some()
     }
 
     /// As `subscribed` tells them (TAB-TOLD).
@@ -64,6 +73,7 @@ pub(crate) struct Declaration {
     pub(crate) granularity: Option<Granularity>,
     pub(crate) resolver: Option<Arc<str>>,
     pub(crate) schema: Option<Arc<Schema>>,
+    pub(crate) kind: Option<TableKind>,
 }
 
 /// Reads a declaration as far as it can be judged without the state: what is not offered, and what does not go together in itself.
@@ -85,6 +95,12 @@ pub(crate) fn refused(
     }
     if declare.granularity == Some(Granularity::Field) && !(offers(CONFLICTS) && offers(FIELDS)) {
         return Some(("/granularity", "fields are not decided one by one here"));
+    }
+    if declare.kind.is_some() && !offers(DOCUMENTS) {
+        return Some((
+            "/kind",
+            "this needs the capability documents, which is not offered here",
+        ));
     }
     if declare.granularity == Some(Granularity::Field) && declare.strategy.is_some_and(is_whole) {
         return Some(("/granularity", FIELDS_UNTOLD));
@@ -128,6 +144,7 @@ pub(crate) fn decide(
                     granularity: op.granularity,
                     resolver: op.resolver.clone(),
                     schema: op.schema.clone(),
+                    kind: op.kind,
                     at_ms,
                 }
             }
@@ -192,6 +209,7 @@ fn merged(known: &Settings, declare: &Declaration, at_ms: u64) -> Result<Setting
         granularity: set(&known.granularity, declare.granularity, "/granularity")?,
         resolver: set(&known.resolver, declare.resolver.clone(), "/resolver")?,
         schema: raised(&known.schema, &declare.schema)?,
+        kind: set(&known.kind, declare.kind, "/kind")?,
         // Rows of before count as written when the strategy was declared (CFL-MOMENT-KEPT). Without one there is nothing to note: to say the same is no change.
         at_ms: match (known.strategy, declare.strategy) {
             (None, Some(_)) => at_ms,

@@ -273,7 +273,9 @@ impl Engine {
             }
         } else {
             let mut changes = changes
-                .filter(|ChangeRef { row, .. }| row.value.is_some() || row.position.version > base)
+                .filter(|change: &ChangeRef<'_>| {
+                    !change.is_delete() || change.position.version > base
+                })
                 .peekable();
             encode::part(update, replace, &mut changes, part_bytes)
         };

@@ -119,6 +119,11 @@ fn schemas() {
 }
 
 #[test]
+fn documents() {
+    check("documents.txt");
+}
+
+#[test]
 fn granularity() {
     check("granularity.txt");
 }

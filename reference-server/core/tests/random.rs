@@ -4,7 +4,7 @@
 mod support;
 
 use proptest::prelude::*;
-use support::plan::{Action, CursorPlan, OpPlan, What};
+use support::plan::{Action, CursorPlan, DocumentWhat, OpPlan, What};
 use support::world::World;
 use syncline_schemas::Limits;
 use syncline_server_core::{Config, Retention};
@@ -28,8 +28,19 @@ fn ops() -> impl Strategy<Value = Vec<OpPlan>> {
         if_version,
     });
     let sequence_ops = prop::collection::vec(sequence_op(), 0..7);
-    let mixed = prop_oneof![8 => op, 1 => sequence_op()];
+    let mixed =
+        prop_oneof![8 => op, 1 => sequence_op(), 4 => document_op(), 1 => Just(OpPlan::Declare)];
     prop_oneof![12 => prop::collection::vec(mixed, 0..4), 1 => sequence_ops]
+}
+
+fn document_op() -> impl Strategy<Value = OpPlan> {
+    let what = prop_oneof![
+        6 => prop::option::weighted(0.3, 0..12u64).prop_map(|base| DocumentWhat::Append { base }),
+        4 => (0..12u64).prop_map(|covers| DocumentWhat::Compact { covers }),
+        1 => Just(DocumentWhat::Delete),
+        1 => Just(DocumentWhat::Set),
+    ];
+    (0..3usize, what).prop_map(|(key, what)| OpPlan::Document { key, what })
 }
 
 fn sequence_op() -> impl Strategy<Value = OpPlan> {
@@ -81,7 +92,7 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(session, first, count)| Action::Retry { session, first, count }),
         2 => (session.clone(), 0..20usize, 0..20usize, ops())
             .prop_map(|(session, seq, follows, ops)| Action::Fork { session, seq, follows, ops }),
-        7 => (session.clone(), 0..5usize, 0..8usize, cursor())
+        7 => (session.clone(), 0..7usize, 0..8usize, cursor())
             .prop_map(|(session, tables, filter, cursor)| Action::Subscribe { session, tables, filter, cursor }),
         1 => (session.clone(), 0..4usize).prop_map(|(session, shape)| Action::Unsubscribe { session, shape }),
         1 => session.clone().prop_map(|session| Action::Ping { session }),
@@ -122,7 +133,7 @@ fn slow_action() -> impl Strategy<Value = Action> {
     let reader = 1..3usize;
     prop_oneof![
         6 => ops().prop_map(|ops| Action::Push { session: 0, mutations: vec![ops] }),
-        3 => (reader.clone(), 2..5usize, 0..8usize, cursor())
+        3 => (reader.clone(), 2..7usize, 0..8usize, cursor())
             .prop_map(|(session, tables, filter, cursor)| Action::Subscribe { session, tables, filter, cursor }),
         2 => (reader.clone(), 0..2usize).prop_map(|(session, bytes)| Action::Room { session, bytes }),
         2 => (reader, 0..2usize).prop_map(|(session, shape)| Action::Digest { session, shape }),
@@ -150,6 +161,7 @@ fn config() -> impl Strategy<Value = Config> {
                 allocate_max: Some(1000),
                 mutation_sequences_max: Some(4),
                 presence_interval_ms: Some(20),
+                document_entries_max: Some(16),
                 history_changes_max: Some(history.0),
                 history_bytes_max: Some(history.1),
                 history_ms: Some(history.2),

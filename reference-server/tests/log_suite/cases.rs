@@ -14,6 +14,7 @@ fn record(version: u64, value: &str) -> Record {
         key: "k".into(),
         value: Some(json!(value).into()),
         trail: None,
+        document: None,
     }];
     let decision = Decision::Applied {
         effects,

@@ -256,6 +256,18 @@ pub const TOO_MANY_SHAPES: ErrorDef = ErrorDef {
     summary: "The connection has limits.shapesMax shapes.",
 };
 
+/// A table of the shape is of kind document, and the client did not name the capability documents.
+pub const DOCUMENTS_NEEDED: ErrorDef = ErrorDef {
+    code: "documents_needed",
+    carrier: Carrier::Error,
+    scope: Scope::Subscription,
+    retryable: false,
+    definite: true,
+    fault: Fault::Client,
+    members: &["re", "shape", "at"],
+    summary: "A table of the shape is of kind document, and the client did not name the capability documents.",
+};
+
 /// The `seq` is neither known nor the next one.
 pub const SEQ_GAP: ErrorDef = ErrorDef {
     code: "seq_gap",
@@ -544,6 +556,42 @@ pub const SEQUENCE_EXHAUSTED: ErrorDef = ErrorDef {
     summary: "The sequence has fewer ids left than were asked for.",
 };
 
+/// An op for rows on a table of documents, or one for documents on a table of rows. Capability: documents.
+pub const WRONG_KIND: ErrorDef = ErrorDef {
+    code: "wrong_kind",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Client,
+    members: &["at"],
+    summary: "An op for rows on a table of documents, or one for documents on a table of rows. Capability: documents.",
+};
+
+/// The document has limits.documentEntriesMax entries or limits.documentBytesMax bytes: it is to be compacted. Capability: documents.
+pub const DOCUMENT_FULL: ErrorDef = ErrorDef {
+    code: "document_full",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Nobody,
+    members: &["at"],
+    summary: "The document has limits.documentEntriesMax entries or limits.documentBytesMax bytes: it is to be compacted. Capability: documents.",
+};
+
+/// The document of which the writer knew a version is no longer there. Capability: documents.
+pub const DOCUMENT_DELETED: ErrorDef = ErrorDef {
+    code: "document_deleted",
+    carrier: Carrier::Rejected,
+    scope: Scope::Mutation,
+    retryable: false,
+    definite: true,
+    fault: Fault::Nobody,
+    members: &["at"],
+    summary: "The document of which the writer knew a version is no longer there. Capability: documents.",
+};
+
 /// The server stops or restarts.
 pub const SHUTDOWN: ErrorDef = ErrorDef {
     code: "shutdown",
@@ -627,6 +675,7 @@ pub const ALL: &[&ErrorDef] = &[
     &INVALID_FILTER,
     &SHAPE_OVERLAP,
     &TOO_MANY_SHAPES,
+    &DOCUMENTS_NEEDED,
     &SEQ_GAP,
     &CHAIN_BROKEN,
     &SEQ_EXPIRED,
@@ -651,6 +700,9 @@ pub const ALL: &[&ErrorDef] = &[
     &SUPERSEDED,
     &TOO_MANY_SIBLINGS,
     &SEQUENCE_EXHAUSTED,
+    &WRONG_KIND,
+    &DOCUMENT_FULL,
+    &DOCUMENT_DELETED,
     &SHUTDOWN,
     &SESSION_REPLACED,
     &SLOW_CONSUMER,

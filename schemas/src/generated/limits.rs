@@ -107,6 +107,14 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<1, 60000>, _>")]
     pub presence_interval_ms: Option<u64>,
+    /// Entries of one document. Where documents are offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<16, 9007199254740991>, _>")]
+    pub document_entries_max: Option<u64>,
+    /// Bytes of the entries of one document, as JSON text. At least valueBytesMax. Where documents are offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<4096, 9007199254740991>, _>")]
+    pub document_bytes_max: Option<u64>,
     /// Nodes of all filters of one shape: each expression is one, and each value of an `in`. Announced where filters are offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<32, 9007199254740991>, _>")]
@@ -170,6 +178,8 @@ impl Default for Limits {
             presence_bytes_max: Some(4096),
             presence_sessions_max: Some(1000),
             presence_interval_ms: Some(50),
+            document_entries_max: Some(1024),
+            document_bytes_max: Some(4194304),
             filter_nodes_max: Some(256),
             filter_bytes_max: Some(8192),
             digest_scan_rows_max: Some(10000),

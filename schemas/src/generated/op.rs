@@ -5,13 +5,13 @@
 use super::patterns;
 use crate::forms::{Any, Integer, List, Matching, Object, Table, Text, Word, optional, required};
 use crate::tagged::{self, Tagged};
-use crate::{Granularity, Json, Strategy, TableSchema};
+use crate::{Granularity, Json, Strategy, TableKind, TableSchema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One operation of a mutation: on one row, one sequence, or one table's settings. Checked when the mutation is decided: an op that does not fit rejects its mutation, never the frame.
+/// One operation of a mutation: on one row, one document, one sequence, or one table's settings. Checked when the mutation is decided: an op that does not fit rejects its mutation, never the frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "op", rename_all = "camelCase")]
 pub enum Op {
@@ -27,12 +27,17 @@ pub enum Op {
     Observe(Observe),
     /// Says what a table's settings are. Capability: tables.
     Declare(Declare),
+    /// Adds an entry to a document. Capability: documents.
+    Append(AppendOp),
+    /// Puts one entry in the place of all entries up to a version. Capability: documents.
+    Compact(CompactOp),
 }
 
 impl Op {
     /// The values of `op`, in the schema's order.
-    pub const TAGS: &'static [&'static str] =
-        &["set", "delete", "patch", "allocate", "observe", "declare"];
+    pub const TAGS: &'static [&'static str] = &[
+        "set", "delete", "patch", "allocate", "observe", "declare", "append", "compact",
+    ];
 }
 
 impl<'de> Tagged<'de> for Op {
@@ -47,6 +52,8 @@ impl<'de> Tagged<'de> for Op {
             "allocate" => Allocate::deserialize(members).map(Self::Allocate),
             "observe" => Observe::deserialize(members).map(Self::Observe),
             "declare" => Declare::deserialize(members).map(Self::Declare),
+            "append" => AppendOp::deserialize(members).map(Self::Append),
+            "compact" => CompactOp::deserialize(members).map(Self::Compact),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
     }
@@ -94,6 +101,18 @@ impl From<Declare> for Op {
     }
 }
 
+impl From<AppendOp> for Op {
+    fn from(arm: AppendOp) -> Self {
+        Self::Append(arm)
+    }
+}
+
+impl From<CompactOp> for Op {
+    fn from(arm: CompactOp) -> Self {
+        Self::Compact(arm)
+    }
+}
+
 impl Op {
     /// The arm's `op`.
     #[must_use]
@@ -105,6 +124,8 @@ impl Op {
             Self::Allocate(_) => "allocate",
             Self::Observe(_) => "observe",
             Self::Declare(_) => "declare",
+            Self::Append(_) => "append",
+            Self::Compact(_) => "compact",
         }
     }
 }
@@ -235,4 +256,45 @@ pub struct Declare {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Object<TableSchema>, _>")]
     pub schema: Option<TableSchema>,
+    /// What a table holds: rows, or documents. Capability: documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Word<TableKind>, _>")]
+    pub kind: Option<TableKind>,
+}
+
+/// Adds an entry to a document. Capability: documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppendOp {
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub table: String,
+    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub key: String,
+    /// Bytes that the server never looks into, in base64 (RFC 4648, section 4) with its padding, nothing else between, and zeros for the bits that are left.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub data: String,
+    /// A version of the document that the writer knew; 0 or absent: it knew none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "optional::<Integer<0, 9007199254740991>, _>")]
+    pub base: Option<u64>,
+}
+
+/// Puts one entry in the place of all entries up to a version. Capability: documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CompactOp {
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub table: String,
+    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub key: String,
+    /// A position in the workspace's log of outcomes; 0 is the position before the first.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub covers: u64,
+    /// Bytes that the server never looks into, in base64 (RFC 4648, section 4) with its padding, nothing else between, and zeros for the bits that are left.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub data: String,
 }

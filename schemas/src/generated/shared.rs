@@ -498,11 +498,15 @@ pub enum Change {
     Delete(DeleteChange),
     /// The row is there, and is not in the shape any more: it does not match the filter. Capability: filters.
     Remove(Remove),
+    /// The document has one more entry. Capability: documents.
+    Append(AppendChange),
+    /// The document has this entry in the place of all entries of version `covers` and below. Capability: documents.
+    Compact(CompactChange),
 }
 
 impl Change {
     /// The values of `op`, in the schema's order.
-    pub const TAGS: &'static [&'static str] = &["set", "delete", "remove"];
+    pub const TAGS: &'static [&'static str] = &["set", "delete", "remove", "append", "compact"];
 }
 
 impl<'de> Tagged<'de> for Change {
@@ -514,6 +518,8 @@ impl<'de> Tagged<'de> for Change {
             "set" => SetChange::deserialize(members).map(Self::Set),
             "delete" => DeleteChange::deserialize(members).map(Self::Delete),
             "remove" => Remove::deserialize(members).map(Self::Remove),
+            "append" => AppendChange::deserialize(members).map(Self::Append),
+            "compact" => CompactChange::deserialize(members).map(Self::Compact),
             other => Err(A::Error::unknown_variant(other, Self::TAGS)),
         }
     }
@@ -543,6 +549,18 @@ impl From<Remove> for Change {
     }
 }
 
+impl From<AppendChange> for Change {
+    fn from(arm: AppendChange) -> Self {
+        Self::Append(arm)
+    }
+}
+
+impl From<CompactChange> for Change {
+    fn from(arm: CompactChange) -> Self {
+        Self::Compact(arm)
+    }
+}
+
 impl Change {
     /// The arm's `op`.
     #[must_use]
@@ -551,6 +569,8 @@ impl Change {
             Self::Set(_) => "set",
             Self::Delete(_) => "delete",
             Self::Remove(_) => "remove",
+            Self::Append(_) => "append",
+            Self::Compact(_) => "compact",
         }
     }
 
@@ -561,6 +581,8 @@ impl Change {
             Self::Set(arm) => &arm.table,
             Self::Delete(arm) => &arm.table,
             Self::Remove(arm) => &arm.table,
+            Self::Append(arm) => &arm.table,
+            Self::Compact(arm) => &arm.table,
         }
     }
 
@@ -571,6 +593,8 @@ impl Change {
             Self::Set(arm) => &arm.key,
             Self::Delete(arm) => &arm.key,
             Self::Remove(arm) => &arm.key,
+            Self::Append(arm) => &arm.key,
+            Self::Compact(arm) => &arm.key,
         }
     }
 
@@ -581,6 +605,8 @@ impl Change {
             Self::Set(arm) => arm.version,
             Self::Delete(arm) => arm.version,
             Self::Remove(arm) => arm.version,
+            Self::Append(arm) => arm.version,
+            Self::Compact(arm) => arm.version,
         }
     }
 }
@@ -635,6 +661,45 @@ pub struct Remove {
     /// The version that last changed the row.
     #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
     pub version: u64,
+}
+
+/// The document has one more entry. Capability: documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppendChange {
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub table: String,
+    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub key: String,
+    /// The version of the mutation that appended it.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+    /// Bytes that the server never looks into, in base64 (RFC 4648, section 4) with its padding, nothing else between, and zeros for the bits that are left.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub data: String,
+}
+
+/// The document has this entry in the place of all entries of version `covers` and below. Capability: documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CompactChange {
+    /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub table: String,
+    /// The key of a row within its table. Its length in bytes is bounded by limits.keyBytesMax; may be empty.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub key: String,
+    /// The version of the mutation that compacted.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub version: u64,
+    /// A position in the workspace's log of outcomes; 0 is the position before the first.
+    #[serde(deserialize_with = "required::<Integer<0, 9007199254740991>, _>")]
+    pub covers: u64,
+    /// Bytes that the server never looks into, in base64 (RFC 4648, section 4) with its padding, nothing else between, and zeros for the bits that are left.
+    #[serde(deserialize_with = "required::<Text, _>")]
+    pub data: String,
 }
 
 /// A place among the changes that were made: behind those of a version, or one of them.
@@ -933,4 +998,26 @@ pub struct CurrentRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Any, _>")]
     pub value: Option<Json>,
+}
+
+/// What a table holds: rows, or documents. Capability: documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableKind {
+    /// `rows`
+    Rows,
+    /// `document`
+    Document,
+}
+
+impl Words for TableKind {
+    const WORDS: &'static [&'static str] = &["rows", "document"];
+
+    fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "rows" => Some(Self::Rows),
+            "document" => Some(Self::Document),
+            _ => None,
+        }
+    }
 }

@@ -97,7 +97,7 @@ fn every_schema_is_a_schema_and_its_references_resolve() {
 }
 
 /// The limits that are announced where a capability is offered.
-const OF_CAPABILITIES: [&str; 18] = [
+const OF_CAPABILITIES: [&str; 20] = [
     "allocateMax",
     "declaredTablesMax",
     "digestScanRowsMax",
@@ -111,6 +111,8 @@ const OF_CAPABILITIES: [&str; 18] = [
     "mutationSequencesMax",
     "presenceBytesMax",
     "presenceIntervalMs",
+    "documentEntriesMax",
+    "documentBytesMax",
     "presenceSessionsMax",
     "restoreMargin",
     "schemaBytesMax",

@@ -82,7 +82,7 @@ fn op(catalog: &Catalog) -> String {
     writer.out = head("One operation of a mutation: `op.json`.")
         + UNION_USES
         + "use std::collections::BTreeMap;
-        use crate::{Granularity, Json, Strategy, TableSchema};
+        use crate::{Granularity, Json, Strategy, TableKind, TableSchema};
         use crate::forms::{Any, Integer, List, Matching, Object, Table, Text, Word, optional, required};
         use super::patterns;\n\n";
     writer.define(&catalog.op);

@@ -33,7 +33,8 @@ impl<'a> Made<'a> {
         for step in log.steps {
             let mutation = &facts.ledger.mutations[step.mutation];
             decided.insert(step.mutation);
-            for effect in step.effects {
+            // Documents are no rows.
+            for effect in { step.effects.into_iter() }.filter(|effect| !effect.is_document()) {
                 let (row, sure) = (effect.row, !log.indefinite.contains(&effect.row));
                 let changed = match effect.value {
                     Some(_) => present.insert(row) || effect.value.is_some(),

@@ -6,6 +6,7 @@ use syncline_client_core::{Entry, StoredState, Tables};
 use syncline_schemas::{Cursor, Json, Op};
 
 use crate::decide::replay;
+use crate::documents;
 use crate::filters::{Shape, shape_of};
 use crate::server::{RowKey, Server};
 use crate::upgrades::writes_of_a_row_keep_their_order;
@@ -23,6 +24,8 @@ impl World {
             );
             view_is_base_and_outbox(client);
             base_is_the_log(client, &self.server);
+            documents::base_is_the_log(client, &self.server);
+            documents::all_is_told_once(client, self.copied || self.slept);
             outcomes_are_true(client, &self.server);
             nothing_is_lost_nor_flickers(client, &self.server);
             numbered_without_holes(&client.stored);
@@ -123,6 +126,7 @@ fn view_is_base_and_outbox(client: &Client) {
                 rows.insert(row, shown);
             }
             Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => {}
+            Op::Append(_) | Op::Compact(_) => {}
         }
     }
     assert_eq!(

@@ -7,6 +7,7 @@ use syncline_schemas::{
     OpResult, Outcome, Refused, Rejected, SetChange,
 };
 
+use crate::documents::DOCUMENTS;
 use crate::filters::{Shape, takes};
 use crate::server::{Commit, RowKey, Server};
 
@@ -89,7 +90,7 @@ impl Server {
         } else if ops.iter().any(|op| !self.has_fields(op)) {
             Some("not_an_object")
         } else {
-            None
+            ops.iter().find_map(|op| self.document_fault(op))
         };
         let (mut changes, mut told) = (Vec::new(), Vec::new());
         if fault.is_none() {
@@ -170,6 +171,9 @@ impl Server {
 
     fn apply(&mut self, client_id: &str, op: &Op, version: u64) -> Option<Change> {
         let (table, key) = op.row()?;
+        if table == DOCUMENTS {
+            return self.apply_to_document(op, version);
+        }
         let (table, key) = (table.to_owned(), key.to_owned());
         let row = self
             .history
@@ -185,6 +189,7 @@ impl Server {
             Op::Set(op) => Some(op.value.clone()),
             Op::Patch(patch) => patch.applied_to(row.value.as_ref()),
             Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
+            Op::Append(_) | Op::Compact(_) => None,
         };
         match row.value.clone() {
             Some(value) => Some(Change::Set(SetChange {
@@ -214,6 +219,7 @@ pub(crate) fn replay(log: &[Commit], to: u64, tables: &Shape) -> BTreeMap<RowKey
         let row = (change.table().to_owned(), change.key().to_owned());
         match change {
             Change::Set(set) => drop(rows.insert(row, (set.version, set.value.clone()))),
+            Change::Append(_) | Change::Compact(_) => {}
             Change::Delete(_) | Change::Remove(_) => drop(rows.remove(&row)),
         }
     }

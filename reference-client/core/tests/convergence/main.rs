@@ -4,6 +4,7 @@
 
 mod check;
 mod decide;
+mod documents;
 mod duties;
 mod filters;
 mod presence;
@@ -24,6 +25,9 @@ fn write() -> impl Strategy<Value = Write> {
         2 => Just(Write::Delete),
         2 => Just(Write::SetIf),
         2 => Just(Write::Many),
+        4 => Just(Write::Append),
+        2 => Just(Write::Compact),
+        1 => Just(Write::DeleteDocument),
         1 => Just(Write::Poison),
         1 => Just(Write::Observe),
     ]

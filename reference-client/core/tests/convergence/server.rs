@@ -12,6 +12,7 @@ use syncline_schemas::{
 };
 
 use crate::decide::replay;
+use crate::documents;
 use crate::filters::{Shape, shape_of, told};
 use crate::presence::{Seen, name};
 
@@ -306,7 +307,11 @@ impl Server {
                 siblings: None,
             })
         };
-        self.send_parts(id, shape, 0, true, rows.into_iter().map(set).collect());
+        let documents = documents::replay(&self.history.log, u64::MAX).into_iter();
+        let documents = documents.filter(|((table, _), _)| tables.contains_key(table));
+        let rows = rows.into_iter().map(set);
+        let changes = rows.chain(documents.flat_map(documents::told)).collect();
+        self.send_parts(id, shape, 0, true, changes);
         self.send_digest(id, None, shape, tables);
     }
 

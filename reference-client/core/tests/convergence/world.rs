@@ -8,6 +8,7 @@ use syncline_client_core::{
 };
 use syncline_schemas::{Filter, Json, Limits, Op};
 
+use crate::documents::{DOCUMENTS, Told};
 use crate::server::{History, Server};
 use crate::upgrades::{Sent, reopened};
 use crate::writes::Write;
@@ -78,6 +79,8 @@ pub(crate) struct Client {
     pub(crate) given_up: Vec<String>,
     /// The greatest value that the app has observed.
     pub(crate) observed: u64,
+    /// What the app was told of documents.
+    pub(crate) told: Told,
     /// What the app wants of its shapes.
     pub(crate) filters: BTreeMap<Tables, BTreeMap<String, Filter>>,
     /// Whether it ever wanted less than all, in this store or in that which was copied here.
@@ -92,6 +95,8 @@ pub(crate) struct World {
     backup: Option<History>,
     /// Whether a store was ever copied over another.
     pub(crate) copied: bool,
+    /// Whether everybody slept so long that writes came to be in doubt: who applies them again may have them twice.
+    pub(crate) slept: bool,
     now: u64,
     random: u128,
     pub(crate) written: u32,
@@ -105,11 +110,11 @@ pub(crate) const TABLES: [&str; 3] = ["a", "b", "c"];
 pub(crate) const SEQUENCE: &str = "n";
 const BLOCK: u64 = 6;
 
-/// Tables a and b are one shape, c is another, and nobody subscribes to d.
+/// Tables a and b are one shape, c and the documents another, and nobody subscribes to d.
 pub(crate) fn shapes() -> Vec<Tables> {
     vec![
         ["a".to_owned(), "b".to_owned()].into(),
-        ["c".to_owned()].into(),
+        ["c".to_owned(), DOCUMENTS.to_owned()].into(),
     ]
 }
 
@@ -128,6 +133,7 @@ impl World {
             wires: BTreeMap::new(),
             backup: None,
             copied: false,
+            slept: false,
             now: 1_000_000,
             random: 0,
             written: 0,
@@ -148,6 +154,7 @@ impl World {
                 ended: vec![],
                 given_up: vec![],
                 observed: 0,
+                told: Told::default(),
                 filters: BTreeMap::new(),
                 filtered: false,
             });
@@ -168,6 +175,7 @@ impl World {
     }
 
     fn start(&mut self, index: usize) {
+        self.clients[index].read_all_documents();
         for shape in shapes() {
             let env = self.env();
             let client = &mut self.clients[index];
@@ -271,6 +279,7 @@ impl World {
                 | Event::Siblings { .. } => {
                     panic!("nothing here is decided so")
                 }
+                Event::Document(news) => client.hear(news),
                 Event::Past { .. } => panic!("nobody has asked"),
                 Event::Rows { .. }
                 | Event::ShapeRefused { .. }
@@ -279,6 +288,7 @@ impl World {
                 | Event::Allocated { .. } => {}
             }
         }
+        self.clients[index].read_documents();
     }
 
     fn steer(&mut self, index: usize, choice: u8) {
@@ -394,6 +404,7 @@ impl World {
     }
 
     fn long_sleep(&mut self) {
+        self.slept = true;
         self.wires.clear();
         let conns: Vec<usize> = self
             .clients

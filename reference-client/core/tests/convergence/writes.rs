@@ -16,6 +16,11 @@ pub(crate) enum Write {
     SetIf,
     /// Rows of both shapes and of a table that nobody subscribes to.
     Many,
+    /// An entry of a document.
+    Append,
+    /// A document's entries made one.
+    Compact,
+    DeleteDocument,
     /// Something whose push the server refuses as a whole.
     Poison,
     /// An id that came from elsewhere, beside a row.
@@ -26,6 +31,9 @@ impl World {
     pub(crate) fn write(&mut self, index: usize, write: Write, key: u8) {
         self.written += 1;
         let ops = self.ops(index, write, key);
+        if ops.is_empty() {
+            return;
+        }
         let env = self.env();
         let client = &mut self.clients[index];
         let op_id = client.replica.mutate(ops.clone(), env).unwrap();
@@ -105,6 +113,9 @@ impl World {
                     Op::Observe(observe),
                     set(table, &key, &value.to_string(), None),
                 ]
+            }
+            Write::Append | Write::Compact | Write::DeleteDocument => {
+                self.document_op(index, write, key)
             }
             Write::Poison => vec![set(table, &key, &format!("\"poison {value}\""), None)],
         }

@@ -199,7 +199,7 @@ fn it_asks_once_where_digests_are_offered() {
         );
         driver.cut();
         let hello = driver.connect();
-        let named = json!(["conflicts", "digests", "sequences"]);
+        let named = json!(["conflicts", "digests", "documents", "sequences"]);
         assert_eq!(hello["capabilities"], named);
         let server_time = driver.now + driver.wall;
         driver.welcome(&crate::driver::Knows {

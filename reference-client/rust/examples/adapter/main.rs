@@ -6,8 +6,10 @@
 //!
 //! It adds nothing to the client and leaves nothing out: each command is a call, each event is what the client tells its app.
 
+mod documents;
 mod history;
 mod migrations;
+mod ops;
 mod standing;
 mod told;
 
@@ -18,12 +20,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_client::{
-    Builder, Client, Clock, Decision, Error, Fields, Filter, Mode, Mutation, NoId, Sequence, Shape,
-    Store, Strategy, TableSettings, Trigger,
+    Builder, Client, Clock, Decision, Error, Filter, Mode, Mutation, NoId, Sequence, Shape, Store,
+    Trigger,
 };
 use tokio::sync::mpsc;
 
+use crate::documents::Named;
 use crate::history::Pages;
+use crate::ops::{Op, read_op};
 use crate::standing::status;
 use crate::told::{answer_when_synced, others, tell_notices, tell_progress, tell_status, watch};
 
@@ -90,6 +94,19 @@ enum Command {
     NextId {
         sequence: String,
     },
+    Document(Named),
+    Append {
+        #[serde(flatten)]
+        named: Named,
+        data: String,
+    },
+    Compact {
+        #[serde(flatten)]
+        named: Named,
+        merged: Vec<String>,
+        data: String,
+    },
+    WatchDocument(Named),
     SetMode {
         mode: String,
     },
@@ -111,23 +128,6 @@ enum Command {
         ms: u64,
     },
     Close,
-}
-
-/// A change of one row. Without a value: a delete.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Op {
-    table: String,
-    #[serde(default)]
-    key: String,
-    #[serde(default)]
-    value: Value,
-    if_version: Option<u64>,
-    fields: Option<serde_json::Map<String, Value>>,
-    remove: Option<Vec<String>>,
-    strategy: Option<Strategy>,
-    granularity: Option<String>,
-    resolver: Option<String>,
 }
 
 /// What is there is given, `null` too.
@@ -167,6 +167,7 @@ async fn main() {
         "modes",
         "triggers",
         "progress",
+        "documents",
     ];
     let name = format!("syncline-client {}", env!("CARGO_PKG_VERSION"));
     let _ = out.send(json!({ "ready": { "client": name, "can": can } }));
@@ -338,6 +339,18 @@ impl App {
                 let used = used.ok_or_else(|| Refused::of("the sequence is not used"))?;
                 return Ok(json!({ "id": used.next_id().await? }));
             }
+            Command::Document(named) => return documents::entries(&named.of(client)).await,
+            Command::Append { named, data } => {
+                return documents::append(&named.of(client), &data).await;
+            }
+            Command::Compact {
+                named,
+                merged,
+                data,
+            } => return documents::compact(&named.of(client), &merged, &data).await,
+            Command::WatchDocument(named) => {
+                documents::watch(client, named, self.out.clone()).await?;
+            }
             Command::SetMode { mode } => {
                 let mode = match mode.as_str() {
                     "push_only" => Mode::PushOnly,
@@ -391,47 +404,6 @@ impl App {
     }
 }
 
-impl Op {
-    fn set(&self, mutation: &mut Mutation) {
-        match self.if_version {
-            Some(version) => mutation.set_if(&self.table, &self.key, &self.value, version),
-            None => mutation.set(&self.table, &self.key, &self.value),
-        };
-    }
-
-    fn patch(&self, mutation: &mut Mutation) {
-        let mut fields = Fields::default().set_all(self.fields.clone().unwrap_or_default());
-        for name in self.remove.iter().flatten() {
-            fields = fields.remove(name);
-        }
-        if let Some(version) = self.if_version {
-            fields = fields.if_version(version);
-        }
-        mutation.patch_with(&self.table, &self.key, fields);
-    }
-
-    fn declare(&self, mutation: &mut Mutation) {
-        let settings = TableSettings::default();
-        let settings = match (self.strategy, &self.resolver) {
-            (_, Some(resolver)) => settings.resolver(resolver),
-            (Some(strategy), None) => settings.strategy(strategy),
-            (None, None) => settings,
-        };
-        let settings = match self.granularity.as_deref() {
-            Some("field") => settings.by_field(),
-            _ => settings,
-        };
-        mutation.declare(&self.table, settings);
-    }
-
-    fn delete(&self, mutation: &mut Mutation) {
-        match self.if_version {
-            Some(version) => mutation.delete_if(&self.table, &self.key, version),
-            None => mutation.delete(&self.table, &self.key),
-        };
-    }
-}
-
 async fn written(client: &Client, make: impl FnOnce(&mut Mutation)) -> Result<Value, Refused> {
     Ok(json!({ "opId": client.mutate(make).await? }))
 }
@@ -453,42 +425,6 @@ async fn mutate(client: &Client, ops: &[Value]) -> Result<Value, Refused> {
     let ops = ops.iter().map(read_op).collect::<Result<Vec<_>, _>>()?;
     let make = |mutation: &mut Mutation| ops.iter().for_each(|op| op(mutation));
     written(client, make).await
-}
-
-/// Puts an op into a mutation.
-type Put = Box<dyn Fn(&mut Mutation) + Send + Sync>;
-
-/// An op as in `op.json`.
-fn read_op(op: &Value) -> Result<Put, Refused> {
-    let number = |name: &str| {
-        let number = op[name].as_u64();
-        number.ok_or_else(|| Refused::of(format!("{op} has no whole number {name:?}")))
-    };
-    let sequence = op["sequence"].as_str().unwrap_or_default().to_owned();
-    Ok(match op["op"].as_str() {
-        Some("allocate") => {
-            let count = number("count")?;
-            Box::new(move |mutation| {
-                mutation.allocate(&sequence, count);
-            })
-        }
-        Some("observe") => {
-            let value = number("value")?;
-            Box::new(move |mutation| {
-                mutation.observe(&sequence, value);
-            })
-        }
-        kind => {
-            let kind = kind.map(ToOwned::to_owned);
-            let op = Op::deserialize(op).map_err(Refused::of)?;
-            Box::new(move |mutation| match kind.as_deref() {
-                Some("set") => op.set(mutation),
-                Some("patch") => op.patch(mutation),
-                Some("declare") => op.declare(mutation),
-                _ => op.delete(mutation),
-            })
-        }
-    })
 }
 
 async fn read_all(client: &Client, table: &str) -> Result<Value, Refused> {

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use syncline_client_core::{Filters, Row, Sequence, StoreChange, StoredState, Tables, Transaction};
+use syncline_client_core::{
+    DocumentEntry, Filters, Row, Sequence, StoreChange, StoredState, Tables, Transaction,
+};
 use syncline_schemas::{Cursor, Json, Sibling};
 
 use crate::{Error, Storage};
@@ -33,14 +35,22 @@ const CREATE: &str = "
     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
     CREATE TABLE filters (tables TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
     CREATE TABLE conflicts (ordinal INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
+    CREATE TABLE documents (
+        tbl TEXT NOT NULL, key TEXT NOT NULL, place INTEGER NOT NULL, version INTEGER NOT NULL, covers INTEGER, data TEXT NOT NULL,
+        PRIMARY KEY (tbl, key, place)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// What brings a store of layout 1 to 2, of 2 to 3, and so on.
-const UPGRADES: [&str; 3] = [
+const UPGRADES: [&str; 4] = [
     "ALTER TABLE base ADD COLUMN siblings TEXT;
     CREATE TABLE sequences (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;",
     "CREATE TABLE filters (tables TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;",
     "CREATE TABLE conflicts (ordinal INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;",
+    "CREATE TABLE documents (
+        tbl TEXT NOT NULL, key TEXT NOT NULL, place INTEGER NOT NULL, version INTEGER NOT NULL, covers INTEGER, data TEXT NOT NULL,
+        PRIMARY KEY (tbl, key, place)
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 /// A store in an SQLite file.
@@ -146,6 +156,10 @@ impl Storage for SqliteStore {
         for (table, key, row) in self.base()? {
             state.base.entry(table).or_default().insert(key, row);
         }
+        for (table, key, entry) in self.documents()? {
+            let document = { state.documents.entry(table).or_default() }.entry(key);
+            document.or_default().insert(entry.place(), entry);
+        }
         Ok(state)
     }
 
@@ -220,6 +234,18 @@ impl SqliteStore {
             .collect()
     }
 
+    fn documents(&self) -> Result<Vec<(String, String, DocumentEntry)>, Error> {
+        let query = "SELECT tbl, key, version, covers, data FROM documents";
+        self.rows(query, |row| {
+            let entry = DocumentEntry {
+                version: row.get::<_, i64>(2)?.cast_unsigned(),
+                covers: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
+                data: row.get(4)?,
+            };
+            Ok((row.get(0)?, row.get(1)?, entry))
+        })
+    }
+
     fn rows<T>(
         &self,
         query: &str,
@@ -263,6 +289,20 @@ fn apply_change(target: &Connection, change: &StoreChange) -> Result<(), Error> 
                 params![table, key, version, value, siblings],
             )
         }
+        StoreChange::DocumentPut { table, key, entry } => {
+            let (place, version) = (entry.place().cast_signed(), entry.version.cast_signed());
+            let covers = entry.covers.map(u64::cast_signed);
+            run(
+                target,
+                "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)",
+                params![table, key, place, version, covers, entry.data],
+            )
+        }
+        StoreChange::DocumentDropped { table, key, place } => run(
+            target,
+            "DELETE FROM documents WHERE tbl = ? AND key = ? AND place = ?",
+            params![table, key, place.cast_signed()],
+        ),
         StoreChange::RowDropped { table, key } => run(
             target,
             "DELETE FROM base WHERE tbl = ? AND key = ?",

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use syncline_client_core::{
-    Block, Conflict, ConflictEntry, ConflictKind, DoubtEntry, Entry, FieldConflict, Meta,
-    RejectedEntry, Row, Sequence, Stands, StoreChange, StoredState, Transaction, UntoldFields,
+    Block, Conflict, ConflictEntry, ConflictKind, DocumentEntry, DoubtEntry, Entry, FieldConflict,
+    Meta, RejectedEntry, Row, Sequence, Stands, StoreChange, StoredState, Transaction,
+    UntoldFields,
 };
 use syncline_schemas::{Allocate, Cursor, DeleteOp, Json, Limits, Op, SetOp, Sibling};
 
@@ -177,6 +178,26 @@ fn sequence(first: u64, last: u64) -> StoreChange {
     }
 }
 
+fn piece(key: &str, version: u64, covers: Option<u64>) -> StoreChange {
+    StoreChange::DocumentPut {
+        table: "d".into(),
+        key: key.into(),
+        entry: DocumentEntry {
+            version,
+            covers,
+            data: "AAEC".into(),
+        },
+    }
+}
+
+fn unpiece(key: &str, place: u64) -> StoreChange {
+    StoreChange::DocumentDropped {
+        table: "d".into(),
+        key: key.into(),
+        place,
+    }
+}
+
 fn filters(bound: u64) -> StoreChange {
     let filter = Json::parse(&format!(r#"{{"field":"n","gt":{bound}}}"#)).unwrap();
     let filters = [("t".to_owned(), filter)].into();
@@ -212,6 +233,9 @@ fn everything() -> Vec<Transaction> {
             put("k", 4, "null"),
             put("", 3, text),
             sequence(8, 100),
+            piece("k", 3, None),
+            piece("k", 4, None),
+            piece("", 4, None),
             filters(2),
         ],
         vec![
@@ -224,6 +248,9 @@ fn everything() -> Vec<Transaction> {
                 key: "k".into(),
             },
             put("", 5, "9007199254740991"),
+            unpiece("k", 3),
+            piece("k", 9, Some(3)),
+            unpiece("", 4),
         ],
         vec![StoreChange::ShapeDropped(
             ["t".to_owned(), "u".to_owned()].into(),
@@ -299,7 +326,7 @@ fn a_store_of_a_newer_layout_is_refused() {
             error,
             Error::StoreNewer {
                 found: 99,
-                known: 4,
+                known: 5,
                 ..
             }
         ),
@@ -314,18 +341,24 @@ fn a_store_of_an_older_layout_is_brought_up() {
     drop(SqliteStore::open(&path).unwrap());
     let connection = rusqlite::Connection::open(&path).unwrap();
     let as_before =
-        "ALTER TABLE base DROP COLUMN siblings; DROP TABLE sequences; DROP TABLE filters; DROP TABLE conflicts; PRAGMA user_version = 1;
+        "ALTER TABLE base DROP COLUMN siblings; DROP TABLE sequences; DROP TABLE filters; DROP TABLE conflicts; DROP TABLE documents; PRAGMA user_version = 1;
         INSERT INTO base VALUES ('t', 'k', 5, '1');";
     connection.execute_batch(as_before).unwrap();
     drop(connection);
     for _ in 0..2 {
         let mut store = SqliteStore::open(&path).unwrap();
-        let changes = vec![sequence(7, 9), filters(1), conflicts(7)];
+        let changes = vec![
+            sequence(7, 9),
+            filters(1),
+            conflicts(7),
+            piece("k", 3, None),
+        ];
         store.apply(Transaction { changes }).unwrap();
         let state = store.load().unwrap();
         assert_eq!(state.filters.len(), 1);
         assert_eq!(state.base_row("t", "k").map(|row| row.version), Some(5));
         assert_eq!((state.sequences.len(), state.conflicts.len()), (1, 1));
+        assert_eq!(state.documents.len(), 1);
     }
 }
 

@@ -6,6 +6,7 @@ mod connection;
 mod control;
 mod convergence;
 mod digests;
+mod documents;
 mod fields;
 mod filters;
 mod history;

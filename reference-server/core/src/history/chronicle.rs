@@ -118,7 +118,13 @@ impl Chronicle {
         effects: &[Effect],
         limits: &Limits,
     ) -> Noted {
-        for (slot, effect) in (0..).zip(effects) {
+        // Documents are no rows: what is appended to one is told by itself for as long as it stands.
+        let rows = (0..)
+            .zip(effects)
+            .filter(|(_, effect)| effect.document.is_none());
+        let mut added = 0;
+        for (slot, effect) in rows {
+            added += 1;
             self.push(Change {
                 position: Position { version, slot },
                 at_ms,
@@ -131,7 +137,7 @@ impl Chronicle {
         }
         let from = self.from;
         Noted {
-            added: effects.len(),
+            added,
             forgotten: self.forget(at_ms, limits),
             from,
         }

@@ -29,7 +29,10 @@ fn known<'a>(log: &'a [Record], limits: &Limits) -> (Vec<Made<'a>>, u64) {
         let at_ms = { log.iter() }.find(|record| record.version == version);
         let at_ms = at_ms.expect("a record").at_ms;
         let client = &*decided.client;
-        let changes = (0..).zip(effects).map(|(index, effect)| Made {
+        let rows = (0..)
+            .zip(effects)
+            .filter(|(_, effect)| effect.document.is_none());
+        let changes = rows.map(|(index, effect)| Made {
             version,
             index,
             at_ms,

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use syncline_schemas::{Json, Limits, Mutation, Op};
 use syncline_server_core::{Decided, Decision, Event, Record};
 
-use super::sequences;
+use super::world::DOCUMENTS;
+use super::{documents, sequences};
 
 /// The rows of a workspace or a shape, each with its version.
 pub(crate) type Rows = BTreeMap<(String, String), (u64, Json)>;
@@ -26,7 +27,7 @@ pub(crate) fn rows_at(log: &[Record], version: u64) -> Rows {
         let Decision::Applied { effects, .. } = &decided.decision else {
             continue;
         };
-        for effect in effects {
+        for effect in effects.iter().filter(|effect| effect.document.is_none()) {
             let row = (effect.table.to_string(), effect.key.to_string());
             match &effect.value {
                 Some(value) => rows.insert(row, (at, value.clone())),
@@ -63,7 +64,7 @@ pub(crate) fn check(log: &[Record], pushed: &Pushed, limits: &Limits) {
             follows.contains(&op_id.map(str::to_owned)),
             "{name:?} does not follow {op_id:?}"
         );
-        check_decision(log, version, decided, &ops_of(mutation));
+        check_decision(log, version, decided, &ops_of(mutation), limits);
         check_sequences(log, version, decided, pushed, limits);
     }
 }
@@ -106,7 +107,7 @@ fn check_sequences(
     }
 }
 
-fn check_decision(log: &[Record], version: u64, decided: &Decided, ops: &[Op]) {
+fn check_decision(log: &[Record], version: u64, decided: &Decided, ops: &[Op], limits: &Limits) {
     let before = rows_at(log, version - 1);
     let failed = ops
         .iter()
@@ -117,15 +118,38 @@ fn check_decision(log: &[Record], version: u64, decided: &Decided, ops: &[Op]) {
                 failed.is_none(),
                 "v{version} was applied, but {failed:?} does not hold"
             );
+            let kept = documents::at(log, version - 1);
+            let faulty = ops
+                .iter()
+                .filter_map(|op| documents::fault(log, version, ops, op));
+            assert_eq!(faulty.collect::<Vec<_>>(), Vec::<&str>::new(), "v{version}");
+            let done = ops
+                .iter()
+                .filter_map(|op| Some((op.row()?, documents::effect_of(&kept, op)?)));
+            let told = effects.iter().filter_map(|effect| {
+                let data = effect
+                    .value
+                    .as_ref()
+                    .map(|data| tree(data).as_str().map(str::to_owned));
+                let name = (&*effect.table, &*effect.key);
+                Some((name, (data.flatten(), effect.document?)))
+            });
+            assert_eq!(
+                told.collect::<Vec<_>>(),
+                done.collect::<Vec<_>>(),
+                "v{version}"
+            );
             let rows = ops
                 .iter()
+                .filter(|op| !matches!(op, Op::Append(_) | Op::Compact(_)))
                 .filter_map(|op| Some((op.row()?, held(&before, op), op)));
             let changing =
                 rows.filter(|(_, held, op)| !matches!(op, Op::Delete(_)) || held.is_some());
             let expected: Vec<_> = changing
                 .map(|((table, key), held, op)| (table, key, value_of(op, held)))
                 .collect();
-            let effects = effects.iter().map(|effect| {
+            let effects = effects.iter().filter(|effect| effect.document.is_none());
+            let effects = effects.map(|effect| {
                 (
                     &*effect.table,
                     &*effect.key,
@@ -151,6 +175,23 @@ fn check_decision(log: &[Record], version: u64, decided: &Decided, ops: &[Op]) {
         }
         Decision::Rejected(rejection) => match &*rejection.code {
             "limit_exceeded" | "sequence_exhausted" => {}
+            "document_full" => {
+                let full = |op: &&Op| {
+                    matches!(op, Op::Append(_)) && documents::is_full(log, version, op, limits)
+                };
+                assert!(
+                    ops.iter().any(|op| full(&op)),
+                    "v{version} was rejected: not full"
+                );
+            }
+            "setting_refused" => {
+                let rows = before.keys().any(|(table, _)| table == DOCUMENTS);
+                assert!(rows, "v{version} was rejected, but there are no rows");
+            }
+            code @ ("wrong_kind" | "document_deleted" | "invalid_op") => {
+                let faulty = |op| documents::fault(log, version, ops, op) == Some(code);
+                assert!(ops.iter().any(faulty), "v{version} was rejected: {code}");
+            }
             code => assert_eq!((code, ops.len()), ("no_ops", 0), "v{version}"),
         },
     }
@@ -167,6 +208,7 @@ fn value_of(op: &Op, held: Option<&Json>) -> Option<Value> {
     match op {
         Op::Set(set) => Some(tree(&set.value)),
         Op::Delete(_) | Op::Allocate(_) | Op::Observe(_) | Op::Declare(_) => None,
+        Op::Append(_) | Op::Compact(_) => None,
         Op::Patch(patch) => {
             let mut value = held.map_or_else(|| Value::Object(Map::new()), tree);
             let fields = value.as_object_mut().expect("what is patched is an object");

@@ -1,6 +1,7 @@
 //! Driving an engine by hand: what goes in is readable text, what comes out is too.
 #![allow(dead_code, reason = "each test uses its own part")]
 
+pub(crate) mod documents;
 pub(crate) mod filters;
 mod history;
 pub(crate) mod log;

@@ -91,6 +91,12 @@ pub(crate) enum OpPlan {
         /// `Some(n)`: n versions before the head; beyond it, 0.
         if_version: Option<u64>,
     },
+    Document {
+        key: usize,
+        what: DocumentWhat,
+    },
+    /// That the table of documents is one.
+    Declare,
     Allocate {
         sequence: usize,
         count: u64,
@@ -99,6 +105,20 @@ pub(crate) enum OpPlan {
         sequence: usize,
         value: u64,
     },
+}
+
+/// What an op does with a document. Numbers are versions before the head.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DocumentWhat {
+    Append {
+        base: Option<u64>,
+    },
+    Compact {
+        covers: u64,
+    },
+    Delete,
+    /// What is not for documents.
+    Set,
 }
 
 /// What an op does.

@@ -6,8 +6,8 @@ use syncline_server_core::{Input, Record, SessionKey, read_frame};
 
 use super::EPOCH;
 use super::log;
-use super::plan::{OpPlan, What};
-use super::world::{CLIENTS, TABLES, World};
+use super::plan::{DocumentWhat, OpPlan, What};
+use super::world::{CLIENTS, DOCUMENTS, TABLES, World};
 
 impl World {
     fn client_of(&self, session: SessionKey) -> Option<usize> {
@@ -64,6 +64,22 @@ impl World {
         }
     }
 
+    fn document_op(&self, what: DocumentWhat, head: u64) -> Value {
+        let data = syncline_schemas::base64::encode(&self.made.to_be_bytes());
+        match what {
+            DocumentWhat::Append { base: None } => json!({"op": "append", "data": data}),
+            DocumentWhat::Append { base: Some(behind) } => {
+                json!({"op": "append", "data": data, "base": head.saturating_sub(behind)})
+            }
+            DocumentWhat::Compact { covers } => {
+                // Now and then what is not decided yet.
+                json!({"op": "compact", "data": data, "covers": (head + 1).saturating_sub(covers)})
+            }
+            DocumentWhat::Delete => json!({"op": "delete"}),
+            DocumentWhat::Set => json!({"op": "set", "value": 1}),
+        }
+    }
+
     /// An op, and what it names.
     fn op(&self, plan: &OpPlan, head: u64) -> ((&'static str, String), Value) {
         match plan {
@@ -81,6 +97,17 @@ impl World {
                     op["ifVersion"] = head.saturating_sub(*behind).into();
                 }
                 ((table, key), op)
+            }
+            OpPlan::Document { key, what } => {
+                let key = format!("k{key}");
+                let mut op = self.document_op(*what, head);
+                op["table"] = DOCUMENTS.into();
+                op["key"] = key.clone().into();
+                ((DOCUMENTS, key), op)
+            }
+            OpPlan::Declare => {
+                let op = json!({"op": "declare", "table": DOCUMENTS, "kind": "document"});
+                (("declare", String::new()), op)
             }
             OpPlan::Allocate { sequence, count } => {
                 let name = format!("s{sequence}");

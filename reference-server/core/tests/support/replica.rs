@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use syncline_schemas::{Change, JsonObject, Update};
 use syncline_server_core::Record;
 
+use super::documents::{self, Documents};
 use super::filters;
 use super::log::{self, Rows};
 
@@ -16,6 +17,7 @@ pub(crate) struct Replica {
     /// `None`: only a replacement will do.
     pub(crate) cursor: Option<u64>,
     pub(crate) rows: Rows,
+    documents: Documents,
     /// How low the first `to` may be (SUB-FIRST-UPDATE).
     first_to_min: u64,
     last_to: u64,
@@ -50,10 +52,13 @@ impl Replica {
         log: &[Record],
     ) -> Replica {
         let rows = rows_of(&tables, cursor.unwrap_or(0), log);
+        let mut documents = documents::at(log, cursor.unwrap_or(0));
+        documents.retain(|(table, _), _| tables.contains_key(table));
         Replica {
             tables,
             cursor,
             rows,
+            documents,
             first_to_min,
             last_to: 0,
             staged: None,
@@ -125,12 +130,14 @@ impl Replica {
         let mut changes = staged.changes;
         if staged.replace {
             self.rows.clear();
-            changes.sort_by_key(Change::version);
+            self.documents.clear();
         } else {
             changes.retain(|change| Some(change.version()) > self.cursor);
         }
+        changes.sort_by_key(Change::version);
         for change in changes {
             let row = (change.table().to_owned(), change.key().to_owned());
+            documents::take(&mut self.documents, &change);
             let there = log::rows_at(log, change.version()).contains_key(&row);
             let removed = matches!(change, Change::Remove(_));
             let deleted = matches!(change, Change::Delete(_));
@@ -141,6 +148,7 @@ impl Replica {
             match change {
                 Change::Set(set) => self.rows.insert(row, (set.version, set.value)),
                 Change::Delete(_) | Change::Remove(_) => self.rows.remove(&row),
+                Change::Append(_) | Change::Compact(_) => None,
             };
         }
         self.last_to = to;
@@ -152,6 +160,9 @@ impl Replica {
     pub(crate) fn check_rows(&self, version: u64, log: &[Record]) {
         let expected = rows_of(&self.tables, version, log);
         assert_eq!(self.rows, expected, "the log replayed to {version}");
+        let mut expected = documents::at(log, version);
+        expected.retain(|(table, _), _| self.tables.contains_key(table));
+        assert_eq!(self.documents, expected, "the log replayed to {version}");
     }
 
     /// Nothing is missing: what can be sent has been.

@@ -158,6 +158,8 @@ fn limit<'a>(limits: &'a mut Limits, name: &str) -> &'a mut u64 {
         "filterBytesMax" => of_capability(&mut limits.filter_bytes_max),
         "digestScanRowsMax" => of_capability(&mut limits.digest_scan_rows_max),
         "siblingsMax" => of_capability(&mut limits.siblings_max),
+        "documentEntriesMax" => of_capability(&mut limits.document_entries_max),
+        "documentBytesMax" => of_capability(&mut limits.document_bytes_max),
         "historyPageMax" => of_capability(&mut limits.history_page_max),
         "historyChangesMax" => of_capability(&mut limits.history_changes_max),
         "historyBytesMax" => of_capability(&mut limits.history_bytes_max),

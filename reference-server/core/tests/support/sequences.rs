@@ -40,6 +40,7 @@ pub(crate) fn take(next: &mut Next, ops: &[Op]) -> Vec<OpResult> {
                 next.insert(op.sequence.clone(), first.max(op.value + 1));
             }
             Op::Set(_) | Op::Delete(_) | Op::Patch(_) | Op::Declare(_) => {}
+            Op::Append(_) | Op::Compact(_) => {}
         }
     }
     told

@@ -16,7 +16,17 @@ use super::{EPOCH, Node};
 
 pub(super) const CLIENTS: [&str; 3] = ["ann", "bob", "cid"];
 pub(super) const TABLES: [&str; 3] = ["a", "b", "c"];
-const TABLE_SETS: [&[&str]; 5] = [&["a"], &["b"], &["c"], &["a", "b"], &["a", "b", "c"]];
+/// The table that holds documents, once it is declared.
+pub(super) const DOCUMENTS: &str = "d";
+const TABLE_SETS: [&[&str]; 7] = [
+    &["a"],
+    &["b"],
+    &["c"],
+    &["a", "b"],
+    &["a", "b", "c"],
+    &["d"],
+    &["a", "b", "c", "d"],
+];
 
 pub(crate) struct World {
     pub(super) node: Node,
@@ -53,7 +63,8 @@ impl World {
             what: What::SetObject,
             if_version: None,
         };
-        let mutations: Vec<_> = (0..12).map(|number| vec![row(number)]).collect();
+        let mut mutations: Vec<_> = (0..12).map(|number| vec![row(number)]).collect();
+        mutations.push(vec![OpPlan::Declare]);
         self.connect(Some(0), None);
         self.push_next(0, &mutations);
         self.step();
@@ -234,8 +245,8 @@ impl World {
             .insert(session, Witness::new(client_id.clone()));
         // Every third one does not watch.
         let watches = !session.0.is_multiple_of(3);
-        let capabilities = ["digests", "presence"].into_iter();
-        let capabilities = capabilities.take(1 + usize::from(watches));
+        let capabilities = ["documents", "digests", "presence"].into_iter();
+        let capabilities = capabilities.take(2 + usize::from(watches));
         let hello = Hello {
             workspace: "w".into(),
             client_id,
