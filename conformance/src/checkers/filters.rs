@@ -91,7 +91,10 @@ fn asked(facts: &Facts, index: usize, findings: &mut Findings) {
     });
     for (sent, frame, answer) in frames {
         let filters = Filters::of(frame);
-        if filters.is_empty() || !is_otherwise_plain(facts, index, frame) {
+        if filters.is_empty()
+            || !is_otherwise_plain(facts, index, frame)
+            || has_documents(facts, conn, &filters)
+        {
             continue;
         }
         let at = [sent.at].into_iter().chain(sent.answer);
@@ -105,6 +108,15 @@ fn asked(facts: &Facts, index: usize, findings: &mut Findings) {
         let expected = || codes.map_or("subscribed".to_owned(), |code| format!("the error {code}"));
         findings.must(requirement, fits, at, expected, || answer.to_string());
     }
+}
+
+/// Whether a table with a filter may be one of documents, which has none (DOC-FILTER).
+fn has_documents(facts: &Facts, conn: &Conn, filters: &Filters) -> bool {
+    let mutations = facts.ledger.of_workspace(conn.workspace()).iter();
+    let sends = mutations.flat_map(|index| &facts.ledger.mutations[*index].sends);
+    let mut ops = sends.filter_map(|send| send.ops.as_array()).flatten();
+    let filtered = |op: &Value| { filters.all() }.any(|(table, _)| op["table"] == *table);
+    ops.any(|op| op["kind"] == "document" && filtered(op))
 }
 
 /// The code that is due to a `subscribe` with these filters; none, if nothing is wrong with them.

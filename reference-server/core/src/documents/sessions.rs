@@ -1,8 +1,9 @@
 //! Who may subscribe to documents: sessions that said that they can read them (DOC-NEEDED).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syncline_schemas::{ErrorMessage, TableKind, errors};
+use syncline_schemas::{ErrorMessage, JsonObject, TableKind, errors};
 
 use crate::connection::error;
 use crate::engine::Engine;
@@ -10,6 +11,7 @@ use crate::io::SessionKey;
 use crate::names;
 use crate::record::Declared;
 use crate::sessions::Session;
+use crate::subscriptions::refuse;
 
 impl Engine {
     /// The refusal of a shape with a table of documents, to a session that cannot read them.
@@ -21,11 +23,30 @@ impl Engine {
         if session.reads_documents {
             return None;
         }
-        let table = tables.find(|table| {
-            let settings = self.state.declared.get(table.as_str());
-            settings.is_some_and(|settings| settings.kind == Some(TableKind::Document))
-        })?;
+        let table = tables.find(|table| self.holds_documents(table))?;
         Some(needed(table))
+    }
+
+    /// Refuses a filter on a table of documents: nothing in a document could match (DOC-FILTER).
+    pub(crate) fn refuse_filtered_documents(
+        &self,
+        tables: &BTreeMap<String, JsonObject>,
+    ) -> Result<(), Box<ErrorMessage>> {
+        let filtered = tables.iter().filter(|(_, settings)| !settings.is_empty());
+        let mut filtered = filtered.map(|(table, _)| table);
+        match filtered.find(|table| self.holds_documents(table)) {
+            None => Ok(()),
+            Some(table) => refuse(
+                &errors::UNSUPPORTED_SETTING,
+                "a table of documents has no filter",
+                &[table, &"where".to_owned()],
+            ),
+        }
+    }
+
+    fn holds_documents(&self, table: &str) -> bool {
+        let settings = self.state.declared.get(table);
+        settings.is_some_and(|settings| settings.kind == Some(TableKind::Document))
     }
 
     /// Ends the subscriptions of those who cannot read what a table holds from now on.
