@@ -7,8 +7,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use syncline_client::{Client, Error, Fields, Notice, Strategy, TableSettings};
+use serde_json::{Value, json};
+use syncline_client::{
+    Client, Error, Fields, Filter, Notice, Shape, Strategy, TableSettings, Trigger,
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -68,6 +70,56 @@ async fn tour(alice: &Client, bob: &Client) -> Result<(), Error> {
 
     // Digests: the client compares what it holds with what the server has after every reconnect, and says so
     // by `Notice::Diverged` if a disk or a program was at fault; it has fetched the rows anew by then.
+
+    // Schemas: what does not fit is rejected, and says where.
+    let rules = json!({ "properties": { "price": { "type": "number", "minimum": 0 } } });
+    alice
+        .declare("menu", TableSettings::default().schema(1, rules))
+        .await?;
+    alice.set("menu", "soup", json!({ "price": -5 })).await?;
+    alice.wait_synced(PATIENCE).await?;
+    for rejected in alice.rejected().await? {
+        assert_eq!(rejected.code, "schema_violation");
+        alice.confirm(&rejected.op_id).await?;
+    }
+
+    // Filters: a shape of the rows that match, changed in place.
+    let open = Filter::eq("open", true);
+    bob.subscribe_where(Shape::of(["parcels"]).filtered("parcels", open))
+        .await?;
+    alice.subscribe(["parcels"]).await?;
+    alice.set("parcels", "p1", json!({ "open": false })).await?;
+    alice.set("parcels", "p2", json!({ "open": true })).await?;
+    alice.wait_synced(PATIENCE).await?;
+    bob.sync(PATIENCE).await?;
+    assert_eq!(bob.get_all::<Value>("parcels").await?.len(), 1);
+
+    // Documents: bytes of a CRDT (Loro, Yjs, Automerge), appended offline, merged by whoever likes.
+    alice
+        .declare("drawings", TableSettings::documents())
+        .await?;
+    let drawing = alice.document("drawings", "d1");
+    drawing.append(b"an edit").await?;
+    drawing.append(b"another").await?;
+    alice.wait_synced(PATIENCE).await?;
+    drawing.compact(|edits| Some(edits.concat())).await?;
+
+    // History: who has changed what, and when, as far back as the server remembers.
+    let page = alice.history("wishes").newest().limit(10).page().await?;
+    for change in &page.changes {
+        println!(
+            "{} by {}: {:?}",
+            change.key,
+            change.author,
+            change.value::<String>()?
+        );
+    }
+
+    // Control: when to sync, and in which direction; writes of urgent tables go first (`Builder::urgent`).
+    alice.set_trigger(Trigger::Manual).await?;
+    alice.set("tasks", "2", json!({ "title": "bread" })).await?;
+    let counts = alice.sync(PATIENCE).await?;
+    assert_eq!(counts.applied, 1);
     Ok(())
 }
 // README: end
@@ -87,7 +139,7 @@ pub(crate) async fn run(url: &str) -> Result<(), Error> {
     let bob = bob.open().await?;
     for client in [&alice, &bob] {
         client
-            .subscribe(["tasks", "wishes", "stock", "orders"])
+            .subscribe(["tasks", "wishes", "stock", "orders", "menu", "drawings"])
             .await?;
     }
     tour(&alice, &bob).await?;
