@@ -176,8 +176,7 @@ impl World<'_> {
             Input::Doing(index) => self.app_does(app, index),
             Input::Timer => self.with(app, |replica, env| replica.tick(env)),
             Input::Open(conn) if self.apps[app].conn == Some(conn) => {
-                let name = self.apps[app].name.clone();
-                self.see(Seen::Opened { conn, name: &name });
+                self.see_opened(app, conn);
                 self.with(app, |replica, env| replica.connected(env));
             }
             Input::Refused(conn) if self.apps[app].conn == Some(conn) => {
@@ -252,6 +251,10 @@ impl World<'_> {
     fn see_opened(&mut self, app: usize, conn: usize) {
         let name = self.apps[app].name.clone();
         self.see(Seen::Opened { conn, name: &name });
+        // What befell it before anybody saw it.
+        if self.conns[conn].may_end {
+            self.see(Seen::MayEnd { conn });
+        }
     }
 
     /// What the inputs led to: first durable, then said.

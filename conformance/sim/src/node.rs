@@ -5,7 +5,7 @@
 
 use syncline_schemas::errors;
 use syncline_schemas::{ErrorMessage, Goaway, ServerMessage};
-use syncline_server_core::{Engine, Input, Output, Record, close_code, read_frame, read_hello};
+use syncline_server_core::{Engine, Event, Input, Output, Record, close_code, read_frame, read_hello};
 
 use crate::agenda::Due;
 use crate::dice::Dice;
@@ -290,6 +290,10 @@ impl World<'_> {
         match self.store.append(position, records) {
             Append::Done => {
                 engine.committed();
+                self.forgets(node, records);
+                let Some((engine, position)) = &mut self.nodes[node].engine else {
+                    return Ok(());
+                };
                 position.version = self.store.position.version;
                 let waits = engine.waits();
                 self.tell_nodes(node);
@@ -308,6 +312,15 @@ impl World<'_> {
                 self.see(Seen::Fault("an append is said to have failed"));
                 Err(Stop::Failed)
             }
+        }
+    }
+
+    /// What a node forgets by itself is seen as a truncation that is never said to be done: who resumes may or may not need a replacement.
+    fn forgets(&mut self, node: usize, records: &[Record]) {
+        let asked = self.nodes[node].wants.contains(&Want::Truncated);
+        let forgets = |record: &Record| matches!(record.event, Event::Truncated(_));
+        if !asked && records.iter().any(forgets) {
+            self.begin_hook(Hook::Truncate, None);
         }
     }
 
@@ -421,6 +434,7 @@ impl World<'_> {
                 Want::Truncated => self.see(Seen::HookDone(Hook::Truncate)),
                 // It came while this step was under way: the next one does it.
                 Want::Truncate => self.nodes[node].wants.push(Want::Truncate),
+                Want::Backup | Want::Restore if self.store.eras.len() > 1 => {}
                 Want::Backup => {
                     let backup = (position.epoch.clone(), engine.checkpoint());
                     self.begin_hook(Hook::Backup, None);

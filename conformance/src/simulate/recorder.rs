@@ -39,9 +39,10 @@ impl Recorder {
             }
             Seen::Sent { conn, text } => {
                 let frame = Arc::new(Frame::text(text.to_owned()));
-                let resumes = self.resumes(&frame);
+                let conn = self.conn(conn)?;
+                let resumes = self.resumes(conn, &frame);
                 Event::Sent {
-                    conn: self.conn(conn)?,
+                    conn,
                     frame,
                     resumes,
                     own: true,
@@ -90,8 +91,8 @@ impl Recorder {
     }
 
     /// The subscription whose rows a client holds that subscribes from this cursor. What a store holds is durable, whoever uses it now: some subscription
-    /// of these tables ended, or stands, there.
-    fn resumes(&self, frame: &Frame) -> Option<usize> {
+    /// of these tables ended there, or stands there on this very connection.
+    fn resumes(&self, conn: ConnIx, frame: &Frame) -> Option<usize> {
         if frame.kind() != "subscribe" {
             return None;
         }
@@ -100,7 +101,8 @@ impl Recorder {
         let tables = frame.member("tables")?.as_object()?;
         self.facts.subs.iter().rposition(|sub| {
             let at = sub.replica.cursor.as_ref();
-            let there = at.is_some_and(|(of, at)| of == epoch && *at == version);
+            let stays = sub.ended_at.is_some() || sub.conn == conn;
+            let there = stays && at.is_some_and(|(of, at)| of == epoch && *at == version);
             there && sub.tables.len() == tables.len() && sub.tables.iter().all(|table| tables.contains_key(table))
         })
     }

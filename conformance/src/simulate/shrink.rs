@@ -8,7 +8,7 @@ use super::judge::judge;
 use syncline_sim::{Plan, Settings};
 
 /// How long it may take.
-const TIME_MAX: Duration = Duration::from_secs(20);
+const TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The smallest plan that was found which fails in one of these ways.
 #[must_use]
@@ -19,7 +19,7 @@ pub fn shrink(plan: &Plan, kinds: &BTreeSet<String>) -> Plan {
     loop {
         let before = smallest.clone();
         fewer_doings(&mut smallest, &fails, until);
-        simpler(&mut smallest, &fails);
+        simpler(&mut smallest, &fails, until);
         if smallest == before || Instant::now() > until {
             return smallest;
         }
@@ -45,7 +45,7 @@ fn fewer_doings(plan: &mut Plan, fails: &impl Fn(&Plan) -> bool, until: Instant)
 }
 
 /// What makes a plan simpler without leaving anything out.
-fn simpler(plan: &mut Plan, fails: &impl Fn(&Plan) -> bool) {
+fn simpler(plan: &mut Plan, fails: &impl Fn(&Plan) -> bool, until: Instant) {
     let changes: [fn(&mut Plan); 9] = [
         |plan| plan.nodes = 1,
         |plan| plan.clients = plan.clients.saturating_sub(1).max(1),
@@ -68,7 +68,7 @@ fn simpler(plan: &mut Plan, fails: &impl Fn(&Plan) -> bool) {
     for change in changes {
         let mut other = plan.clone();
         change(&mut other);
-        if other != *plan && fails(&other) {
+        if other != *plan && Instant::now() < until && fails(&other) {
             *plan = other;
         }
     }
