@@ -37,17 +37,26 @@ pub(crate) enum Due {
 pub(crate) struct Agenda {
     heap: BinaryHeap<Reverse<(u64, u64, Due)>>,
     made: u64,
+    /// How long everything stood still: what was due is so much later.
+    slept_us: u64,
 }
 
 impl Agenda {
     /// Puts something in, due at this moment.
     pub(crate) fn put(&mut self, at_us: u64, due: Due) {
         self.made += 1;
+        let at_us = at_us.saturating_sub(self.slept_us);
         self.heap.push(Reverse((at_us, self.made, due)));
     }
 
     /// Takes out what is due first.
     pub(crate) fn next(&mut self) -> Option<(u64, Due)> {
-        self.heap.pop().map(|Reverse((at_us, _, due))| (at_us, due))
+        let Reverse((at_us, _, due)) = self.heap.pop()?;
+        Some((at_us + self.slept_us, due))
+    }
+
+    /// Everything stands still for so long.
+    pub(crate) fn sleep(&mut self, us: u64) {
+        self.slept_us += us;
     }
 }

@@ -9,9 +9,7 @@ use std::sync::Arc;
 use syncline_client_core::{
     Decision, Env, Event, Mode, Replica, StoredState, Tables, Trigger, Wish,
 };
-use syncline_schemas::{
-    Allocate, Declare, DeleteOp, Json, Observe, Op, Patch, SetOp, Strategy,
-};
+use syncline_schemas::{Allocate, Declare, DeleteOp, Json, Observe, Op, Patch, SetOp, Strategy};
 
 use crate::Seen;
 use crate::agenda::Due;
@@ -29,6 +27,9 @@ const SEQUENCE: &str = "n";
 /// Inputs that are taken in together at most.
 const INPUTS_MAX: usize = 16;
 
+/// So many wakes after one another, what an app holds is held against the log.
+const CHECKED_EVERY: u64 = 16;
+
 /// A client with its store.
 #[derive(Debug)]
 pub(crate) struct App {
@@ -41,10 +42,11 @@ pub(crate) struct App {
     wake_due: bool,
     /// When it looks at its clock next.
     timer_us: Option<u64>,
-    /// How often it was started: what was due before counts no more.
+    /// It dies right behind its next transaction, and is away for so many milliseconds.
     pub(crate) dies_stored: Option<u64>,
     pub(crate) skew_ms: i64,
     dials: u64,
+    wakes: u64,
     dice: Dice,
     pub(crate) known: Known,
 }
@@ -85,6 +87,7 @@ impl App {
             dies_stored: None,
             skew_ms: 0,
             dials: 0,
+            wakes: 0,
             dice,
             known: Known::default(),
         }
@@ -154,6 +157,10 @@ impl World<'_> {
     /// Takes in what has come, makes it durable, says what follows.
     pub(crate) fn wake(&mut self, app: usize) {
         self.apps[app].wake_due = false;
+        self.apps[app].wakes += 1;
+        if self.apps[app].wakes.is_multiple_of(CHECKED_EVERY) {
+            self.check_app(app);
+        }
         if self.apps[app].replica.is_none() {
             self.apps[app].inbox.clear();
             return;
@@ -276,7 +283,10 @@ impl World<'_> {
             .as_mut()
             .and_then(Replica::poll_frame)
         {
-            if let Some(conn) = self.apps[app].conn.filter(|conn| self.conns[*conn].client_open) {
+            if let Some(conn) = self.apps[app]
+                .conn
+                .filter(|conn| self.conns[*conn].client_open)
+            {
                 self.see(Seen::Sent { conn, text: &frame });
                 self.send_up(conn, Item::Frame(Arc::from(frame)));
             }
@@ -299,7 +309,10 @@ impl World<'_> {
             return;
         };
         let at_us = (at_ms * 1000).max(self.now_us + 1000);
-        if self.apps[app].timer_us.is_none_or(|known| at_us < known || known <= self.now_us) {
+        if self.apps[app]
+            .timer_us
+            .is_none_or(|known| at_us < known || known <= self.now_us)
+        {
             self.apps[app].timer_us = Some(at_us);
             self.agenda.put(at_us, Due::Timer(app));
         }
@@ -323,8 +336,13 @@ impl World<'_> {
         let rejected = self.apps[app].stored.rejected.values();
         let rejected: Vec<String> = rejected.map(|entry| entry.op_id.clone()).collect();
         self.apps[app].known.rejected.extend(rejected);
-        let outbox = self.apps[app].stored.outbox.values();
-        let outbox: Vec<String> = outbox.map(|entry| entry.op_id.clone()).collect();
+        let stored = &self.apps[app].stored;
+        let asked = stored.sequences.values().map(|sequence| &sequence.asked);
+        let asked: BTreeSet<&String> = asked.flatten().collect();
+        // What asks for ids is the replica's own.
+        let outbox = stored.outbox.values().map(|entry| &entry.op_id);
+        let outbox = outbox.filter(|op_id| !asked.contains(op_id));
+        let outbox: Vec<String> = outbox.cloned().collect();
         self.apps[app].known.written.extend(outbox);
         for shape in self.plan.settings.shapes.clone() {
             let shape: Tables = shape.into_iter().collect();
@@ -377,7 +395,9 @@ impl World<'_> {
     pub(crate) fn calm_app(&mut self, app: usize) {
         self.start(app);
         self.with(app, |replica, env| replica.set_mode(Mode::Both, env));
-        self.with(app, |replica, env| replica.set_trigger(Trigger::Immediate, env));
+        self.with(app, |replica, env| {
+            replica.set_trigger(Trigger::Immediate, env)
+        });
         self.follow_wishes(app);
         self.settle(app);
     }
@@ -431,12 +451,16 @@ impl World<'_> {
         };
         let observed = self.apps[app].known.observed;
         if id <= observed && !self.copied {
-            self.violation(format!("SEQN-OBSERVED: {id} was handed out after {observed} was observed"));
+            self.violation(format!(
+                "SEQN-OBSERVED: {id} was handed out after {observed} was observed"
+            ));
         }
         if let Some(before) = self.ids.insert(id, app)
             && !self.copied
         {
-            self.violation(format!("SEQN-ONCE: {id} was handed out by c{before} and by c{app}"));
+            self.violation(format!(
+                "SEQN-ONCE: {id} was handed out by c{before} and by c{app}"
+            ));
         }
     }
 
@@ -445,17 +469,25 @@ impl World<'_> {
             Event::Rejected(entry) => {
                 let known = &mut self.apps[app].known;
                 if !known.rejected.insert(entry.op_id.clone()) {
-                    self.violation(format!("c{app} is told twice that {} is rejected", entry.op_id));
+                    self.violation(format!(
+                        "c{app} is told twice that {} is rejected",
+                        entry.op_id
+                    ));
                 }
             }
             Event::InDoubt(entry) => {
                 let known = &mut self.apps[app].known;
                 if !known.doubted.insert(entry.op_id.clone()) {
-                    self.violation(format!("c{app} is told twice that {} is in doubt", entry.op_id));
+                    self.violation(format!(
+                        "c{app} is told twice that {} is in doubt",
+                        entry.op_id
+                    ));
                 }
             }
             Event::Diverged { tables } => {
-                self.violation(format!("DIG-COMPARE: c{app} finds {tables:?} other than the server's"));
+                self.violation(format!(
+                    "DIG-COMPARE: c{app} finds {tables:?} other than the server's"
+                ));
             }
             _ => {}
         }
@@ -487,7 +519,10 @@ impl World<'_> {
         let mut ops = Vec::new();
         for write in writes {
             let row = (write.table, write.key);
-            let names_row = !matches!(write.how, How::Declare(_) | How::Allocate(_) | How::Observe(_));
+            let names_row = !matches!(
+                write.how,
+                How::Declare(_) | How::Allocate(_) | How::Observe(_)
+            );
             if !names_row || rows.insert(row) {
                 ops.push(self.op(app, *write));
             }

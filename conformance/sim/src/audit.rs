@@ -92,7 +92,12 @@ impl World<'_> {
                 self.auditor_subscribes(conn);
             }
             ServerMessage::Update(update) if !update.more => {
-                let digests = !self.plan.settings.without.iter().any(|name| name == "digests");
+                let digests = !self
+                    .plan
+                    .settings
+                    .without
+                    .iter()
+                    .any(|name| name == "digests");
                 if digests {
                     let shape = update.shape.clone();
                     self.auditor_says(conn, ClientMessage::Digest(Digest { shape }));

@@ -5,7 +5,9 @@
 
 use syncline_schemas::errors;
 use syncline_schemas::{ErrorMessage, Goaway, ServerMessage};
-use syncline_server_core::{Engine, Event, Input, Output, Record, close_code, read_frame, read_hello};
+use syncline_server_core::{
+    Engine, Event, Input, Output, Record, close_code, read_frame, read_hello,
+};
 
 use crate::agenda::Due;
 use crate::dice::Dice;
@@ -380,9 +382,7 @@ impl World<'_> {
                     if !self.conns[conn].server_open {
                         continue;
                     }
-                    if self.conns[conn].down_bytes
-                        > HARD_BOUND * self.plan.settings.outbox_bytes
-                    {
+                    if self.conns[conn].down_bytes > HARD_BOUND * self.plan.settings.outbox_bytes {
                         self.nodes[node].inbox.push(Input::Close { session });
                         self.let_end(conn);
                         self.send_away(conn, &errors::SLOW_CONSUMER);

@@ -137,6 +137,9 @@ pub enum What {
     Backup(usize),
     /// The workspace is put back to the last backup by a server.
     Restore(usize),
+    /// The log loses its last append, which it had said was durable. No log that is right does so, and no plan that is made by chance has it: it is the wrong world by
+    /// which the judges are judged.
+    LoseLast,
     /// Nobody does anything for longer than `limits.clientTtlMs`.
     Sleep,
 }

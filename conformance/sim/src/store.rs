@@ -136,6 +136,17 @@ impl Store {
         self.batches.push_back(Batch { last, text });
     }
 
+    /// The last append never was, whatever was said of it.
+    pub(crate) fn lose_last(&mut self) {
+        self.batches.pop_back();
+        let last = self.batches.back().map(|batch| batch.last);
+        self.position.version = last.unwrap_or(self.forgotten_to);
+        let head = self.position.version;
+        if let Some(era) = self.eras.last_mut() {
+            era.records.retain(|record| record.version <= head);
+        }
+    }
+
     /// Opens the log after a crash or anew: a torn batch at its end was never appended.
     pub(crate) fn open(&mut self) -> (Position, Option<Checkpoint>, Vec<Record>) {
         let torn = |batch: &Batch| !is_whole(&batch.text);

@@ -78,6 +78,8 @@ pub(crate) struct Conn {
     pub(crate) down: Lane,
     /// Until when nothing passes.
     pub(crate) stalled_until_us: u64,
+    /// Until when what the client has sent lingers on its way, though the client's end is over.
+    pub(crate) lingers_until_us: u64,
     /// Nothing passes ever again.
     pub(crate) silent: bool,
     /// Frames that the server has read.
@@ -106,6 +108,7 @@ impl Conn {
             up: Lane::default(),
             down: Lane::default(),
             stalled_until_us: 0,
+            lingers_until_us: 0,
             silent: false,
             frames: 0,
             down_bytes: 0,

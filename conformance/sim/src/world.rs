@@ -23,6 +23,9 @@ pub(crate) const BEGINNING_MS: u64 = 1_800_000_000_000;
 /// one within a minute.
 const QUIET_WITHIN_MS: u64 = 180_000;
 
+/// So long what was sent on a connection may linger that is over for its client: it comes again by another, and then comes late.
+const LINGERS_MS: u64 = 1_500;
+
 /// How often it is looked whether all is quiet.
 const LOOK_MS: u64 = 200;
 
@@ -222,6 +225,7 @@ impl<'a> World<'a> {
                 self.want(node(which), crate::node::Want::Restore)
             }
             What::Restore(_) => {}
+            What::LoseLast => self.store.lose_last(),
             What::Sleep => self.sleep(),
         }
     }
@@ -257,10 +261,8 @@ impl<'a> World<'a> {
             self.calm_app(app);
         }
         for conn in 0..self.conns.len() {
+            // Who is cut off without a word finds out by itself.
             self.conns[conn].stalled_until_us = 0;
-            if self.conns[conn].silent && self.conns[conn].client_open {
-                self.cut(conn);
-            }
         }
         self.after_ms(LOOK_MS, Due::Look);
     }
@@ -271,7 +273,9 @@ impl<'a> World<'a> {
             self.cut(conn);
         }
         self.see(Seen::Fault("everybody sleeps"));
-        self.now_us += (self.config.limits.client_ttl_ms + 1000) * 1000;
+        let us = (self.config.limits.client_ttl_ms + 1000) * 1000;
+        self.agenda.sleep(us);
+        self.now_us += us;
     }
 
     // ---- the network ----
@@ -309,7 +313,8 @@ impl<'a> World<'a> {
         let link = &mut self.conns[conn];
         let full = link.down_bytes >= self.plan.settings.outbox_bytes && link.server_open;
         let busy = full.then_some(self.now_us + 5_000);
-        let stalled = Some(link.stalled_until_us).filter(|until| *until > self.now_us);
+        let until = link.stalled_until_us.max(link.lingers_until_us);
+        let stalled = Some(until).filter(|until| *until > self.now_us);
         if let Some(until) = stalled.or(busy) {
             return self.agenda.put(until, Due::Up(conn));
         }
@@ -373,6 +378,9 @@ impl<'a> World<'a> {
             Conn::survivors(&mut link.dice, &link.up),
             Conn::survivors(&mut link.dice, &link.down),
         );
+        if link.dice.chance(30) {
+            link.lingers_until_us = now_us + link.dice.below(LINGERS_MS) * 1000;
+        }
         let (up, down) = (link.up.cut(up, now_us), link.down.cut(down, now_us));
         self.agenda.put(up, Due::Up(conn));
         self.agenda.put(down, Due::Down(conn));

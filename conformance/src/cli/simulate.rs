@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use syncline_schemas::marks;
 
 use super::Trouble;
 use super::random::duration;
@@ -37,6 +38,9 @@ pub(super) struct SimulateArgs {
     /// Ends at so many failures
     #[arg(long, value_name = "N", default_value_t = 1)]
     failures: u16,
+    /// Each rare situation that the cores name must be met so often (in a build with debug assertions)
+    #[arg(long, value_name = "N")]
+    marks: Option<u64>,
     /// Prints a sum of each history: the same seed gives the same one, in every build
     #[arg(long)]
     fingerprint: bool,
@@ -69,13 +73,36 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<ExitCode, Trouble> {
     for (seed, sum) in &found.sums {
         outln!("{seed} {sum}");
     }
-    outln!("seeds {:?}: {}", search.seeds, speed(&found, args.jobs));
+    let told = format!("seeds {:?}: {}", search.seeds, speed(&found, args.jobs));
+    if args.fingerprint {
+        eprintln!("{told}");
+    } else {
+        outln!("{told}");
+    }
     for find in &found.finds {
-        outln!("\nseed {} fails, after {:.1} s:", find.seed, find.after.as_secs_f64());
+        outln!(
+            "\nseed {} fails, after {:.1} s:",
+            find.seed,
+            find.after.as_secs_f64()
+        );
         let plan = plan(find.seed, search.clients, search.operations);
         keep(&plan, &args.save);
     }
-    Ok(ExitCode::from(u8::from(!found.finds.is_empty())))
+    let met = args.marks.map_or(Ok(true), tell_marks)?;
+    Ok(ExitCode::from(u8::from(!found.finds.is_empty() || !met)))
+}
+
+/// Prints how often each mark was met, the rarest first. Says whether all were met so often.
+fn tell_marks(at_least: u64) -> Result<bool, Trouble> {
+    let none = || Trouble("this build counts no marks: it has no debug assertions".to_owned());
+    let mut hits = marks::hits().ok_or_else(none)?;
+    hits.sort_by_key(|(_, hits)| *hits);
+    outln!();
+    for (name, hits) in &hits {
+        let note = if *hits < at_least { "  too seldom" } else { "" };
+        outln!("{hits:>9}  {name}{note}");
+    }
+    Ok(hits.iter().all(|(_, hits)| *hits >= at_least))
 }
 
 /// A panic is a failure like any other, told with it.
@@ -95,7 +122,12 @@ fn keep(plan: &Plan, folder: &Path) {
     let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, text));
     let doings = (small.doings.len(), plan.doings.len());
     match written {
-        Ok(()) => outln!("  {} of {} doings are left: {}", doings.0, doings.1, path.display()),
+        Ok(()) => outln!(
+            "  {} of {} doings are left: {}",
+            doings.0,
+            doings.1,
+            path.display()
+        ),
         Err(error) => outln!("  {}: cannot be written: {error}", path.display()),
     }
 }
@@ -106,7 +138,10 @@ pub(super) fn replay(file: &Path, verbose: bool) -> Option<ExitCode> {
     let plan: Plan = serde_json::from_str(&text).ok()?;
     let judged = judge(&plan);
     if verbose {
-        out!("{}", transcript::whole(&judged.facts, Style::of(&std::io::stdout())));
+        out!(
+            "{}",
+            transcript::whole(&judged.facts, Style::of(&std::io::stdout()))
+        );
     }
     for failure in &judged.failures {
         outln!("{failure}");
@@ -116,7 +151,11 @@ pub(super) fn replay(file: &Path, verbose: bool) -> Option<ExitCode> {
         judged.facts.entries.len(),
         plan.doings.len(),
         judged.ended.virtual_ms,
-        if judged.failures.is_empty() { "all holds" } else { "it fails" },
+        if judged.failures.is_empty() {
+            "all holds"
+        } else {
+            "it fails"
+        },
     );
     Some(ExitCode::from(u8::from(!judged.failures.is_empty())))
 }

@@ -128,12 +128,17 @@ impl Hunt {
 
 /// A sum of a history, byte for byte, times included.
 #[must_use]
-fn sum_of(entries: &[Entry]) -> String {
+pub fn sum_of(entries: &[Entry]) -> String {
     let mut sum = Sha256::new();
     for Entry { at_us, event } in entries {
         sum.update(at_us.to_le_bytes());
         match event {
-            Event::Sent { conn, frame, resumes, .. } => {
+            Event::Sent {
+                conn,
+                frame,
+                resumes,
+                ..
+            } => {
                 sum.update(format!("{conn}>{resumes:?}{:?}", frame.body));
             }
             Event::Received { conn, frame } => sum.update(format!("{conn}<{:?}", frame.body)),
@@ -141,5 +146,8 @@ fn sum_of(entries: &[Entry]) -> String {
         }
     }
     let digits = sum.finalize();
-    digits[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    digits[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -54,8 +54,16 @@ impl std::fmt::Display for Failed {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Failed::Broken(broken) => {
-                let Violation { requirement, expected, actual, at } = broken;
-                write!(out, "{requirement}: expected {expected}; {actual} (entries {at:?})")
+                let Violation {
+                    requirement,
+                    expected,
+                    actual,
+                    at,
+                } = broken;
+                write!(
+                    out,
+                    "{requirement}: expected {expected}; {actual} (entries {at:?})"
+                )
             }
             Failed::Inside(why) => write!(out, "inside: {why}"),
             Failed::Unclear(why) => write!(out, "unclear: {why}"),

@@ -9,7 +9,7 @@ mod judge;
 mod recorder;
 mod shrink;
 
-pub use hunt::{Find, Hunt, Search, hunt};
+pub use hunt::{Find, Hunt, Search, hunt, sum_of};
 pub use judge::{Failed, Judged, judge};
 pub use shrink::shrink;
 pub use syncline_sim::{Plan, plan};

@@ -97,13 +97,18 @@ impl Recorder {
             return None;
         }
         let cursor = frame.member("cursor")?;
-        let (epoch, version) = (cursor.get("epoch")?.as_str()?, cursor.get("version")?.as_u64()?);
+        let (epoch, version) = (
+            cursor.get("epoch")?.as_str()?,
+            cursor.get("version")?.as_u64()?,
+        );
         let tables = frame.member("tables")?.as_object()?;
         self.facts.subs.iter().rposition(|sub| {
             let at = sub.replica.cursor.as_ref();
             let stays = sub.ended_at.is_some() || sub.conn == conn;
             let there = stays && at.is_some_and(|(of, at)| of == epoch && *at == version);
-            there && sub.tables.len() == tables.len() && sub.tables.iter().all(|table| tables.contains_key(table))
+            there
+                && sub.tables.len() == tables.len()
+                && sub.tables.iter().all(|table| tables.contains_key(table))
         })
     }
 }

@@ -57,12 +57,14 @@ fn simpler(plan: &mut Plan, fails: &impl Fn(&Plan) -> bool, until: Instant) {
         |plan| {
             (plan.settings.part_bytes, plan.settings.outbox_bytes) = (64 * 1024, 1 << 20);
         },
-        |plan| plan.settings = Settings {
-            latency_us: (100, 300),
-            append_us: (50, 2_000),
-            store_us: 0,
-            step_bytes: 32 << 20,
-            ..plan.settings.clone()
+        |plan| {
+            plan.settings = Settings {
+                latency_us: (100, 300),
+                append_us: (50, 2_000),
+                store_us: 0,
+                step_bytes: 32 << 20,
+                ..plan.settings.clone()
+            }
         },
     ];
     for change in changes {

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use syncline_schemas::errors;
 use syncline_schemas::{ErrorMessage, Pong, ServerMessage};
+use syncline_schemas::{errors, mark};
 
 use crate::connection::error;
 use crate::engine::Engine;
@@ -212,6 +212,8 @@ impl Engine {
             (Input::Frame { session, .. }, Answer::Ack(text, news)) => {
                 if self.sessions.find(session).is_some() {
                     self.outbox.text(vec![session], text);
+                } else {
+                    mark!("server_answer_to_nobody");
                 }
                 for record in &records[news] {
                     self.announce(record, Some(session));
@@ -266,6 +268,7 @@ impl Engine {
         };
         let session = self.sessions.of_client(&decided.client);
         if let Some(session) = session.filter(|session| Some(*session) != pusher) {
+            mark!("server_outcome_elsewhere");
             let text = self.encode_ack(None, vec![decided.outcome(record.version).into()]);
             self.outbox.text(vec![session], text);
         }
@@ -314,6 +317,9 @@ impl Engine {
 
     /// The step never happened: the state is as it was, and the inputs wait again.
     pub(crate) fn take_back(&mut self) {
+        if self.is_deciding() {
+            mark!("server_step_taken_back");
+        }
         self.state.undo(&mut self.step.journal);
         self.step.records.clear();
         self.step.bytes = 0;
