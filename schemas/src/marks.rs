@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// All marks: the name, and what is rare about it.
-pub const ALL: [(&str, &str); 28] = [
+pub const ALL: [(&str, &str); 27] = [
     (
         "server_step_taken_back",
         "a decided step is taken back, because another node appended first",
@@ -24,10 +24,6 @@ pub const ALL: [(&str, &str); 28] = [
         "a mutation comes before the one that is expected",
     ),
     ("server_rate_limited", "a client is deferred for its rate"),
-    (
-        "server_answer_to_nobody",
-        "a push was decided whose connection is gone",
-    ),
     (
         "server_outcome_elsewhere",
         "an outcome is told to a session that did not push it",

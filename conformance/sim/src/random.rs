@@ -8,15 +8,22 @@ use crate::plan::{Doing, How, Plan, Settings, What, Write};
 pub fn plan(seed: u64, clients: usize, operations: usize) -> Plan {
     let mut dice = Dice::of(seed, 0, 0);
     let nodes = if dice.chance(20) { 2 } else { 1 };
-    let settings = settings(&mut dice, nodes);
+    let mut settings = settings(&mut dice, nodes);
+    let mut risks = risks(&mut dice);
+    let declares = dice.chance(30);
+    if declares {
+        // Whether a write is concurrent with a delete that is forgotten is the server's to say.
+        risks.retain(|risk| ![Risk::Truncate, Risk::Sleep].contains(risk));
+        settings.versions = 1_000_000;
+    }
     let mut maker = Maker {
         tables: settings.shapes.iter().map(Vec::len).sum::<usize>() as u64 + 1,
         keys: dice.pick(&[1, 2, 4, 4, 16]),
-        risks: risks(&mut dice, nodes),
+        risks,
         clients: clients as u64,
         nodes: nodes as u64,
         mishaps: dice.pick(&[0, 5, 10, 20, 40]),
-        declares: dice.chance(30),
+        declares,
         presence: settings.presence,
         block: settings.block,
         dice,
@@ -96,7 +103,7 @@ enum Risk {
     Steer,
 }
 
-fn risks(dice: &mut Dice, nodes: usize) -> Vec<Risk> {
+fn risks(dice: &mut Dice) -> Vec<Risk> {
     use Risk::{
         Append, Checkpoint, Copy, Crash, Cut, Jump, Kill, Restart, Restore, Silence, Sleep, Stall,
         Steer, Truncate,
@@ -107,8 +114,8 @@ fn risks(dice: &mut Dice, nodes: usize) -> Vec<Risk> {
     ];
     let mut risks: Vec<Risk> = all.into_iter().filter(|_| dice.chance(50)).collect();
     match dice.below(10) {
-        // Copies together with restores are not promised to apply once; nor do two nodes know of each other's sessions.
-        0 | 1 if nodes == 1 => risks.push(Copy),
+        // Copies together with restores are not promised to apply once.
+        0 | 1 => risks.push(Copy),
         2 | 3 => risks.push(Restore),
         4 => risks.push(Sleep),
         _ => {}

@@ -24,7 +24,7 @@ pub(crate) const BEGINNING_MS: u64 = 1_800_000_000_000;
 const QUIET_WITHIN_MS: u64 = 180_000;
 
 /// So long what was sent on a connection may linger that is over for its client: it comes again by another, and then comes late.
-const LINGERS_MS: u64 = 1_500;
+const LINGERS_MS: u64 = 600;
 
 /// How often it is looked whether all is quiet.
 const LOOK_MS: u64 = 200;
@@ -378,7 +378,7 @@ impl<'a> World<'a> {
             Conn::survivors(&mut link.dice, &link.up),
             Conn::survivors(&mut link.dice, &link.down),
         );
-        if link.dice.chance(30) {
+        if link.dice.chance(50) {
             link.lingers_until_us = now_us + link.dice.below(LINGERS_MS) * 1000;
         }
         let (up, down) = (link.up.cut(up, now_us), link.down.cut(down, now_us));

@@ -159,8 +159,7 @@ fn fresh(facts: &Facts, conn: &Conn, acked: &Acked<'_>, findings: &mut Findings)
         let number = welcome.get(name).and_then(whole).unwrap_or(0);
         let told = told.and_then(|told| told.before(hello.at));
         // Who was idle for longer than it is kept may be forgotten.
-        let told =
-            told.filter(|(_, told)| name != "lastSeq" || !is_idle(facts, welcome, *told, hello.at));
+        let told = told.filter(|_| name != "lastSeq" || !outlasts(facts, welcome, hello.at));
         if let Some((least, told)) = told {
             findings.must(
                 "CONN-WELCOME-FRESH",
@@ -179,11 +178,11 @@ fn fresh(facts: &Facts, conn: &Conn, acked: &Acked<'_>, findings: &mut Findings)
     }
 }
 
-/// Whether between two entries a client may be forgotten that does nothing, as the welcome announces it.
-fn is_idle(facts: &Facts, welcome: &Value, from: usize, to: usize) -> bool {
+/// Whether the history up to an entry lasts longer than a client is kept that does nothing, as the welcome announces it.
+fn outlasts(facts: &Facts, welcome: &Value, at: usize) -> bool {
     let ttl_ms = whole(&welcome["limits"]["clientTtlMs"]);
-    let idle_ms = (facts.entries[to].at_us - facts.entries[from].at_us) / 1000;
-    ttl_ms.is_some_and(|ttl_ms| idle_ms >= ttl_ms)
+    let ms = facts.entries[at].at_us / 1000;
+    ttl_ms.is_some_and(|ttl_ms| ms >= ttl_ms)
 }
 
 /// `results` lists what is retained above `ackedSeq`, each once, in order.

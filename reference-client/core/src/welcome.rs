@@ -27,6 +27,7 @@ impl Replica {
         copied |= welcome.last_seq > self.durable.acked_seq();
         self.note_server(&welcome);
         if copied {
+            mark!("client_copy_found");
             return self.move_on("the server knows another chain of this client than the store");
         }
         self.give_up_what_cannot_pass();

@@ -212,8 +212,6 @@ impl Engine {
             (Input::Frame { session, .. }, Answer::Ack(text, news)) => {
                 if self.sessions.find(session).is_some() {
                     self.outbox.text(vec![session], text);
-                } else {
-                    mark!("server_answer_to_nobody");
                 }
                 for record in &records[news] {
                     self.announce(record, Some(session));
