@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// All marks: the name, and what is rare about it.
-pub const ALL: [(&str, &str); 27] = [
+pub const ALL: [(&str, &str); 25] = [
     (
         "server_step_taken_back",
         "a decided step is taken back, because another node appended first",
@@ -14,10 +14,6 @@ pub const ALL: [(&str, &str); 27] = [
     (
         "server_retry_answered",
         "a mutation that was decided before is answered from memory",
-    ),
-    (
-        "server_chain_broken",
-        "a mutation does not follow the one that is known",
     ),
     (
         "server_seq_gap",
@@ -90,7 +86,6 @@ pub const ALL: [(&str, &str); 27] = [
         "client_outcome_at_welcome",
         "an outcome is learned from welcome that no ack told",
     ),
-    ("client_outcome_known", "an outcome is told once more"),
     (
         "client_rewind",
         "undecided mutations are sent again on one connection",

@@ -16,8 +16,11 @@
 mod agenda;
 mod app;
 mod audit;
+mod deeds;
 mod dice;
+mod network;
 mod node;
+mod operator;
 mod plan;
 mod random;
 mod store;

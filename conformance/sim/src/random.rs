@@ -7,7 +7,7 @@ use crate::plan::{Doing, How, Plan, Settings, What, Write};
 #[must_use]
 pub fn plan(seed: u64, clients: usize, operations: usize) -> Plan {
     let mut dice = Dice::of(seed, 0, 0);
-    let nodes = if dice.chance(20) { 2 } else { 1 };
+    let nodes = if dice.chance(40) { 2 } else { 1 };
     let mut settings = settings(&mut dice, nodes);
     let mut risks = risks(&mut dice);
     let declares = dice.chance(30);
@@ -63,14 +63,14 @@ fn settings(dice: &mut Dice, nodes: usize) -> Settings {
     let latency = dice.pick(&[(100, 300), (500, 5_000), (1_000, 60_000)]);
     let slow = dice.chance(20);
     let in_flight = dice.pick(&[1, 2, 4, 256, 256]);
-    let bounded = dice.chance(25);
+    let bounded = dice.chance(40);
     Settings {
         shapes,
         latency_us: latency,
         append_us: if slow { (1_000, 40_000) } else { (50, 2_000) },
         store_us: dice.pick(&[0, 500, 5_000]),
-        part_bytes: if bounded { 300 } else { 64 * 1024 },
-        outbox_bytes: if bounded { 2_000 } else { 1 << 20 },
+        part_bytes: if bounded { 100 } else { 64 * 1024 },
+        outbox_bytes: if bounded { 1_000 } else { 1 << 20 },
         step_bytes: dice.pick(&[500, 32 << 20, 32 << 20]),
         in_flight,
         push_mutations: dice.pick(&[1, 2, 4, 256]).min(in_flight),
@@ -78,8 +78,8 @@ fn settings(dice: &mut Dice, nodes: usize) -> Settings {
         rate: dice.pick(&[20, 1_000]),
         versions: dice.pick(&[4, 30, 1_000_000, 1_000_000]),
         without: Vec::new(),
-        // Nodes do not tell each other who is present.
-        presence: nodes == 1 && dice.chance(40),
+        // Nodes do not tell each other who is present; and what little room there is is not for words.
+        presence: nodes == 1 && !bounded && dice.chance(60),
         block: if dice.chance(40) { 6 } else { 0 },
     }
 }

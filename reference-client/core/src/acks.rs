@@ -53,7 +53,6 @@ impl Replica {
     /// Stores an outcome, if it is of the next undecided entry (`CLIENT-ACK`).
     pub(crate) fn store_outcome(&mut self, outcome: &Outcome) -> Verdict {
         if outcome.seq() <= self.durable.acked_seq() {
-            mark!("client_outcome_known");
             return Verdict::Stored;
         }
         let Some(entry) = self.durable.undecided_at(outcome.seq()).cloned() else {

@@ -5,6 +5,7 @@
 //! instead of both sending it under names of their own.
 
 use sha2::{Digest, Sha256};
+
 use syncline_schemas::mark;
 
 use crate::env::hex_of;

@@ -1,8 +1,8 @@
 //! Updates: how the base follows the log.
 
 use std::collections::BTreeMap;
-use syncline_schemas::mark;
 
+use syncline_schemas::mark;
 use syncline_schemas::{Change, Cursor, DeleteChange, Remove, Update};
 
 use crate::events::Event;

@@ -4,9 +4,9 @@
 //! give goes to the engine, in turn.
 
 use std::sync::Arc;
-use syncline_schemas::mark;
 
 use syncline_schemas::errors::{self, ErrorDef};
+use syncline_schemas::mark;
 use syncline_schemas::{
     ClientMessage, DecodeError, ErrorMessage, Goaway, Hello, Json, Limits, ServerMessage, Welcome,
 };

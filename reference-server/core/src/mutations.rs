@@ -1,9 +1,9 @@
 //! The procedure for `push`: which mutations are retries, which are the next links of the client's chain, and what is decided of those.
 
 use std::sync::Arc;
-use syncline_schemas::mark;
 
 use syncline_schemas::errors::{self, ErrorDef};
+use syncline_schemas::mark;
 use syncline_schemas::{Deferred, Json, MutationResult, OpResult, Outcome, Refused};
 
 use crate::decide::{self, Turn};
@@ -84,7 +84,6 @@ impl Engine {
             }));
         }
         if previous != known.and_then(|known| known.last_op_id()) {
-            mark!("server_chain_broken");
             return Err(refused(mutation, &errors::CHAIN_BROKEN));
         }
         // Only a push whose ops leave much more than they carry comes so far.
@@ -93,10 +92,9 @@ impl Engine {
         }
         let limits = &self.config.limits;
         let rate = known.map_or_else(|| Bucket::full(limits), |known| known.rate);
-        rate.take(now_ms, limits).map(Link::New).map_err(|wait_ms| {
-            mark!("server_rate_limited");
-            deferred(mutation, &errors::RATE_LIMITED, wait_ms)
-        })
+        rate.take(now_ms, limits)
+            .map(Link::New)
+            .map_err(|wait_ms| deferred(mutation, &errors::RATE_LIMITED, wait_ms))
     }
 
     /// Decides the next link of a chain, for ever.

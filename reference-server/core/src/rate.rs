@@ -1,6 +1,6 @@
 //! How fast a client may go: a bucket of `limits.mutationBurst` tokens, filled by `limits.mutationsPerSecond`.
 
-use syncline_schemas::Limits;
+use syncline_schemas::{Limits, mark};
 
 /// Tokens are counted in thousandths, so that a rate a second is a whole number a millisecond.
 const TOKEN: u64 = 1000;
@@ -47,7 +47,10 @@ impl Bucket {
                 thousandths,
                 at_ms: now_ms.max(self.at_ms),
             }),
-            None => Err((TOKEN - thousandths).div_ceil(limits.mutations_per_second)),
+            None => {
+                mark!("server_rate_limited");
+                Err((TOKEN - thousandths).div_ceil(limits.mutations_per_second))
+            }
         }
     }
 }

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use syncline_schemas::mark;
 
+use syncline_schemas::mark;
 use syncline_schemas::{Json, Limits, RowsDigest};
 
 use crate::clients::Clients;

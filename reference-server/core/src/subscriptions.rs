@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use syncline_schemas::mark;
 
 use syncline_schemas::errors::{self, ErrorDef};
+use syncline_schemas::mark;
 use syncline_schemas::{Cursor, ErrorMessage, JsonObject, Subscribe, Subscribed, Unsubscribe};
 
 use crate::config::FILTERS;

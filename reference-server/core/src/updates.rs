@@ -8,6 +8,7 @@
 
 use std::iter::Peekable;
 use std::sync::Arc;
+
 use syncline_schemas::mark;
 
 use crate::encode::{self, Part, UpdateHead};
