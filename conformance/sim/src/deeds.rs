@@ -167,6 +167,7 @@ impl World<'_> {
                 table,
                 strategy: Some(strategy_of(strategy)),
                 granularity: None,
+                kind: None,
                 resolver: None,
                 schema: None,
             }),
