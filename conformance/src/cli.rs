@@ -13,6 +13,7 @@ mod replay;
 mod reports;
 mod run;
 mod select;
+mod simulate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// Judge a server by one scenario file, again and again
     Replay(replay::ReplayArgs),
+    /// Judge the reference server and client together, in virtual time: thousands of histories, each again by its seed
+    Simulate(simulate::SimulateArgs),
     /// Judge a client behind its adapter
     Client(client::ClientArgs),
     /// List the scenarios
@@ -145,6 +148,7 @@ impl Cli {
             None => run::run(&self.run),
             Some(Command::Run(args)) => run::run(&args),
             Some(Command::Replay(args)) => replay::replay(&args),
+            Some(Command::Simulate(args)) => simulate::simulate(&args),
             Some(Command::Client(args)) => client::client(&args),
             Some(Command::List(selection)) => list::list(&selection),
             Some(Command::Coverage { markdown }) => coverage::coverage(markdown),

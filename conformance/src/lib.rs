@@ -26,6 +26,7 @@ pub mod random;
 pub mod report;
 pub mod requirements;
 pub mod scenario;
+pub mod simulate;
 mod stall;
 pub mod steps;
 pub mod suite;

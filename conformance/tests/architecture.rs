@@ -84,14 +84,47 @@ fn the_runner_shares_only_the_schemas_with_what_it_judges() {
         .iter()
         .filter(|name| name.starts_with("syncline-"))
         .collect();
-    assert_eq!(own, ["syncline-schemas", "syncline-server"]);
+    assert_eq!(own, ["syncline-schemas", "syncline-server", "syncline-sim"]);
+    let simulates = root().join("conformance/src/simulate");
     for file in files(&root().join("conformance/src"), "rs") {
-        if file.ends_with("target/embedded.rs") {
-            continue;
-        }
         let text = fs::read_to_string(&file).expect("a source file");
-        for name in ["syncline_server", "syncline_client"] {
-            assert!(!text.contains(name), "{} names {name}", file.display());
+        let may = |name: &str| match name {
+            "syncline_server" => file.ends_with("target/embedded.rs"),
+            "syncline_sim" => file.starts_with(&simulates),
+            _ => false,
+        };
+        for name in ["syncline_server", "syncline_client", "syncline_sim"] {
+            let names = text.contains(name);
+            assert!(!names || may(name), "{} names {name}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_simulator_stands_below_the_runner() {
+    let own: Vec<_> = dependencies("conformance/sim/Cargo.toml")
+        .into_iter()
+        .filter(|name| name.starts_with("syncline-"))
+        .collect();
+    assert_eq!(
+        own,
+        [
+            "syncline-client-core",
+            "syncline-schemas",
+            "syncline-server-core"
+        ]
+    );
+    for file in files(&root().join("conformance/sim/src"), "rs") {
+        let text = fs::read_to_string(&file).expect("a source file");
+        // One seed, one history: nothing that differs from run to run.
+        for word in [
+            "Instant::now",
+            "SystemTime",
+            "std::thread",
+            "HashMap",
+            "HashSet",
+        ] {
+            assert!(!text.contains(word), "{} names {word}", file.display());
         }
     }
 }

@@ -25,6 +25,7 @@ mod filter;
 mod forms;
 mod generated;
 mod json;
+pub mod marks;
 mod op;
 mod rules;
 mod strict;

@@ -222,8 +222,8 @@ fn in_time(
         .map(|(_, answer)| *answer)
         .filter(|fence| passed.is_none_or(|passed| *fence < passed));
     let live = |at: usize| {
-        let over = sub.ended_at.or(sub.unsubscribed_at);
-        over.is_none_or(|over| at < over)
+        let mut over = [sub.ended_at, sub.unsubscribed_at].into_iter().flatten();
+        over.all(|over| at < over)
     };
     // The parts of an update that are still coming take their time.
     let busy = |at: usize| {
@@ -277,6 +277,13 @@ mod tests {
                 begun(
                     "b > hello alice\nb < welcome 1 1 [1 x applied 1]\nb > subscribe i t\nb < subscribed i s t\nb < update s 0..1 replace t/k=1@1",
                 ),
+            ),
+            // Its author did not want the shape any more, and left later.
+            (
+                "",
+                begun(&format!(
+                    "a > {{\"type\":\"unsubscribe\",\"shape\":\"s\"}}\na < ack 3 1 x applied 1\n{long}a left"
+                )),
             ),
             // Not much time has passed.
             ("", begun("a < ack 3 1 x applied 1\na > ping 1\na < pong 1")),

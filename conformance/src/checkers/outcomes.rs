@@ -26,7 +26,7 @@ fn check(facts: &Facts, findings: &mut Findings) {
     one_of_a_seq(facts, findings);
     let acked = Acked::of(facts);
     for (index, conn) in facts.conns.iter().enumerate() {
-        fresh(conn, &acked, findings);
+        fresh(facts, conn, &acked, findings);
         let window = facts.limit(index, "inFlightMax").unwrap_or(1);
         results(conn, window, findings);
     }
@@ -150,14 +150,17 @@ impl<'a> Acked<'a> {
 }
 
 /// `welcome` reflects every outcome that was acknowledged before the `hello` was sent. Compared with the highest: that is enough.
-fn fresh(conn: &Conn, acked: &Acked<'_>, findings: &mut Findings) {
+fn fresh(facts: &Facts, conn: &Conn, acked: &Acked<'_>, findings: &mut Findings) {
     let (Some(hello), Some((at, welcome)), Some(epoch)) = (&conn.hello, &conn.welcome, &conn.epoch)
     else {
         return;
     };
     let mut must = |told: Option<&Told>, name: &str, what: &str| {
         let number = welcome.get(name).and_then(whole).unwrap_or(0);
-        if let Some((least, told)) = told.and_then(|told| told.before(hello.at)) {
+        let told = told.and_then(|told| told.before(hello.at));
+        // Who was idle for longer than it is kept may be forgotten.
+        let told = told.filter(|_| name != "lastSeq" || !outlasts(facts, welcome, hello.at));
+        if let Some((least, told)) = told {
             findings.must(
                 "CONN-WELCOME-FRESH",
                 least <= number,
@@ -173,6 +176,13 @@ fn fresh(conn: &Conn, acked: &Acked<'_>, findings: &mut Findings) {
         let chain = (history.0, history.1, client.as_str());
         must(acked.seqs.get(&chain), "lastSeq", "lastSeq");
     }
+}
+
+/// Whether the history up to an entry lasts longer than a client is kept that does nothing, as the welcome announces it.
+fn outlasts(facts: &Facts, welcome: &Value, at: usize) -> bool {
+    let ttl_ms = whole(&welcome["limits"]["clientTtlMs"]);
+    let ms = facts.entries[at].at_us / 1000;
+    ttl_ms.is_some_and(|ttl_ms| ms >= ttl_ms)
 }
 
 /// `results` lists what is retained above `ackedSeq`, each once, in order.

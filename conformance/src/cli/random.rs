@@ -109,7 +109,7 @@ pub(super) fn told(plan: &Plan, hunt: &Hunt, style: Style) -> String {
     text
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no time such as 90s, 10m or 2h");
     let (number, unit) = text.split_at(text.len().saturating_sub(1));
     let seconds = match unit {

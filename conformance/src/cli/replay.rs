@@ -25,6 +25,9 @@ pub(super) struct ReplayArgs {
 }
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<ExitCode, Trouble> {
+    if let Some(done) = super::simulate::replay(&args.file, args.target.verbose) {
+        return Ok(done);
+    }
     let scenario = Arc::new(scenario::file(&args.file).map_err(|errors| {
         let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
         Trouble(errors.join("\n"))

@@ -17,7 +17,7 @@ mod samples;
 mod style;
 mod summary;
 mod table;
-mod transcript;
+pub(crate) mod transcript;
 mod words;
 
 pub use badge::badge;

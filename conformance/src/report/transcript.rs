@@ -9,7 +9,7 @@ use super::Style;
 const LAST: usize = 10;
 
 /// All of a history.
-pub(super) fn whole(facts: &Facts, style: Style) -> String {
+pub(crate) fn whole(facts: &Facts, style: Style) -> String {
     (0..facts.entries.len())
         .map(|at| line(facts, at, false, style))
         .collect()

@@ -1,5 +1,6 @@
 //! Outcomes, and the answers that are none.
 
+use syncline_schemas::mark;
 use syncline_schemas::{
     Ack, Applied, Cursor, Deferred, MutationResult, Outcome, Refused, Rejected, errors,
 };
@@ -155,6 +156,7 @@ impl Replica {
 
     /// Another store writes under this one's name: leaves the name to it (`CLIENT-COPY`).
     pub(crate) fn leave_to_copy(&mut self) {
+        mark!("client_copy_found");
         self.take_new_identity();
         self.reconnect("the store is a copy: it goes on under a new clientId", 0);
     }

@@ -1,5 +1,6 @@
 //! The connection: when to open one, when to give it up, and how to keep it alive.
 
+use syncline_schemas::mark;
 use syncline_schemas::{ClientMessage, Goaway, Hello, Ping, errors};
 
 use crate::conflicts::CONFLICTS;
@@ -175,6 +176,7 @@ impl Replica {
     pub(crate) fn on_goaway(&mut self, goaway: &Goaway) {
         self.fail(Some(&goaway.reason), "the server closes the connection");
         if goaway.reason == errors::SESSION_REPLACED.code {
+            mark!("client_replaced");
             self.durable.record_meta(|meta| meta.replaced = true);
             self.drop_ids();
             let wait = REPLACED_MS + self.env.jitter(REPLACED_JITTER_MS);
@@ -226,6 +228,9 @@ impl Replica {
     /// Goes to wait for the next attempt to connect (`CLIENT-BACKOFF`).
     pub(crate) fn wait(&mut self, at_least_ms: u64) {
         if let Link::Ready(session) = &self.link {
+            if session.shapes.values().any(|shape| shape.staging.is_some()) {
+                mark!("client_staging_dropped");
+            }
             self.backoff
                 .session_ended(self.env.steady_ms - session.since_ms);
         }
@@ -256,6 +261,7 @@ impl Replica {
             .front()
             .is_none_or(|push| now < push.sent_ms + ANSWER_MS);
         if now >= session.silence_ends_ms() {
+            mark!("client_silence");
             self.reconnect("nothing comes from the server", 0);
         } else if !answered {
             self.server_misbehaved("did not answer a push");

@@ -6,6 +6,8 @@
 
 use sha2::{Digest, Sha256};
 
+use syncline_schemas::mark;
+
 use crate::env::hex_of;
 use crate::replica::Replica;
 use crate::stored::Entry;
@@ -28,6 +30,9 @@ impl Replica {
             None => self.env.ident("clientId"),
         };
         let count = moving.len() as u64;
+        if count > 0 {
+            mark!("client_new_id_with_pending");
+        }
         self.drop_ids();
         self.durable.record_meta(|meta| {
             meta.client_id = client_id;

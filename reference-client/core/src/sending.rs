@@ -4,6 +4,7 @@
 //! deferral or a `seq_gap` the replica first waits for the answers to all that is under way (they can only be `seq_gap`s), then goes back:
 //! so nothing is sent twice for one refusal (`CLIENT-ORDER`).
 
+use syncline_schemas::mark;
 use syncline_schemas::{ClientMessage, Json, Mutation, Op, Push, errors};
 
 use crate::conflicts::of_epoch;
@@ -27,6 +28,7 @@ impl Replica {
             if !session.unanswered.is_empty() {
                 return None;
             }
+            mark!("client_rewind");
             session.rewind_to = None;
             session.sent_through = seq - 1;
         }
@@ -59,6 +61,7 @@ impl Replica {
             return;
         };
         debug_assert!(entry.is_undecided(), "what is decided cannot be given up");
+        mark!("client_given_up");
         if entry.given_up.is_none() {
             self.tell_taken_back(&entry.ops);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use syncline_schemas::mark;
 use syncline_schemas::{Change, Cursor, DeleteChange, Remove, Update};
 
 use crate::events::Event;
@@ -17,6 +18,7 @@ impl Replica {
             return;
         };
         let Some((tables, shape)) = session.shape_named(&update.shape) else {
+            mark!("client_stray_update");
             return;
         };
         if let Some(fault) = fault_of(&update, &tables, shape.staging.as_ref()) {
@@ -55,6 +57,9 @@ impl Replica {
     ) {
         let replaced = staging.replace;
         if replaced {
+            if self.durable.pending() > 0 {
+                mark!("client_replacement_with_pending");
+            }
             let (latest, documents) = staging.into_latest();
             self.replace_rows(tables, latest);
             self.replace_documents(tables, documents);

@@ -3,6 +3,7 @@
 //! This is the spec's procedure, line by line. Its question is always the same: can every undecided entry still be told apart as decided or
 //! not? Where the answer is no, the app is asked; where the store turns out to share its name with another, it takes a new one.
 
+use syncline_schemas::mark;
 use syncline_schemas::{Op, Outcome, Welcome, errors};
 
 use crate::acks::Verdict;
@@ -18,6 +19,7 @@ impl Replica {
         self.follow_epoch(&welcome.epoch);
         if welcome.last_seq < self.durable.acked_seq() {
             // CLIENT-FORGOTTEN: forgotten, or restored from a backup.
+            mark!("client_forgotten_found");
             return self.move_on("the server has forgotten this client");
         }
         let mut copied = self.put_in_doubt(&welcome);
@@ -25,6 +27,7 @@ impl Replica {
         copied |= welcome.last_seq > self.durable.acked_seq();
         self.note_server(&welcome);
         if copied {
+            mark!("client_copy_found");
             return self.move_on("the server knows another chain of this client than the store");
         }
         self.give_up_what_cannot_pass();
@@ -40,6 +43,9 @@ impl Replica {
     fn follow_epoch(&mut self, epoch: &str) {
         let own = self.durable.meta().epoch.clone();
         if own.is_some_and(|own| own != epoch) {
+            if self.durable.pending() > 0 {
+                mark!("client_epoch_with_pending");
+            }
             self.drop_ids();
             let of_history = |op: &Op| op.if_version().is_some() || matches!(op, Op::Compact(_));
             let conditional = |entry: &&Entry| entry.ops.iter().any(of_history);
@@ -78,6 +84,9 @@ impl Replica {
             .cloned()
             .collect();
         let any = !entries.is_empty();
+        if any {
+            mark!("client_doubt");
+        }
         self.doubt(entries);
         any
     }
@@ -112,10 +121,13 @@ impl Replica {
 
     /// Stores the outcomes that the server lists, up to the first that is not this store's. Says whether there is such a one.
     fn store_results(&mut self, welcome: &Welcome) -> bool {
-        welcome
-            .results
-            .iter()
-            .any(|result| self.store_outcome(result) != Verdict::Stored)
+        let acked = self.durable.acked_seq();
+        let copied =
+            { welcome.results.iter() }.any(|result| self.store_outcome(result) != Verdict::Stored);
+        if self.durable.acked_seq() > acked {
+            mark!("client_outcome_at_welcome");
+        }
+        copied
     }
 
     /// Keeps the limits, and how far the server's clock is ahead of the client's.

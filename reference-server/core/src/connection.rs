@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
+use syncline_schemas::mark;
 use syncline_schemas::{
     ClientMessage, DecodeError, ErrorMessage, Goaway, Hello, Json, Limits, ServerMessage, Welcome,
 };
@@ -139,11 +140,15 @@ impl Engine {
             .as_deref()
             .and_then(|client| self.state.clients.find(client));
         let acked = hello.acked_seq.unwrap_or(0);
+        let results = known.map_or_else(Vec::new, |known| known.outcomes_above(acked));
+        if !results.is_empty() {
+            mark!("server_welcome_tells_outcomes");
+        }
         let mut welcome = Welcome {
             epoch: self.epoch.clone(),
             version: self.state.head,
             last_seq: known.map_or(0, |known| known.last_seq),
-            results: known.map_or_else(Vec::new, |known| known.outcomes_above(acked)),
+            results,
             session: name.to_owned(),
             capabilities: self.config.capabilities.clone(),
             limits: self.config.announced(),
@@ -176,6 +181,7 @@ impl Engine {
             .as_deref()
             .and_then(|client| self.sessions.of_client(client));
         if let Some(older) = older {
+            mark!("server_session_replaced");
             self.close_session(older);
             let reason = errors::SESSION_REPLACED.code.to_owned();
             self.outbox.message(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
+use syncline_schemas::mark;
 use syncline_schemas::{Deferred, Json, MutationResult, OpResult, Outcome, Refused};
 
 use crate::decide::{self, Turn};
@@ -68,10 +69,14 @@ impl Engine {
                 Some(retained) if *retained.op_id != *mutation.op_id => {
                     Err(refused(mutation, &errors::CHAIN_BROKEN))
                 }
-                Some(retained) => Ok(Link::Known(retained.outcome(mutation.seq))),
+                Some(retained) => {
+                    mark!("server_retry_answered");
+                    Ok(Link::Known(retained.outcome(mutation.seq)))
+                }
             };
         }
         if mutation.seq != last_seq + 1 {
+            mark!("server_seq_gap");
             let expected = Some(last_seq + 1);
             return Err(MutationResult::Refused(Refused {
                 expected,

@@ -1,9 +1,12 @@
 //! How fast a client may go: a bucket of `limits.mutationBurst` tokens, filled by `limits.mutationsPerSecond`.
 
-use syncline_schemas::Limits;
+use syncline_schemas::{Limits, mark};
 
 /// Tokens are counted in thousandths, so that a rate a second is a whole number a millisecond.
 const TOKEN: u64 = 1000;
+
+/// By how much the clock may go back and still tell how long ago something was: more than it is ever put right by, bit by bit.
+const SET_BACK_MS: u64 = 1000;
 
 /// The tokens that a client had left at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +24,19 @@ impl Bucket {
         }
     }
 
-    /// The bucket after one new mutation now.
+    /// The bucket after one new mutation now. Where the clock was set back, nobody knows how long the client has rested: long enough, or it would be told to wait
+    /// again and again until the clock is where it was.
     ///
     /// # Errors
     /// It is empty: the milliseconds until it is not.
     pub(crate) fn take(self, now_ms: u64, limits: &Limits) -> Result<Bucket, u64> {
+        if self.at_ms.saturating_sub(now_ms) > SET_BACK_MS {
+            let rested = Bucket {
+                at_ms: now_ms,
+                ..Bucket::full(limits)
+            };
+            return rested.take(now_ms, limits);
+        }
         let filled = now_ms
             .saturating_sub(self.at_ms)
             .saturating_mul(limits.mutations_per_second);
@@ -36,7 +47,10 @@ impl Bucket {
                 thousandths,
                 at_ms: now_ms.max(self.at_ms),
             }),
-            None => Err((TOKEN - thousandths).div_ceil(limits.mutations_per_second)),
+            None => {
+                mark!("server_rate_limited");
+                Err((TOKEN - thousandths).div_ceil(limits.mutations_per_second))
+            }
         }
     }
 }
@@ -86,6 +100,23 @@ mod tests {
             u64::MAX,
             u64::MAX,
             &[(0, Ok(())), (u64::MAX, Ok(())), (0, Ok(()))],
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nobody_wait() {
+        check(
+            10,
+            2,
+            &[
+                (9_000_000, Ok(())),
+                (9_000_000, Ok(())),
+                (9_000_000 - SET_BACK_MS, Err(100)),
+                (9_000_000 - SET_BACK_MS - 1, Ok(())),
+                (9_000_000 - SET_BACK_MS - 1, Ok(())),
+                (9_000_000 - SET_BACK_MS - 1, Err(100)),
+                (9_000_000 - SET_BACK_MS + 99, Ok(())),
+            ],
         );
     }
 

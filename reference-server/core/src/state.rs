@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use syncline_schemas::mark;
 use syncline_schemas::{Json, Limits, RowsDigest};
 
 use crate::clients::Clients;
@@ -192,6 +193,7 @@ impl State {
         }
         self.documents.retain(|_, documents| !documents.is_empty());
         for (id, client) in self.clients.forget_idle(truncated.clients_idle_before_ms) {
+            mark!("server_client_forgotten");
             journal.note(Undo::Forgotten {
                 id,
                 client: Box::new(client),

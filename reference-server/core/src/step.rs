@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use syncline_schemas::errors;
 use syncline_schemas::{ErrorMessage, Pong, ServerMessage};
+use syncline_schemas::{errors, mark};
 
 use crate::connection::error;
 use crate::engine::Engine;
@@ -266,6 +266,7 @@ impl Engine {
         };
         let session = self.sessions.of_client(&decided.client);
         if let Some(session) = session.filter(|session| Some(*session) != pusher) {
+            mark!("server_outcome_elsewhere");
             let text = self.encode_ack(None, vec![decided.outcome(record.version).into()]);
             self.outbox.text(vec![session], text);
         }
@@ -314,6 +315,9 @@ impl Engine {
 
     /// The step never happened: the state is as it was, and the inputs wait again.
     pub(crate) fn take_back(&mut self) {
+        if self.is_deciding() {
+            mark!("server_step_taken_back");
+        }
         self.state.undo(&mut self.step.journal);
         self.step.records.clear();
         self.step.bytes = 0;

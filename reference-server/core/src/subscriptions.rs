@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
+use syncline_schemas::mark;
 use syncline_schemas::{Cursor, ErrorMessage, JsonObject, Subscribe, Subscribed, Unsubscribe};
 
 use crate::config::FILTERS;
@@ -93,7 +94,21 @@ impl Engine {
             Some(cursor) if cursor.epoch == self.epoch && known.contains(&cursor.version) => {
                 Staging::catch_up(cursor.version, 0)
             }
-            _ => Staging::replacement(self.state.head),
+            _ => {
+                self.mark_replacement(cursor);
+                Staging::replacement(self.state.head)
+            }
+        }
+    }
+
+    /// Why a cursor was of no use.
+    fn mark_replacement(&self, cursor: Option<&Cursor>) {
+        match cursor {
+            Some(cursor) if cursor.epoch != self.epoch => mark!("server_cursor_of_other_epoch"),
+            Some(cursor) if cursor.version < self.state.truncated_to => {
+                mark!("server_cursor_truncated");
+            }
+            _ => {}
         }
     }
 

@@ -9,6 +9,8 @@
 use std::iter::Peekable;
 use std::sync::Arc;
 
+use syncline_schemas::mark;
+
 use crate::encode::{self, Part, UpdateHead};
 use crate::engine::Engine;
 use crate::io::SessionKey;
@@ -63,6 +65,7 @@ impl Engine {
         }
         if self.state.truncated_to > self.pumped_to {
             // Deletes may be forgotten that nobody was told of.
+            mark!("server_truncated_before_pump");
             let replacement = Staging::replacement(self.state.head);
             live.into_iter()
                 .for_each(|session| self.leave_live(id, session, replacement.clone()));
@@ -77,6 +80,7 @@ impl Engine {
             if self.takes(session, room(session), bytes, parts.len()) {
                 takers.push(session);
             } else {
+                mark!("server_subscriber_left_behind");
                 let cursor = self.cursor(id, session, from);
                 self.leave_live(id, session, Staging::catch_up(cursor, self.pumped_to));
             }
