@@ -100,6 +100,8 @@ class Person {
 
   /** One entry in the place of all that the server has told of. */
   async compact () {
+    // Where the server can be asked: else it is chance how much it has told of.
+    if (this.online) await this.synced()
     const base = (await this.entries()).filter((entry) => entry.version !== undefined)
     if (base.length < 2) return false
     const merged = base.map((entry) => entry.data)
