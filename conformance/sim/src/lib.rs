@@ -1,7 +1,7 @@
 //! The simulator: servers and clients of Syncline in one thread, with a network that breaks, a log that fails and clocks that jump, in virtual time.
 //!
 //! What runs is the real thing: [`Engine`](syncline_server_core::Engine) and [`Replica`](syncline_client_core::Replica), the cores, which do no IO.
-//! What is simulated is everything around them: the shell of a [node](node), the shell of an [app](app), [connections](wire), the conditional [log](store).
+//! What is simulated is everything around them: the shell of a node, the shell of an app, connections, the conditional log.
 //! No clock, no thread, no randomness but that of the plan's seed: the same plan gives the same history, byte for byte.
 //!
 //! ```text
