@@ -186,6 +186,18 @@ impl Config {
         if self.offers(PRESENCE) && presence.contains(&None) {
             return Err("presence is offered without its limits".to_owned());
         }
+        if self.offers(DOCUMENTS) {
+            let (Some(_), Some(bytes)) = (limits.document_entries_max, limits.document_bytes_max)
+            else {
+                return Err("documents are offered without their limits".to_owned());
+            };
+            if bytes < limits.value_bytes_max {
+                return Err(format!(
+                    "documentBytesMax is less than valueBytesMax, {}: an entry may be so large",
+                    limits.value_bytes_max
+                ));
+            }
+        }
         let filters = [
             limits.filter_nodes_max,
             limits.filter_bytes_max,
@@ -332,6 +344,18 @@ mod tests {
         check(
             |config| config.limits.mutation_rows_bytes_max = Some((1 << 20) - 1),
             Some("mutationRowsBytesMax"),
+        );
+        check(
+            |config| config.limits.document_entries_max = None,
+            Some("documents are offered without"),
+        );
+        check(
+            |config| config.limits.document_bytes_max = Some((1 << 18) - 1),
+            Some("documentBytesMax"),
+        );
+        check(
+            |config| config.limits.document_bytes_max = Some(1 << 18),
+            None,
         );
         let plain = |config: &mut Config| {
             many(config);

@@ -64,6 +64,13 @@ pub enum OpenError {
     Config(String),
     /// The checkpoint cannot be read: damaged, of another epoch, or of a newer version of this crate.
     Checkpoint(String),
+    /// A table names a resolver that the configuration does not have: without it nobody can decide its writes.
+    Resolver {
+        /// The table.
+        table: String,
+        /// The resolver.
+        resolver: String,
+    },
 }
 
 impl fmt::Display for OpenError {
@@ -71,6 +78,10 @@ impl fmt::Display for OpenError {
         match self {
             OpenError::Config(why) => write!(out, "the limits do not fit each other: {why}"),
             OpenError::Checkpoint(why) => write!(out, "the checkpoint cannot be read: {why}"),
+            OpenError::Resolver { table, resolver } => write!(
+                out,
+                "the table {table} is declared with the resolver {resolver}, which this server was not given"
+            ),
         }
     }
 }
@@ -111,8 +122,22 @@ impl Engine {
         };
         engine.state.keep_history(engine.config.offers(HISTORY));
         engine.replay(records);
+        engine.check_resolvers()?;
         engine.pumped_to = engine.state.head;
         Ok(engine)
+    }
+
+    /// Whether each resolver that a table names is there.
+    fn check_resolvers(&self) -> Result<(), OpenError> {
+        let mut named = { self.state.declared.iter() }
+            .filter_map(|(table, settings)| Some((table, settings.resolver.as_ref()?)));
+        match named.find(|(_, resolver)| !self.config.resolvers.has(resolver)) {
+            None => Ok(()),
+            Some((table, resolver)) => Err(OpenError::Resolver {
+                table: table.to_string(),
+                resolver: resolver.to_string(),
+            }),
+        }
     }
 
     /// The version of the last record that is known to be durable: the next is to be appended behind it.

@@ -82,7 +82,6 @@ pub(crate) fn refused(
     capabilities: &[String],
 ) -> Option<(&'static str, &'static str)> {
     let offers = |capability: &str| capabilities.iter().any(|name| name == capability);
-    let custom = declare.strategy == Some(Strategy::Custom);
     if declare
         .strategy
         .is_some_and(|strategy| strategy != Strategy::ClientWins)
@@ -105,7 +104,13 @@ pub(crate) fn refused(
     if declare.granularity == Some(Granularity::Field) && declare.strategy.is_some_and(is_whole) {
         return Some(("/granularity", FIELDS_UNTOLD));
     }
-    match (custom, &declare.resolver) {
+    None
+}
+
+/// What of the settings of a table, as they would be, does not go together (CFL-RESOLVER): the same said again goes with what was said before.
+fn unpaired(settings: &Settings) -> Option<(&'static str, &'static str)> {
+    let custom = settings.strategy == Some(Strategy::Custom);
+    match (custom, &settings.resolver) {
         (true, None) => Some(("/strategy", "`custom` needs a resolver")),
         (false, Some(_)) => Some(("/resolver", "a resolver goes with the strategy `custom`")),
         _ => None,
@@ -151,6 +156,9 @@ pub(crate) fn decide(
         };
         if let Some(member) = unfit(op, &settings) {
             return reject(&errors::SETTING_REFUSED, at(member), FIELDS_UNTOLD);
+        }
+        if let Some((member, message)) = unpaired(&settings) {
+            return reject(&errors::SETTING_REFUSED, at(member), message);
         }
         if known.is_none_or(|known| **known != settings) {
             let table = op.table.clone();

@@ -347,6 +347,28 @@ fn the_largest_change_can_be_delivered() {
     );
 }
 
+/// Without the resolver that a table names nobody can decide its writes: the operator is told at once.
+#[test]
+fn a_workspace_is_not_opened_without_its_resolvers() {
+    let with = Config {
+        resolvers: syncline_server_core::Resolvers::built_in(),
+        ..Config::default()
+    };
+    let mut node = node(with.clone());
+    let declare =
+        json!({"op": "declare", "table": "t", "strategy": "custom", "resolver": "deep_merge"});
+    let push = json!({"type": "push", "epoch": "e", "mutations": [{"seq": 1, "opId": "a", "ops": [declare]}]});
+    node.receive(A, &push.to_string());
+    node.step();
+    let open = |config| Engine::open(config, "e".to_owned(), None, node.log.clone()).map(|_| ());
+    assert_eq!(open(with), Ok(()));
+    let error = open(Config::default()).expect_err("nobody can decide");
+    assert_eq!(
+        error.to_string(),
+        "the table t is declared with the resolver deep_merge, which this server was not given"
+    );
+}
+
 #[test]
 fn an_engine_may_move_to_another_thread() {
     fn sent<T: Send>(_: &T) {}
