@@ -108,6 +108,8 @@ async fn a_server_put_back_to_a_backup_gives_no_id_again() {
     create(&bob, &bobs, 5, &mut ids).await;
     synced(&bob).await;
     let before = bob.status().cursors;
+    // Ann has to stand there too: what she is told late is no new epoch.
+    until(&ann, "level with bob", |status| status.cursors == before).await;
 
     server.control.restore("home", backup).await.unwrap();
     for client in [&ann, &bob] {
