@@ -15,11 +15,11 @@ use crate::facts::{Answer, Facts};
 use crate::history::{ConnIx, whole};
 
 /// Each client's outbox, by workspace and client.
-pub type Outboxes = BTreeMap<(String, String), Vec<Written>>;
+pub(crate) type Outboxes = BTreeMap<(String, String), Vec<Written>>;
 
 /// A mutation that a client has written.
 #[derive(Clone, Debug)]
-pub struct Written {
+pub(crate) struct Written {
     /// As it is sent, but for its age.
     mutation: Value,
     ages: Ages,
@@ -27,7 +27,7 @@ pub struct Written {
 
 /// How old a client says that its write is.
 #[derive(Clone, Debug)]
-pub struct Ages {
+pub(crate) struct Ages {
     /// At each send, as if it were sent as soon as it is written; at later sends as at the last. None: nothing is said.
     each_ms: Vec<u64>,
     since: Instant,
