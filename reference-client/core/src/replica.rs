@@ -265,6 +265,9 @@ impl Replica {
     /// A message has come.
     pub fn handle(&mut self, message: ServerMessage, env: Env) {
         self.heard(env);
+        if let Some(session) = self.session() {
+            session.awaited.heard(&message, env.steady_ms);
+        }
         match (message, &self.link) {
             (ServerMessage::Welcome(welcome), Link::Greeting { .. }) => self.on_welcome(welcome),
             (ServerMessage::Error(error), Link::Greeting { .. } | Link::Ready(_)) => {
@@ -281,7 +284,7 @@ impl Replica {
             (ServerMessage::Digested(digested), Link::Ready(_)) => self.on_digested(&digested),
             (ServerMessage::Past(past), Link::Ready(_)) => self.on_past(past),
             (ServerMessage::Presence(presence), Link::Ready(_)) => self.on_presence(presence),
-            // A pong says no more than that it came; the rest belongs to no session of ours.
+            // A pong says no more than that it came, which was noted; the rest belongs to no session of ours.
             _ => {}
         }
         self.finish(Origin::Server);
