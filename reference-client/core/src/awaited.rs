@@ -28,18 +28,16 @@ struct Answer {
 enum Asked {
     Push,
     Subscribe,
-    Ping,
     Digest,
     History,
 }
 
 impl Asked {
-    /// What a frame asks, if it has an answer. (`hello` has its own time.)
+    /// What a frame asks, if it has an answer that is needed. `hello` has its own time, and a `ping` asks only that anything comes (`CLIENT-LIVENESS`).
     fn of(message: &ClientMessage) -> Option<Asked> {
         match message {
             ClientMessage::Push(_) => Some(Asked::Push),
             ClientMessage::Subscribe(_) => Some(Asked::Subscribe),
-            ClientMessage::Ping(_) => Some(Asked::Ping),
             ClientMessage::Digest(_) => Some(Asked::Digest),
             ClientMessage::History(_) => Some(Asked::History),
             _ => None,
@@ -48,7 +46,7 @@ impl Asked {
 
     fn within_ms(self) -> u64 {
         match self {
-            Asked::Push | Asked::Subscribe | Asked::Ping => ANSWER_MS,
+            Asked::Push | Asked::Subscribe => ANSWER_MS,
             Asked::Digest | Asked::History => LONG_ANSWER_MS,
         }
     }
@@ -70,9 +68,8 @@ impl Awaited {
             ServerMessage::Error(error) => self.answered(error.re),
             ServerMessage::Digested(digested) => self.answered(digested.re),
             ServerMessage::Past(past) => self.answered(Some(past.re)),
-            // These come in the order of what they answer, and name no frame.
+            // They come in the order of what they answer, and name no frame.
             ServerMessage::Subscribed(_) => self.first_answered(Asked::Subscribe),
-            ServerMessage::Pong(_) => self.first_answered(Asked::Ping),
             // A long update is under way, and what is asked of the server waits behind it.
             ServerMessage::Update(update) if update.to.is_none() => self.put_off(now_ms),
             _ => {}
@@ -109,7 +106,6 @@ impl Awaited {
         Some(match late.to {
             Asked::Push => "did not answer a push",
             Asked::Subscribe => "did not answer a subscribe",
-            Asked::Ping => "did not answer a ping",
             Asked::Digest => "did not answer a digest",
             Asked::History => "did not answer a history",
         })

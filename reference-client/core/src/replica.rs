@@ -284,7 +284,7 @@ impl Replica {
             (ServerMessage::Digested(digested), Link::Ready(_)) => self.on_digested(&digested),
             (ServerMessage::Past(past), Link::Ready(_)) => self.on_past(past),
             (ServerMessage::Presence(presence), Link::Ready(_)) => self.on_presence(presence),
-            // A pong says no more than that it came, which was noted; the rest belongs to no session of ours.
+            // A pong says no more than that it came; the rest belongs to no session of ours.
             _ => {}
         }
         self.finish(Origin::Server);

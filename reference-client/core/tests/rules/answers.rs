@@ -119,16 +119,14 @@ fn an_error_is_an_answer() {
     }
 }
 
+/// CLIENT-LIVENESS: what a ping asks is whether anything comes.
 #[test]
-fn a_ping_is_to_be_answered_too() {
+fn a_ping_needs_no_answer_where_others_come() {
     let mut driver = online();
-    // Something comes all the while, but nothing is said: at last it pings.
     while !driver.sent().iter().any(|frame| frame["type"] == "ping") {
         assert!(!passes(&mut driver, 1_000, Replica::heard));
     }
-    let pinged = driver.now;
-    assert!(passes(&mut driver, MINUTE_MS + 1_000, Replica::heard));
-    assert!(driver.now >= pinged + MINUTE_MS - 1_000);
+    assert!(!passes(&mut driver, 3 * MINUTE_MS, Replica::heard));
 }
 
 #[test]
