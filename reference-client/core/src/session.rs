@@ -21,7 +21,7 @@ use crate::staging::Staging;
 use crate::stored::Tables;
 
 /// How the replica is connected.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Link {
     /// The app wants no connection.
     Paused,
@@ -36,7 +36,7 @@ pub(crate) enum Link {
 }
 
 /// A session: what was said in it, and what is expected of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Session {
     /// The limits of its welcome.
     pub(crate) limits: Limits,
@@ -77,7 +77,7 @@ pub(crate) struct Session {
 }
 
 /// A push that was sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SentPush {
     /// Which frame of the connection it was.
     pub(crate) frame: u64,
@@ -88,7 +88,7 @@ pub(crate) struct SentPush {
 }
 
 /// A subscribe that is no longer wanted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Abandoned {
     /// Its id.
     pub(crate) id: String,
@@ -99,7 +99,7 @@ pub(crate) struct Abandoned {
 }
 
 /// A shape on a session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LiveShape {
     /// Where the subscription stands.
     pub(crate) stage: Stage,
@@ -116,7 +116,7 @@ pub(crate) struct LiveShape {
 }
 
 /// How far a subscription has come.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Asked for under this id, by this frame.
     Asked { id: String, frame: u64 },
