@@ -12,11 +12,11 @@ const ANSWER_MS: u64 = 60_000;
 const LONG_ANSWER_MS: u64 = 120_000;
 
 /// The frames of a session that wait for their answers, by number.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Awaited(BTreeMap<u64, Answer>);
 
 /// An answer that is to come.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Answer {
     to: Asked,
     /// From then on it is too late.

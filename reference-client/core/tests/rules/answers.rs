@@ -40,9 +40,8 @@ fn passes(driver: &mut Driver, ms: u64, heard: fn(&mut Replica, Env)) -> bool {
 /// The frame of this type that was sent last.
 fn asks(driver: &mut Driver, kind: &str) -> Value {
     let sent = driver.sent().into_iter();
-    sent.filter(|frame| frame["type"] == kind)
-        .last()
-        .expect(kind)
+    let mut asked = sent.filter(|frame| frame["type"] == kind);
+    asked.next_back().expect(kind)
 }
 
 fn ask_history(driver: &mut Driver) {
