@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 
+mod backups;
 mod faults;
 mod process;
 mod secrets;
 mod serving;
+mod talk;

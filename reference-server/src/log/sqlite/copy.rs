@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::lock::{FileLock, beside};
 use super::{LogError, of, schema};
@@ -60,7 +60,7 @@ impl<'a> Replaced<'a> {
     pub(crate) fn take(path: &'a Path, overwrite: bool) -> Result<Replaced<'a>, LogError> {
         let lock =
             FileLock::take(path).map_err(|reason| of(path, format!("{reason}; stop it first")))?;
-        let journal = { JOURNALS.iter() }.map(|suffix| beside(path, suffix));
+        let mut journals = { JOURNALS.iter() }.map(|suffix| beside(path, suffix));
         match path.try_exists().map_err(|error| of(path, error))? {
             true if !overwrite => {
                 let word = "is there already; --overwrite replaces it, with all its workspaces";
@@ -73,7 +73,8 @@ impl<'a> Replaced<'a> {
                 )
             })?,
             false => {
-                if let Some(left) = { journal }.find(|journal| journal.exists()) {
+                let holds = |journal: &PathBuf| journal.metadata().is_ok_and(|it| it.len() > 0);
+                if let Some(left) = journals.find(holds) {
                     return Err(of(&left, "is left of another file: move it away, too"));
                 }
             }
