@@ -5,6 +5,7 @@
 
 mod client;
 mod coverage;
+mod crash;
 mod explain;
 mod list;
 mod mutants;
@@ -41,6 +42,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// Judge a server by one scenario file, again and again
     Replay(replay::ReplayArgs),
+    /// Kill a server again and again while clients write: nothing acknowledged may be lost, nothing applied twice
+    Crash(crash::CrashArgs),
     /// Judge the reference server and client together, in virtual time: thousands of histories, each again by its seed
     Simulate(simulate::SimulateArgs),
     /// Judge a client behind its adapter
@@ -148,6 +151,7 @@ impl Cli {
             None => run::run(&self.run),
             Some(Command::Run(args)) => run::run(&args),
             Some(Command::Replay(args)) => replay::replay(&args),
+            Some(Command::Crash(args)) => crash::crash(&args),
             Some(Command::Simulate(args)) => simulate::simulate(&args),
             Some(Command::Client(args)) => client::client(&args),
             Some(Command::List(selection)) => list::list(&selection),
