@@ -7,4 +7,5 @@ mod faults;
 mod process;
 mod secrets;
 mod serving;
+mod storage;
 mod talk;

@@ -24,6 +24,7 @@ const PAGE_BYTES: u32 = 16 * 1024;
 const BUSY: Duration = Duration::from_secs(5);
 
 const NO_FILE: &str = "is no place for a write-ahead log";
+const READ_ONLY: &str = "cannot be written";
 const FOREIGN: &str = "is the database of another program";
 
 fn newer(format: i64) -> String {
@@ -87,7 +88,12 @@ pub(super) fn open(path: &Path) -> Result<(Connection, FileLock), String> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
-        Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
+        Connection::open_with_flags(path, flags).map_err(|error| explain_creating(path, &error))?;
+    let readonly = connection.is_readonly("main");
+    if readonly.map_err(|error| explain(path, &error))? {
+        // SQLite opens what it may not write all the same, to read it.
+        return Err(READ_ONLY.to_owned());
+    }
     // Before anything of the file is read or changed.
     let lock = FileLock::take(path)?;
     prepare(&connection).unwrap_or_else(|error| Err(explain(path, &error)))?;
@@ -213,16 +219,25 @@ fn explain(path: &Path, error: &rusqlite::Error) -> String {
             "another program has this file open".to_owned()
         }
         Some(ErrorCode::NotADatabase) => "is not a SQLite database".to_owned(),
-        Some(ErrorCode::ReadOnly) => "cannot be written".to_owned(),
-        Some(ErrorCode::CannotOpen) => format!("cannot be opened: {}", system_reason(path, error)),
+        Some(ErrorCode::ReadOnly) => READ_ONLY.to_owned(),
+        Some(ErrorCode::CannotOpen) => cannot_open(path, error, false),
         _ => error.to_string(),
     }
 }
 
+fn explain_creating(path: &Path, error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::CannotOpen) => cannot_open(path, error, true),
+        _ => explain(path, error),
+    }
+}
+
 /// What the system says, which is clearer than what SQLite says.
-fn system_reason(path: &Path, error: &rusqlite::Error) -> String {
-    let opened = OpenOptions::new().read(true).append(true).open(path);
-    opened
+fn cannot_open(path: &Path, error: &rusqlite::Error, create: bool) -> String {
+    let mut options = OpenOptions::new();
+    let opened = options.read(true).append(true).create(create).open(path);
+    let reason = opened
         .err()
-        .map_or_else(|| error.to_string(), |error| error.to_string())
+        .map_or_else(|| error.to_string(), |error| error.to_string());
+    format!("cannot be opened: {reason}")
 }
