@@ -15,6 +15,7 @@ mod schema;
 mod store;
 mod sums;
 mod upgrade;
+mod wal;
 mod writer;
 
 use std::path::Path;

@@ -6,6 +6,14 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Who is about to end, or only looks, has it for a moment more.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Held for as long as this lives.
 #[derive(Debug)]
@@ -25,10 +33,16 @@ impl FileLock {
             .open(&beside);
         let named = |error: &std::io::Error| format!("its lock, {}: {error}", beside.display());
         let file = open.map_err(|error| named(&error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(FileLock(file)),
-            Err(TryLockError::WouldBlock) => Err("another server has this file open".to_owned()),
-            Err(TryLockError::Error(error)) => Err(named(&error)),
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(FileLock(file)),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err("another server has this file open".to_owned());
+                }
+                Err(TryLockError::Error(error)) => return Err(named(&error)),
+            }
         }
     }
 }

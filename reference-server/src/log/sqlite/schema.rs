@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::lock::FileLock;
+use super::lock::{FileLock, beside};
 use super::store::{Header, damaged};
-use super::{sums, upgrade};
+use super::{sums, upgrade, wal};
 
 /// Marks the file as ours (`SyLi`), so that the database of another program is not taken over.
 const APPLICATION_ID: i64 = 0x5379_4c69;
@@ -96,8 +96,17 @@ pub(super) fn open(path: &Path) -> Result<(Connection, FileLock), String> {
     }
     // Before anything of the file is read or changed.
     let lock = FileLock::take(path)?;
+    check_log(path)?;
     prepare(&connection).unwrap_or_else(|error| Err(explain(path, &error)))?;
     Ok((connection, lock))
+}
+
+/// Whether the write-ahead log that was left beside a file is whole, as far as it was acknowledged. Only for who has the file's lock.
+///
+/// # Errors
+/// A sentence without the path.
+pub(super) fn check_log(path: &Path) -> Result<(), String> {
+    wal::check(&beside(path, "-wal")).map_err(|what| damaged(what).to_string())
 }
 
 /// Opens a file that must be there and be of this program, of this format or an older one, to read it: whoever writes meanwhile is not disturbed.
