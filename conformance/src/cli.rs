@@ -89,6 +89,12 @@ struct TargetArgs {
     /// A command that starts a server on {port} of 127.0.0.1, with its data in {dir}: the runner starts, kills and restarts it
     #[arg(long, value_name = "CMD", conflicts_with_all = ["server", "target"])]
     command: Option<String>,
+    /// A command that backs up the data in {dir}, while the server of --command runs
+    #[arg(long, value_name = "CMD", requires = "command")]
+    backup_cmd: Option<String>,
+    /// A command that puts the data in {dir} back to that backup; the runner stops the server before, and starts it after
+    #[arg(long, value_name = "CMD", requires_all = ["command", "backup_cmd"])]
+    restore_cmd: Option<String>,
     /// The path of its URL
     #[arg(
         long,

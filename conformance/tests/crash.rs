@@ -1,4 +1,4 @@
-//! The reference server, as a program, is killed again and again while clients write. `SYNCLINE_CRASH_KILLS=200` kills it so often.
+//! The reference server, as a program, is killed again and again while clients write, and put back to backups. `SYNCLINE_CRASH_KILLS=200` kills it so often.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::{Path, PathBuf};
@@ -10,6 +10,8 @@ use serde_json::Value;
 use syncline_conformance::crash::{Plan, series};
 use syncline_conformance::dice;
 use syncline_conformance::judge::{Settings, Verdict};
+use syncline_conformance::scenario::{self, Hook};
+use syncline_conformance::suite;
 use syncline_conformance::target::command::Command;
 
 /// Kills that must find writes in flight, where nobody says how many.
@@ -94,4 +96,30 @@ async fn a_server_that_forgets_is_found_out() {
     let broken =
         |id: &str| { failures.iter() }.any(|found| found.requirements.iter().any(|it| it == id));
     assert!(broken("MODEL-EPOCH-KEPT"), "{failures:?}");
+}
+
+/// The scenarios of backups, with what an operator would run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_is_put_back_to_a_backup_passes() {
+    let program = server().display().to_string();
+    let data = "--data '{dir}/s.db'";
+    let serve = format!("'{program}' --listen 127.0.0.1:{{port}} --log warn {data}");
+    let [backup, restore] = ["backup", "restore"]
+        .map(|word| format!("'{program}' {word} '{{dir}}/b.db' --overwrite {data}"));
+    let target = Command::new(&serve, "/sync").unwrap();
+    let target = target.with_backups(Some(&backup), Some(&restore));
+    let scenarios = scenario::embedded().unwrap_or_else(|errors| panic!("{errors:?}"));
+    let (scenarios, _): (Vec<_>, Vec<_>) = { scenarios.into_iter() }
+        .partition(|scenario| scenario.needs.hooks.contains(&Hook::Restore));
+    let needed = { scenarios.iter() }.flat_map(|scenario| scenario.needs.capabilities.clone());
+    let settings = Settings {
+        capabilities: needed.collect(),
+        ..settings()
+    };
+    let scenarios: Vec<_> = scenarios.into_iter().map(Arc::new).collect();
+    assert!(scenarios.len() > 5, "{} scenarios", scenarios.len());
+    for judgement in suite::run(scenarios, Arc::new(target), settings, 2, |_| ()).await {
+        let (id, verdict) = (&judgement.scenario.id, &judgement.verdict);
+        assert!(judgement.has_passed(), "{id}: {verdict:?}");
+    }
 }
