@@ -22,13 +22,13 @@ impl Backup {
     }
 }
 
-/// The state of a workspace that nobody serves.
+/// The state of a workspace that is in the log and that nobody serves.
 pub(crate) async fn state<L: Log>(
     log: &L,
     workspace: &str,
     config: &Config,
 ) -> Result<Backup, LogError> {
-    let opened = log.open(workspace, &random::name()).await?;
+    let opened = log.open(workspace, "").await?;
     Ok(Backup(engine(opened, config)?.checkpoint()))
 }
 
