@@ -9,6 +9,7 @@
 //!
 //! Large things (checkpoints, the reading of a long log) go through the thread in slices, so that nobody's append waits behind all of them.
 
+mod faults;
 mod schema;
 mod store;
 mod sums;

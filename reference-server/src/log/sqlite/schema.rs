@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::faults::tells_damage;
 use super::store::{Header, damaged};
 use super::{sums, upgrade};
 
@@ -159,10 +160,18 @@ fn explain(path: &Path, error: &rusqlite::Error) -> String {
             "another server has this file open".to_owned()
         }
         Some(ErrorCode::NotADatabase) => "is not a SQLite database".to_owned(),
+        Some(ErrorCode::ReadOnly) if may_be_written(path) => {
+            damaged("its header says that it cannot be written").to_string()
+        }
         Some(ErrorCode::ReadOnly) => "cannot be written".to_owned(),
         Some(ErrorCode::CannotOpen) => format!("cannot be opened: {}", system_reason(path, error)),
+        _ if tells_damage(error) => damaged(error).to_string(),
         _ => error.to_string(),
     }
+}
+
+fn may_be_written(path: &Path) -> bool {
+    OpenOptions::new().append(true).open(path).is_ok()
 }
 
 /// What the system says, which is clearer than what SQLite says.
