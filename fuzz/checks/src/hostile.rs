@@ -360,7 +360,10 @@ impl World {
                 let env = self.env();
                 self.replica.disconnected("cut", env);
             }
-            3 => return Ok(self.restart()),
+            3 => {
+                self.restart();
+                return Ok(());
+            }
             _ => {}
         }
         let env = self.env();

@@ -69,8 +69,14 @@ fn every_target_is_everywhere() {
     }
 }
 
+/// Enough for every change; `PROPTEST_CASES=20000` for a night.
+fn cases() -> u32 {
+    let cases = std::env::var("PROPTEST_CASES").ok();
+    { cases.and_then(|cases| cases.parse().ok()) }.unwrap_or(24)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Where the bytes choose what happens, any bytes do. The texts have differential tests of their own, beside what is under test.
     #[test]
