@@ -51,7 +51,7 @@ fn says_what_to_do(error: &str) {
 
 fn damage(file: &mut Vec<u8>, bytes: &mut Unstructured<'_>) -> Result<()> {
     for _ in 0..BLOWS_MAX {
-        if bytes.is_empty() || file.is_empty() {
+        if bytes.is_empty() {
             return Ok(());
         }
         let kind = bytes.int_in_range(0..=5_u8)?;
@@ -66,7 +66,8 @@ fn damage(file: &mut Vec<u8>, bytes: &mut Unstructured<'_>) -> Result<()> {
                 let part = file[from..(from + end - sector).min(file.len())].to_vec();
                 file[sector..sector + part.len()].copy_from_slice(&part);
             }
-            _ => file.truncate(at),
+            // An empty file is a new one, as one that is not there: so SQLite leaves it until the first transaction, or with one byte in it.
+            _ => file.truncate(at.max(2)),
         }
     }
     Ok(())

@@ -262,10 +262,7 @@ pub(crate) fn ecmascript(number: f64) -> String {
         return "0".to_owned();
     }
     let sign = if number < 0.0 { "-" } else { "" };
-    let written = format!("{:e}", number.abs());
-    let (mantissa, exponent) = written.split_once('e').expect("an exponent was asked for");
-    let digits = mantissa.replace('.', "");
-    let exponent: i32 = exponent.parse().expect("an exponent is a number");
+    let (digits, exponent) = shortest(number.abs());
     // The value is 0.digits times ten to the n.
     let (count, n) = (digits.len() as i32, exponent + 1);
     let body = if count <= n && n <= 21 {
@@ -285,6 +282,28 @@ pub(crate) fn ecmascript(number: f64) -> String {
         )
     };
     format!("{sign}{body}")
+}
+
+/// The fewest digits that read back as this number, and the exponent of the first. Of two that are as near, RFC 8785 wants the even one; Rust takes the upper.
+fn shortest(number: f64) -> (String, i32) {
+    let written = format!("{number:e}");
+    let (mantissa, exponent) = written.split_once('e').expect("an exponent was asked for");
+    let digits = mantissa.replace('.', "");
+    // No double has more digits than that.
+    let exact = format!("{number:.780e}");
+    let (exact, _) = exact.split_once('e').expect("an exponent was asked for");
+    let exact = exact.replace('.', "");
+    let (below, rest) = exact.split_at(digits.len());
+    let is_halfway = rest.starts_with('5') && rest[1..].bytes().all(|byte| byte == b'0');
+    let (first, others) = below.split_at(1);
+    let is_even = below.bytes().last().is_some_and(|digit| digit % 2 == 0);
+    let reads_back = format!("{first}.{others}e{exponent}").parse() == Ok(number);
+    let taken = if is_halfway && is_even && reads_back {
+        below.to_owned()
+    } else {
+        digits
+    };
+    (taken, exponent.parse().expect("an exponent is a number"))
 }
 
 #[cfg(test)]
@@ -307,6 +326,8 @@ mod tests {
             (1e-7, "1e-7"),
             (-0.0012, "-0.0012"),
             (333_333_333.333_333_3, "333333333.3333333"),
+            // As near to ...508.2 as to ...508.3: the even one.
+            (f64::from_bits(0x4300_22f7_ffff_ff22), "567756021825508.2"),
         ] {
             assert_eq!(ecmascript(number), text);
         }
