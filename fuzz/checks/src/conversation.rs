@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use syncline_schemas::{Limits, ServerMessage, validate};
-use syncline_server_core::{Checkpoint, Config, Engine, Input, Output, Record, SessionKey};
+use syncline_server_core::{
+    CAPABILITIES, Checkpoint, Config, Engine, Input, Output, Record, SessionKey,
+};
 
 use crate::support::{EPOCH, Node};
 
@@ -239,6 +241,7 @@ fn config(settings: &str) -> Option<Config> {
     config.part_bytes = number("partBytes").map_or(config.part_bytes, |bytes| bytes as usize);
     if let Some(offered) = settings.get("capabilities").and_then(Value::as_array) {
         let names = offered.iter().filter_map(Value::as_str);
+        let names = names.filter(|name| CAPABILITIES.contains(name));
         config.capabilities = names.map(ToOwned::to_owned).collect();
     }
     config.check().ok().map(|()| config)
