@@ -12,11 +12,12 @@ use super::instrument::{Change, instrument, switch};
 use super::{Edit, Mutant, SWITCH};
 
 /// The folders of the sources that the programs are made of.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "Cargo.toml",
     "Cargo.lock",
     "benches",
     "conformance",
+    "fuzz/checks",
     "reference-client",
     "reference-server",
     "schemas",

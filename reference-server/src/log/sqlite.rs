@@ -10,6 +10,7 @@
 //! Large things (checkpoints, the reading of a long log) go through the thread in slices, so that nobody's append waits behind all of them.
 
 mod copy;
+mod faults;
 mod lock;
 mod schema;
 mod store;
@@ -43,7 +44,7 @@ struct Shared {
 }
 
 impl SqliteLog {
-    /// Opens the file, creating it if it is not there. This blocks, briefly.
+    /// Opens the file, creating it if it is not there, or empty, as a crash within its creation leaves it. This blocks, briefly.
     ///
     /// # Errors
     /// One sentence: the path cannot be written, is no database of this kind, is of a newer version, or another server has it.

@@ -75,7 +75,7 @@ async fn whatever_bit_is_flipped_nothing_is_lost_silently() {
                 harmless += 1;
             }
             Err(error) => {
-                assert!(!error.to_string().is_empty());
+                says_what_to_do(&error.to_string());
                 told += 1;
             }
         }
@@ -86,28 +86,42 @@ async fn whatever_bit_is_flipped_nothing_is_lost_silently() {
     );
 }
 
+/// Whoever reads the error knows what to do: about a file that is damaged, or that does not seem to be of this program.
+fn says_what_to_do(error: &str) {
+    let said = [
+        "put a backup in its place",
+        "is not a SQLite database",
+        "is the database of another program",
+        "was written by a newer version of this program",
+    ];
+    let says = said.iter().any(|part| error.contains(part));
+    assert!(says && error.lines().count() == 1, "{error:?}");
+}
+
 /// What is wrong, where, and what to do.
 #[tokio::test]
 async fn damage_is_named() {
-    let flipped = async |old: &str, new: &str| {
+    let flipped = async |old: &[u8], new: &[u8]| {
         let place = InFile::new();
         filled(&place).await;
         let bytes = std::fs::read(place.path()).unwrap();
-        let found = bytes
-            .windows(old.len())
-            .position(|part| part == old.as_bytes());
+        let found = bytes.windows(old.len()).position(|part| part == old);
         let found = found.expect("it stands in the file");
         let mut bytes = bytes;
-        bytes[found..found + old.len()].copy_from_slice(new.as_bytes());
+        bytes[found..found + old.len()].copy_from_slice(new);
         std::fs::write(place.path(), &bytes).unwrap();
         content(&place.path()).await.unwrap_err().to_string()
     };
-    let record = flipped("\"opId\":\"o5\"", "\"opId\":\"o6\"").await;
+    let record = flipped(b"\"opId\":\"o5\"", b"\"opId\":\"o6\"").await;
     assert!(record.contains("the records 5 to 5"), "{record}");
     assert!(record.contains("put a backup in its place"), "{record}");
-    let checkpoint = flipped("a line\na line", "a line\na lime").await;
+    let checkpoint = flipped(b"a line\na line", b"a line\na lime").await;
     assert!(
         checkpoint.contains("slice 1 of the checkpoint 3"),
         "{checkpoint}"
     );
+    // A bit further, and it is no text: SQLite's own words, and still what to do.
+    let no_text = flipped(b"\"opId\":\"o5\"", b"\"opId\":\"\xef5\"").await;
+    assert!(no_text.contains("utf-8"), "{no_text}");
+    assert!(no_text.contains("put a backup in its place"), "{no_text}");
 }

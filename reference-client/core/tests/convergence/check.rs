@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use syncline_client_core::{Entry, StoredState, Tables};
 use syncline_schemas::{Cursor, Json, Op};
 
-use crate::decide::replay;
-use crate::documents;
-use crate::filters::{Shape, shape_of};
-use crate::server::{RowKey, Server};
-use crate::upgrades::writes_of_a_row_keep_their_order;
-use crate::world::{Client, World};
+use super::decide::replay;
+use super::documents;
+use super::filters::{Shape, shape_of};
+use super::server::{RowKey, Server};
+use super::upgrades::writes_of_a_row_keep_their_order;
+use super::world::{Client, World};
 
 impl World {
     /// What holds at every moment.

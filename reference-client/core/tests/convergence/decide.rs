@@ -7,9 +7,9 @@ use syncline_schemas::{
     OpResult, Outcome, Refused, Rejected, SetChange,
 };
 
-use crate::documents::DOCUMENTS;
-use crate::filters::{Shape, takes};
-use crate::server::{Commit, RowKey, Server};
+use super::documents::DOCUMENTS;
+use super::filters::{Shape, takes};
+use super::server::{Commit, RowKey, Server};
 
 impl Server {
     /// The procedure for a push, for one of its mutations.

@@ -7,9 +7,9 @@ use syncline_schemas::{
     AppendChange, AppendOp, Change, CompactChange, CompactOp, DeleteChange, DeleteOp, Op, base64,
 };
 
-use crate::server::{Commit, RowKey, Server};
-use crate::world::{Client, World};
-use crate::writes::Write;
+use super::server::{Commit, RowKey, Server};
+use super::world::{Client, World};
+use super::writes::Write;
 
 /// The table that holds documents; it is in one shape with c.
 pub(crate) const DOCUMENTS: &str = "docs";

@@ -2,7 +2,7 @@
 
 use syncline_schemas::Push;
 
-use crate::server::Server;
+use super::server::Server;
 
 impl Server {
     /// Asserts what must hold of a push that comes on this connection.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use syncline_schemas::{Change, Filter, Json, JsonObject, Remove, Side};
 
-use crate::world::{World, shapes};
+use super::world::{World, shapes};
 
 /// The tables of a shape, each with the number of its filter.
 pub(crate) type Shape = BTreeMap<String, Option<usize>>;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use syncline_schemas::{Json, Presence, Present, ServerMessage};
 
-use crate::server::Server;
-use crate::world::{Client, World};
+use super::server::Server;
+use super::world::{Client, World};
 
 /// A connection as others see it, and what it was told of them.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ impl Server {
         let others = self.conns.iter().filter(|(conn, _)| **conn != id);
         let present = others.filter(|(_, conn)| !conn.seen.replaced);
         let state =
-            |(id, conn): (&usize, &crate::server::Conn)| Some((*id, conn.seen.state.clone()?));
+            |(id, conn): (&usize, &super::server::Conn)| Some((*id, conn.seen.state.clone()?));
         present.filter_map(state).collect()
     }
 }

@@ -11,10 +11,10 @@ use syncline_schemas::{
     ServerMessage, SetChange, Subscribe, Subscribed, Update, Welcome, errors,
 };
 
-use crate::decide::replay;
-use crate::documents;
-use crate::filters::{Shape, shape_of, told};
-use crate::presence::{Seen, name};
+use super::decide::replay;
+use super::documents;
+use super::filters::{Shape, shape_of, told};
+use super::presence::{Seen, name};
 
 pub(crate) type RowKey = (String, String);
 

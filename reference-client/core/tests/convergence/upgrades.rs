@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use syncline_client_core::{Env, Migration, Migrations, PatchFields, Replica, StoredState};
 
-use crate::server::Server;
-use crate::world::{Client, World};
+use super::server::Server;
+use super::world::{Client, World};
 
 /// The replica of an app of the client's version on its store.
 pub(crate) fn reopened(client: &Client, env: Env) -> Replica {

@@ -8,10 +8,10 @@ use syncline_client_core::{
 };
 use syncline_schemas::{Filter, Json, Limits, Op};
 
-use crate::documents::{DOCUMENTS, Told};
-use crate::server::{History, Server};
-use crate::upgrades::{Sent, reopened};
-use crate::writes::Write;
+use super::documents::{DOCUMENTS, Told};
+use super::server::{History, Server};
+use super::upgrades::{Sent, reopened};
+use super::writes::Write;
 
 /// What can happen. Numbers are taken modulo what there is.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use syncline_schemas::{DeleteOp, Json, Observe, Op, Patch, SetOp};
 
-use crate::world::{SEQUENCE, TABLES, World};
+use super::world::{SEQUENCE, TABLES, World};
 
 /// What a replica writes.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::faults::tells_damage;
 use super::lock::{FileLock, beside};
 use super::store::{Header, damaged};
 use super::{sums, upgrade, wal};
@@ -228,10 +229,18 @@ fn explain(path: &Path, error: &rusqlite::Error) -> String {
             "another program has this file open".to_owned()
         }
         Some(ErrorCode::NotADatabase) => "is not a SQLite database".to_owned(),
+        Some(ErrorCode::ReadOnly) if may_be_written(path) => {
+            damaged("its header says that it cannot be written").to_string()
+        }
         Some(ErrorCode::ReadOnly) => READ_ONLY.to_owned(),
         Some(ErrorCode::CannotOpen) => cannot_open(path, error, false),
+        _ if tells_damage(error) => damaged(error).to_string(),
         _ => error.to_string(),
     }
+}
+
+fn may_be_written(path: &Path) -> bool {
+    OpenOptions::new().append(true).open(path).is_ok()
 }
 
 fn explain_creating(path: &Path, error: &rusqlite::Error) -> String {

@@ -58,17 +58,13 @@ pub(super) struct Slice<'a> {
     pub(super) lines: &'a str,
 }
 
-/// What is there is not what was written.
+/// What is there is not what was written: one line, also where SQLite quotes what it cannot read.
 pub(super) fn damaged(what: impl fmt::Display) -> LogError {
+    let what = what.to_string();
+    let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
     LogError::new(format!(
         "the file is damaged: {what}. Stop the server, keep a copy of the file, and put a backup in its place"
     ))
-}
-
-impl From<rusqlite::Error> for LogError {
-    fn from(error: rusqlite::Error) -> LogError {
-        LogError::new(error)
-    }
 }
 
 impl Header {
