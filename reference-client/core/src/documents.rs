@@ -196,7 +196,7 @@ impl Replica {
         }
     }
 
-    fn tell_document(
+    pub(crate) fn tell_document(
         &mut self,
         (table, key): (&str, &str),
         origin: Origin,
@@ -355,6 +355,7 @@ impl Replica {
             .collect();
         for name in names {
             self.drop_entries(&name, |_| true);
+            self.tell_document((&name.0, &name.1), Origin::Local, Vec::new(), true);
         }
     }
 

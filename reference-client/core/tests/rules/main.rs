@@ -10,6 +10,7 @@ mod filters;
 mod history;
 mod identity;
 mod migrations;
+mod opened;
 mod outbox;
 mod overlay;
 mod presence;
