@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use syncline_client_core::{Event, Tables};
-use syncline_schemas::{AppendOp, Filter, Op, Side};
+use syncline_schemas::{AppendOp, DeleteOp, Filter, Op, Side};
 
-use crate::driver::{Driver, Knows, applied};
+use crate::driver::{Driver, Knows, applied, rejected};
 
 fn append_op(key: &str, data: &str) -> Op {
     Op::Append(AppendOp {
@@ -211,4 +211,28 @@ fn a_table_that_is_wanted_otherwise_is_left_as_it_is() {
         .unwrap_err();
     assert_eq!(refused.code, "invalid_filter");
     assert_eq!(driver.replica.open_documents("d").len(), 31);
+}
+
+/// An own delete that is taken back shows own entries again, also if the base has none yet.
+#[test]
+fn a_delete_of_own_entries_is_told_and_taken_back() {
+    let mut driver = online();
+    open(&mut driver, "one");
+    let first = asked(&mut driver);
+    serve(&mut driver, &first[0].0, 5, &[]);
+    told(&mut driver);
+    let appended = driver.mutate(vec![append_op("one", "AQ==")]);
+    let anew = || ("one".to_owned(), vec![], true);
+    let deleted = driver.mutate(vec![Op::Delete(DeleteOp::new("d", "one"))]);
+    assert_eq!(
+        (told(&mut driver).last().cloned(), seen(&driver, "one")),
+        (Some(anew()), vec![])
+    );
+    let results = [
+        applied(1, &appended, 6),
+        rejected(2, &deleted, 7, "wrong_kind"),
+    ];
+    driver.ack(None, &results);
+    assert_eq!(told(&mut driver), [anew()]);
+    assert_eq!(seen(&driver, "one"), ["AQ=="]);
 }
