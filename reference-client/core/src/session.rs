@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use syncline_schemas::{Limits, Welcome};
 
+use crate::awaited::Awaited;
 use crate::digests::DIGESTS;
 use crate::history::HISTORY;
 use crate::presence::Told;
@@ -20,7 +21,7 @@ use crate::staging::Staging;
 use crate::stored::Tables;
 
 /// How the replica is connected.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Link {
     /// The app wants no connection.
     Paused,
@@ -35,7 +36,7 @@ pub(crate) enum Link {
 }
 
 /// A session: what was said in it, and what is expected of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Session {
     /// The limits of its welcome.
     pub(crate) limits: Limits,
@@ -49,6 +50,8 @@ pub(crate) struct Session {
     pub(crate) frames: u64,
     /// Up to which `seq` mutations were sent.
     pub(crate) sent_through: u64,
+    /// What was asked and not answered yet, and until when that may be.
+    pub(crate) awaited: Awaited,
     /// The pushes that were not answered yet.
     pub(crate) unanswered: VecDeque<SentPush>,
     /// From which `seq` to send again, once the pushes that are under way are answered.
@@ -74,7 +77,7 @@ pub(crate) struct Session {
 }
 
 /// A push that was sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SentPush {
     /// Which frame of the connection it was.
     pub(crate) frame: u64,
@@ -82,12 +85,10 @@ pub(crate) struct SentPush {
     pub(crate) first: u64,
     /// The last `seq` in it.
     pub(crate) last: u64,
-    /// When it was sent.
-    pub(crate) sent_ms: u64,
 }
 
 /// A subscribe that is no longer wanted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Abandoned {
     /// Its id.
     pub(crate) id: String,
@@ -98,7 +99,7 @@ pub(crate) struct Abandoned {
 }
 
 /// A shape on a session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LiveShape {
     /// Where the subscription stands.
     pub(crate) stage: Stage,
@@ -115,7 +116,7 @@ pub(crate) struct LiveShape {
 }
 
 /// How far a subscription has come.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Asked for under this id, by this frame.
     Asked { id: String, frame: u64 },
@@ -140,6 +141,7 @@ impl Session {
             said_ms: now_ms,
             frames: 1,
             sent_through: acked_seq,
+            awaited: Awaited::default(),
             unanswered: VecDeque::new(),
             rewind_to: None,
             hold_until_ms: 0,

@@ -67,7 +67,7 @@ impl Item {
 }
 
 /// A document, or what is still known of a deleted one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Document {
     /// Where its entries stand, in the order of their places.
     entries: VecDeque<Position>,
@@ -89,7 +89,7 @@ impl Document {
 }
 
 /// What a change has put and taken: enough to take it back.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Replaced {
     added: Option<Position>,
     /// In the order of their places; a delete last.
@@ -108,7 +108,7 @@ impl Replaced {
 }
 
 /// The documents of one table.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Documents {
     /// Hashed, and so never iterated: nothing that anyone sees may depend on the order.
     by_key: HashMap<Arc<str>, Document>,
