@@ -30,7 +30,7 @@ const TOLD_MAX: usize = 16;
 pub(crate) struct Turn<'a> {
     pub(crate) state: &'a State,
     pub(crate) config: &'a Config,
-    pub(crate) client: &'a str,
+    pub(crate) client: &'a Arc<str>,
     /// When it is decided, in milliseconds since 1970.
     pub(crate) at_ms: u64,
     /// How long before that it was made, in milliseconds.
@@ -204,7 +204,7 @@ impl Turn<'_> {
         let (value, trail) = match asks {
             None => (self.value(index, op, held)?, None),
             Some(settings) => match self.fate(index, op, row, settings, sum)? {
-                Some((value, trail)) => (value, Some(Box::new(trail))),
+                Some((value, trail)) => (value, Some(Arc::new(trail))),
                 None => {
                     sum.untouched.insert(op.table.clone());
                     return Ok(());
@@ -287,7 +287,7 @@ impl Turn<'_> {
                 let message = "a row with several values cannot be patched";
                 return reject(&errors::SETTING_REFUSED, at(), message);
             }
-            let own = row.is_some_and(|row| *row.writer == *self.client);
+            let own = row.is_some_and(|row| row.writer == *self.client);
             if held.is_none() && !own && op.base.is_some_and(|base| base > 0) {
                 sum.supersede(index, row);
                 return Ok(None);
@@ -315,8 +315,7 @@ impl Turn<'_> {
         match write.fate(row, settings, resolvers, limits) {
             Fate::Applies(mut trail) => {
                 if settings.by_field() && held.is_none() {
-                    let writer = self.state.clients.id(self.client);
-                    trail.fields = Entries::of_new(row, &write, &writer, settings);
+                    trail.fields = Entries::of_new(row, &write, self.client, settings);
                 }
                 Ok(Some((value, trail)))
             }
@@ -355,7 +354,7 @@ impl Turn<'_> {
     ) -> Option<FieldsFate> {
         let by_field = FieldWrite {
             write,
-            writer: self.state.clients.id(self.client),
+            writer: self.client,
             row: row.filter(|row| row.value.is_some())?,
             settings,
             named_max: sum.fields_to_name(),

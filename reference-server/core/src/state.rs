@@ -348,7 +348,7 @@ pub(crate) fn row_bytes(key: &str, value: Option<&Json>, siblings: &[Kept]) -> u
 }
 
 /// The values that a row with this trail has beside the last one.
-pub(crate) fn siblings(trail: &Option<Box<Trail>>) -> &[Kept] {
+pub(crate) fn siblings(trail: &Option<Arc<Trail>>) -> &[Kept] {
     trail.as_deref().map_or(&[], |trail| &trail.siblings)
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Row {
     /// known, that is the version up to which deletes were forgotten.
     pub(crate) others_version: u64,
     /// What is kept beside, where the table's strategy asks for it.
-    pub(crate) trail: Option<Box<Trail>>,
+    pub(crate) trail: Option<Arc<Trail>>,
 }
 
 impl Row {
