@@ -18,7 +18,7 @@ use crate::fields::{self, Entries, FieldWrite, FieldsFate};
 use crate::record::{Decision, Declared, Effect};
 use crate::request::{Action, Op, RowOp, Verdict, reject};
 use crate::sequences;
-use crate::state::{State, row_bytes, siblings};
+use crate::state::{State, held_bytes, row_bytes, siblings};
 use crate::table::Row;
 use crate::tables::{self, Settings};
 
@@ -96,6 +96,8 @@ struct Sum {
     told: Vec<OpResult>,
     /// The first op that is superseded.
     superseded: Option<usize>,
+    /// Bytes of the rows that it leaves, as they are told.
+    leaves: u64,
     grows: u64,
     shrinks: u64,
 }
@@ -215,8 +217,9 @@ impl Turn<'_> {
         if let (Some(schema), Some(value)) = (schema, value.as_ref()) {
             schema.judge(index, op, value, sum.has_resolved(index))?;
         }
-        sum.grows += row_bytes(&op.key, value.as_ref(), siblings(&trail));
-        self.leaves_not_too_much(index, sum.grows)?;
+        sum.leaves += row_bytes(&op.key, value.as_ref(), siblings(&trail));
+        self.leaves_not_too_much(index, sum.leaves)?;
+        sum.grows += held_bytes(&op.key, value.as_ref(), &trail);
         sum.shrinks += row.map_or(0, |row| row.bytes(&op.key));
         sum.effects.push(Effect {
             table: op.table.clone(),
@@ -437,6 +440,7 @@ impl Sum {
             Some(done) => {
                 self.grows += done.grows;
                 self.shrinks += done.shrinks;
+                self.leaves += done.grows;
                 self.effects.push(done.effect);
             }
             None => drop(self.untouched.insert(table.clone())),

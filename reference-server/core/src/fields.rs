@@ -31,6 +31,9 @@ const NAME_BYTES_MAX: usize = 64;
 /// Of a row with more fields nothing is kept of single ones.
 const FIELDS_MAX: usize = 256;
 
+/// What is kept of a single field counts as so many bytes beside the field's name.
+const ENTRY_BYTES: usize = 64;
+
 /// What is kept of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -153,6 +156,12 @@ impl Entries {
             removals,
             each: ByName::default(),
         }))
+    }
+
+    /// Bytes of what is kept of single fields, as `limits.workspaceBytesMax` counts them.
+    pub(crate) fn bytes(&self) -> u64 {
+        let each = self.each.names().map(|name| name.len() + ENTRY_BYTES);
+        each.sum::<usize>() as u64
     }
 
     /// Keeps once what is the same of all fields that the row has, so many.

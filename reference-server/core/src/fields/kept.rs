@@ -39,6 +39,11 @@ impl<T> ByName<T> {
         self.0.clear();
     }
 
+    /// The names, in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+
     /// What is kept for each name, if it is the same.
     pub(super) fn same_of_all(&self) -> Option<&T>
     where
