@@ -183,7 +183,7 @@ impl Entries {
 }
 
 /// What becomes of a write that names fields.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum FieldsFate {
     /// All fields stand, as written: the row has this value.
     Applies(Json, Trail),
@@ -236,7 +236,7 @@ impl<'a> Held<'a> {
 }
 
 /// A write of a row that is there, in a table whose fields are decided one by one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FieldWrite<'a> {
     pub(crate) write: Write<'a>,
     /// Whose it is.
@@ -326,7 +326,7 @@ fn in_order<'n>(mut named: Vec<(&'n str, Change<'n>)>) -> Vec<(&'n str, Change<'
 }
 
 /// What becomes of each field of an op.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Decided<'n> {
     /// The changes that stand.
     stands: Vec<(&'n str, Change<'n>)>,
