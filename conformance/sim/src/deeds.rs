@@ -165,7 +165,7 @@ impl World<'_> {
             }),
             How::Declare(strategy) => Op::Declare(Declare {
                 table,
-                strategy: Some(strategy_of(strategy)),
+                strategy: Some(strategy_of(strategy).word().to_owned()),
                 granularity: None,
                 kind: None,
                 resolver: None,
