@@ -1,12 +1,21 @@
 //! The fields of a row's value: how a `patch` changes them and leaves the others as the texts that they are.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::tagged::Name;
+use crate::text::push_string;
 use crate::{Json, Patch};
+
+/// A field of an object, as its text has it: the name, and the value's text.
+pub type Member<'t> = (Cow<'t, str>, &'t RawValue);
+
+/// What becomes of a field: its name, and the text of its new value; nothing: it goes.
+pub type FieldChange<'c> = (&'c str, Option<&'c str>);
 
 impl Json {
     /// Whether the value is an object, and so has fields.
@@ -23,29 +32,34 @@ impl Json {
         fields: &BTreeMap<String, Json>,
         removed: &BTreeSet<String>,
     ) -> Option<Json> {
-        Json::of_members(&self.members()?, fields, removed)
+        let removed = { removed.iter() }.map(String::as_str);
+        Json::of_members(&self.members()?, &field_changes(fields, removed))
     }
 
-    /// An object of these members, with some set and others taken out, as [`Json::patched`] makes it.
+    /// An object of these members, with changes: these in the order of the names, each name once. What stays keeps its text and its place, what is new
+    /// comes behind.
     #[must_use]
-    pub fn of_members(
-        members: &[(String, &RawValue)],
-        fields: &BTreeMap<String, Json>,
-        removed: &BTreeSet<String>,
-    ) -> Option<Json> {
-        let bytes = |(name, value): &(String, &RawValue)| name.len() + value.get().len() + 4;
+    pub fn of_members(members: &[Member<'_>], changes: &[FieldChange<'_>]) -> Option<Json> {
+        let bytes = |(name, value): &Member<'_>| name.len() + value.get().len() + 4;
         let mut text = String::with_capacity(members.iter().map(bytes).sum::<usize>() + 64);
-        let mut known = BTreeSet::new();
+        let mut met = vec![false; changes.len()];
         for (name, value) in members {
-            if let Some((name, value)) = fields.get_key_value(name) {
-                known.insert(name);
-                push_member(&mut text, name, value.get());
-            } else if !removed.contains(name) {
-                push_member(&mut text, name, value.get());
+            let change = changes.binary_search_by_key(&&**name, |(name, _)| name);
+            let stands = match change {
+                Err(_) => Some(value.get()),
+                Ok(index) => {
+                    met[index] = true;
+                    changes[index].1
+                }
+            };
+            if let Some(value) = stands {
+                push_member(&mut text, name, value);
             }
         }
-        for (name, value) in fields.iter().filter(|(name, _)| !known.contains(name)) {
-            push_member(&mut text, name, value.get());
+        for ((name, value), _) in changes.iter().zip(met).filter(|(_, met)| !met) {
+            if let Some(value) = value {
+                push_member(&mut text, name, value);
+            }
         }
         text.push_str(if text.is_empty() { "{}" } else { "}" });
         RawValue::from_string(text).ok().map(Json::from)
@@ -73,7 +87,7 @@ impl Json {
 
     /// The object's fields in its order, each by its name and its value's text; nothing, if the value is no object.
     #[must_use]
-    pub fn members(&self) -> Option<Vec<(String, &RawValue)>> {
+    pub fn members(&self) -> Option<Vec<Member<'_>>> {
         if !self.is_object() {
             return None;
         }
@@ -87,7 +101,8 @@ impl Json {
     #[must_use]
     pub fn field_names(&self) -> Vec<String> {
         let members = self.members().unwrap_or_default();
-        members.into_iter().map(|(name, _)| name).collect()
+        let names = members.into_iter().map(|(name, _)| name.into_owned());
+        names.collect()
     }
 }
 
@@ -95,24 +110,36 @@ impl Patch {
     /// What the value becomes: of no row, the fields that are set. Nothing, if it is no object (FLD-ABSENT, FLD-NOT-AN-OBJECT).
     #[must_use]
     pub fn applied_to(&self, value: Option<&Json>) -> Option<Json> {
-        let empty = Json::empty_object();
-        let removed = self.remove.iter().flatten().cloned().collect();
         let none = BTreeMap::new();
-        value
-            .unwrap_or(&empty)
-            .patched(self.fields.as_ref().unwrap_or(&none), &removed)
+        let removed = { self.remove.iter().flatten() }.map(String::as_str);
+        let changes = field_changes(self.fields.as_ref().unwrap_or(&none), removed);
+        let members = value.map_or_else(|| Some(Vec::new()), Json::members)?;
+        Json::of_members(&members, &changes)
     }
+}
+
+/// Changes in the order of the names. What is set as well as taken out is set.
+fn field_changes<'c>(
+    fields: &'c BTreeMap<String, Json>,
+    removed: impl Iterator<Item = &'c str>,
+) -> Vec<FieldChange<'c>> {
+    let set = { fields.iter() }.map(|(name, value)| (&**name, Some(value.get())));
+    let removed = removed.map(|name| (name, None));
+    let mut changes: Vec<FieldChange<'c>> = set.chain(removed).collect();
+    changes.sort_by_key(|(name, _)| *name);
+    changes.dedup_by_key(|(name, _)| *name);
+    changes
 }
 
 fn push_member(text: &mut String, name: &str, value: &str) {
     text.push(if text.is_empty() { '{' } else { ',' });
-    text.push_str(&serde_json::to_string(name).expect("every string has a text"));
+    push_string(text, name);
     text.push(':');
     text.push_str(value);
 }
 
 /// An object's members in its order, each value as its text.
-struct Members<'t>(Vec<(String, &'t RawValue)>);
+struct Members<'t>(Vec<Member<'t>>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
@@ -126,8 +153,8 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
                 let mut held = Vec::new();
-                while let Some(member) = members.next_entry()? {
-                    held.push(member);
+                while let Some(name) = members.next_key_seed(Name)? {
+                    held.push((name, members.next_value()?));
                 }
                 Ok(Members(held))
             }

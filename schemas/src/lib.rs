@@ -31,12 +31,14 @@ mod rules;
 mod settings;
 mod strict;
 mod tagged;
+mod text;
 pub mod validate;
 mod violation;
 
 pub use author::author;
 pub use decode::{DecodeError, DecodeErrorKind};
 pub use digest::{RowNumber, RowsDigest};
+pub use fields::{FieldChange, Member};
 pub use filter::{Bound, Filter, Side};
 pub use forms::Pattern;
 pub use generated::limits::*;
@@ -48,6 +50,7 @@ pub use json::{Json, JsonObject};
 pub use op::OpError;
 pub use rules::{JUDGED_MAX, Rules};
 pub use strict::DEPTH_CEILING;
+pub use text::push_string;
 pub use violation::Violation;
 
 /// The WebSocket subprotocol that names this version of the protocol.

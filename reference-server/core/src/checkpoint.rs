@@ -122,7 +122,7 @@ struct RowLine {
     writer: Arc<str>,
     others_version: u64,
     #[serde(default)]
-    trail: Option<Box<Trail>>,
+    trail: Option<Arc<Trail>>,
 }
 
 /// An entry of a document; without data, its delete.

@@ -31,16 +31,13 @@ pub fn read_frame(
     limits: &Limits,
     capabilities: &[String],
 ) -> Result<Request, ErrorMessage> {
-    if let Some(kind) = not_offered(text, capabilities) {
-        let message = format!("{kind:?} needs a capability that is not offered here");
-        let at = Some("/type".to_owned());
-        return Err(ErrorMessage {
-            at,
-            ..error(&errors::UNKNOWN_TYPE, message)
-        });
+    let message = ClientMessage::decode(text, limits.depth_max).map_err(|error| {
+        let kind = not_offered_in(text, capabilities);
+        kind.map_or_else(|| explain(error.def(), error), refused_type)
+    })?;
+    if let Some(kind) = not_offered(message.type_name(), capabilities) {
+        return Err(refused_type(kind));
     }
-    let message = ClientMessage::decode(text, limits.depth_max)
-        .map_err(|error| explain(error.def(), error))?;
     match &message {
         ClientMessage::Push(push) if push.mutations.len() as u64 > limits.push_mutations_max => {
             let most = limits.push_mutations_max;
@@ -70,16 +67,26 @@ const TYPES: [(&str, &str); 3] = [
     (PRESENCE, "present"),
 ];
 
-/// The frame's type, if it is of a capability that is not offered: then it is unknown here, whatever else is wrong with it.
-fn not_offered(text: &str, capabilities: &[String]) -> Option<&'static str> {
-    let lacks = |(name, _): &&(&str, _)| !capabilities.iter().any(|offered| offered == name);
-    if !TYPES.iter().any(|kind| lacks(&kind)) {
-        return None;
-    }
+/// A type, if it is of a capability that is not offered: then it is unknown here.
+fn not_offered(kind: &str, capabilities: &[String]) -> Option<&'static str> {
+    let (capability, kind) = TYPES.iter().find(|(_, known)| *known == kind)?;
+    let lacks = !capabilities.iter().any(|offered| offered == capability);
+    lacks.then_some(*kind)
+}
+
+/// The same of a frame that is no message: of an unknown type it does not matter what else is wrong with it.
+fn not_offered_in(text: &str, capabilities: &[String]) -> Option<&'static str> {
     let frame = Json::parse(text).ok()?.to_value().ok()?;
-    let mut lacking = TYPES.iter().filter(lacks);
-    let (_, kind) = lacking.find(|(_, kind)| frame["type"] == *kind)?;
-    Some(kind)
+    not_offered(frame["type"].as_str()?, capabilities)
+}
+
+fn refused_type(kind: &str) -> ErrorMessage {
+    let message = format!("{kind:?} needs a capability that is not offered here");
+    let at = Some("/type".to_owned());
+    ErrorMessage {
+        at,
+        ..error(&errors::UNKNOWN_TYPE, message)
+    }
 }
 
 /// Reads the first frame of a connection.

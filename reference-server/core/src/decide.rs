@@ -18,7 +18,7 @@ use crate::fields::{self, Entries, FieldWrite, FieldsFate};
 use crate::record::{Decision, Declared, Effect};
 use crate::request::{Action, Op, RowOp, Verdict, reject};
 use crate::sequences;
-use crate::state::{State, row_bytes, siblings};
+use crate::state::{State, held_bytes, row_bytes, siblings};
 use crate::table::Row;
 use crate::tables::{self, Settings};
 
@@ -30,7 +30,7 @@ const TOLD_MAX: usize = 16;
 pub(crate) struct Turn<'a> {
     pub(crate) state: &'a State,
     pub(crate) config: &'a Config,
-    pub(crate) client: &'a str,
+    pub(crate) client: &'a Arc<str>,
     /// When it is decided, in milliseconds since 1970.
     pub(crate) at_ms: u64,
     /// How long before that it was made, in milliseconds.
@@ -96,6 +96,8 @@ struct Sum {
     told: Vec<OpResult>,
     /// The first op that is superseded.
     superseded: Option<usize>,
+    /// Bytes of the rows that it leaves, as they are told.
+    leaves: u64,
     grows: u64,
     shrinks: u64,
 }
@@ -204,7 +206,7 @@ impl Turn<'_> {
         let (value, trail) = match asks {
             None => (self.value(index, op, held)?, None),
             Some(settings) => match self.fate(index, op, row, settings, sum)? {
-                Some((value, trail)) => (value, Some(Box::new(trail))),
+                Some((value, trail)) => (value, Some(Arc::new(trail))),
                 None => {
                     sum.untouched.insert(op.table.clone());
                     return Ok(());
@@ -215,8 +217,9 @@ impl Turn<'_> {
         if let (Some(schema), Some(value)) = (schema, value.as_ref()) {
             schema.judge(index, op, value, sum.has_resolved(index))?;
         }
-        sum.grows += row_bytes(&op.key, value.as_ref(), siblings(&trail));
-        self.leaves_not_too_much(index, sum.grows)?;
+        sum.leaves += row_bytes(&op.key, value.as_ref(), siblings(&trail));
+        self.leaves_not_too_much(index, sum.leaves)?;
+        sum.grows += held_bytes(&op.key, value.as_ref(), &trail);
         sum.shrinks += row.map_or(0, |row| row.bytes(&op.key));
         sum.effects.push(Effect {
             table: op.table.clone(),
@@ -287,7 +290,7 @@ impl Turn<'_> {
                 let message = "a row with several values cannot be patched";
                 return reject(&errors::SETTING_REFUSED, at(), message);
             }
-            let own = row.is_some_and(|row| *row.writer == *self.client);
+            let own = row.is_some_and(|row| row.writer == *self.client);
             if held.is_none() && !own && op.base.is_some_and(|base| base > 0) {
                 sum.supersede(index, row);
                 return Ok(None);
@@ -315,8 +318,7 @@ impl Turn<'_> {
         match write.fate(row, settings, resolvers, limits) {
             Fate::Applies(mut trail) => {
                 if settings.by_field() && held.is_none() {
-                    let writer = self.state.clients.id(self.client);
-                    trail.fields = Entries::of_new(row, &write, &writer, settings);
+                    trail.fields = Entries::of_new(row, &write, self.client, settings);
                 }
                 Ok(Some((value, trail)))
             }
@@ -355,7 +357,7 @@ impl Turn<'_> {
     ) -> Option<FieldsFate> {
         let by_field = FieldWrite {
             write,
-            writer: self.state.clients.id(self.client),
+            writer: self.client,
             row: row.filter(|row| row.value.is_some())?,
             settings,
             named_max: sum.fields_to_name(),
@@ -438,6 +440,7 @@ impl Sum {
             Some(done) => {
                 self.grows += done.grows;
                 self.shrinks += done.shrinks;
+                self.leaves += done.grows;
                 self.effects.push(done.effect);
             }
             None => drop(self.untouched.insert(table.clone())),

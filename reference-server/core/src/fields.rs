@@ -3,15 +3,19 @@
 //! Each field has an entry of its own, made of what a row has: who changed it last, when, and the last version at which anybody else did. The fields that a
 //! row has not got share one. Most fields of most rows were written together, so their entries are kept once.
 
+mod kept;
 mod text;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use syncline_schemas::{FieldConflict, Granularity, Json, Strategy, SupersededInFields};
+use syncline_schemas::{
+    FieldChange, FieldConflict, Granularity, Json, Member, Strategy, SupersededInFields,
+};
 
+use self::kept::ByName;
 use self::text::Text;
 use crate::conflicts::{Trail, Write};
 use crate::request::Action;
@@ -26,6 +30,9 @@ const NAME_BYTES_MAX: usize = 64;
 
 /// Of a row with more fields nothing is kept of single ones.
 const FIELDS_MAX: usize = 256;
+
+/// What is kept of a single field counts as so many bytes beside the field's name.
+const ENTRY_BYTES: usize = 64;
 
 /// What is kept of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +56,7 @@ pub struct Entries {
     /// Of all fields that the row has not got.
     pub removals: Entry,
     /// Of single fields that the row has.
-    pub each: BTreeMap<Arc<str>, Entry>,
+    pub each: ByName<Entry>,
 }
 
 impl Settings {
@@ -108,21 +115,21 @@ impl Entry {
 }
 
 impl Entries {
-    /// What is kept of the fields of a row that is there: as the row, where it was written as a whole.
-    fn of_row(row: &Row, settings: &Settings) -> Entries {
+    /// What is kept of the fields of a row that is there: as of the row, where it was written as a whole.
+    fn of_row<'r>(row: &'r Row, settings: &Settings) -> Cow<'r, Entries> {
         let kept = row.trail.as_deref().and_then(|trail| trail.fields.as_ref());
         kept.map_or_else(
             || {
                 let rest = Entry::of_row(row, settings);
                 let removals = rest.clone();
-                let each = BTreeMap::new();
-                Entries {
+                let each = ByName::default();
+                Cow::Owned(Entries {
                     rest,
                     removals,
                     each,
-                }
+                })
             },
-            |kept| Entries::clone(kept),
+            |kept| Cow::Borrowed(&**kept),
         )
     }
 
@@ -147,18 +154,21 @@ impl Entries {
         Some(Box::new(Entries {
             rest: removals.written(write, writer),
             removals,
-            each: BTreeMap::new(),
+            each: ByName::default(),
         }))
+    }
+
+    /// Bytes of what is kept of single fields, as `limits.workspaceBytesMax` counts them.
+    pub(crate) fn bytes(&self) -> u64 {
+        let each = self.each.names().map(|name| name.len() + ENTRY_BYTES);
+        each.sum::<usize>() as u64
     }
 
     /// Keeps once what is the same of all fields that the row has, so many.
     fn gather(&mut self, fields: usize) {
-        let mut each = self.each.values();
-        if let Some(first) = each.next()
-            && self.each.len() == fields
-            && each.all(|entry| entry == first)
-        {
-            self.rest = first.clone();
+        let same = self.each.same_of_all();
+        if let Some(entry) = same.filter(|_| self.each.len() == fields).cloned() {
+            self.rest = entry;
             self.each.clear();
         }
     }
@@ -194,23 +204,43 @@ enum Written<'a> {
 }
 
 impl Written<'_> {
-    fn to_json(self) -> Json {
+    fn text(&self) -> &str {
         match self {
-            Written::Field(value) => value.clone(),
-            Written::Member(value) => value.to_owned().into(),
+            Written::Field(value) => value.get(),
+            Written::Member(value) => value.get(),
         }
     }
 }
 
-/// The fields that a row has, by name.
-type Held<'a> = BTreeMap<&'a str, &'a RawValue>;
+/// The fields that a row has, in the order of their names.
+#[derive(Debug)]
+struct Held<'a>(Vec<(&'a str, &'a RawValue)>);
+
+impl<'a> Held<'a> {
+    fn of(members: &'a [Member<'a>]) -> Held<'a> {
+        let mut held: Vec<_> = { members.iter() }
+            .map(|(name, value)| (&**name, *value))
+            .collect();
+        held.sort_unstable_by_key(|(name, _)| *name);
+        Held(held)
+    }
+
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let found = self.0.binary_search_by_key(&name, |(name, _)| name);
+        found.ok().map(|index| self.0[index].1)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+}
 
 /// A write of a row that is there, in a table whose fields are decided one by one.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldWrite<'a> {
     pub(crate) write: Write<'a>,
     /// Whose it is.
-    pub(crate) writer: Arc<str>,
+    pub(crate) writer: &'a Arc<str>,
     pub(crate) row: &'a Row,
     pub(crate) settings: &'a Settings,
     /// How many fields may be told by their names.
@@ -221,35 +251,30 @@ impl FieldWrite<'_> {
     /// What becomes of the op of this index (FLD-APART); nothing, if it names no fields: then it is decided whole (FLD-WHOLE).
     pub(crate) fn fate(&self, index: usize, action: &Action) -> Option<FieldsFate> {
         let members = self.row.value.as_ref()?.members()?;
-        let held: Held<'_> = { members.iter() }
-            .map(|(name, value)| (name.as_str(), *value))
-            .collect();
+        let held = Held::of(&members);
         let written;
-        let named: BTreeMap<&str, Change<'_>> = match action {
+        let named: Vec<(&str, Change<'_>)> = match action {
             Action::Patch(patch) => {
                 let set = patch.fields.iter().flatten();
                 let set = set.map(|(name, value)| (&**name, Some(Written::Field(value))));
                 let removed = { patch.remove.iter().flatten() }
-                    .filter(|name| held.contains_key(name.as_str()))
+                    .filter(|name| held.has(name))
                     .map(|name| (&**name, None));
                 set.chain(removed).collect()
             }
             Action::Set(value) => {
                 written = value.members()?;
-                let removed = held.keys().map(|name| (*name, None));
+                let removed = held.0.iter().map(|(name, _)| (*name, None));
                 let set =
                     { written.iter() }.map(|(name, value)| (&**name, Some(Written::Member(value))));
-                removed.chain(set).collect()
+                set.chain(removed).collect()
             }
             Action::Delete => return None,
         };
-        let decided = self.decided(&held, named);
+        let decided = self.decided(&held, in_order(named));
         let told =
             (!decided.lost.is_empty()).then(|| told(index, &decided.lost, &held, self.named_max));
-        let made = || {
-            let (set, removed) = decided.changes();
-            Json::of_members(&members, &set, &removed)
-        };
+        let made = || Json::of_members(&members, &decided.changes());
         Some(match (told, action) {
             (None, Action::Set(value)) => FieldsFate::Applies(value.clone(), decided.trail),
             (None, _) => FieldsFate::Applies(made()?, decided.trail),
@@ -258,25 +283,25 @@ impl FieldWrite<'_> {
         })
     }
 
-    fn decided<'n>(&self, held: &Held<'_>, named: BTreeMap<&'n str, Change<'n>>) -> Decided<'n> {
+    fn decided<'n>(&self, held: &Held<'_>, named: Vec<(&'n str, Change<'n>)>) -> Decided<'n> {
         let (write, life) = (&self.write, self.row.life());
         let before = Entries::of_row(self.row, self.settings);
-        let mut after = before.clone();
-        let (mut stands, mut lost) = (Vec::new(), Vec::new());
-        let mut fields = held.len();
+        let mut after = Entries::clone(&before);
+        let (mut stands, mut lost) = (Vec::with_capacity(named.len()), Vec::new());
+        let mut fields = held.0.len();
         for (name, value) in named {
-            let is_there = held.contains_key(name);
+            let is_there = held.has(name);
             let entry = before.of_field(name, is_there);
             if entry.supersedes(write, life, self.settings) {
                 lost.push((name, entry.version));
                 continue;
             }
             if value.is_some() {
-                let entry = entry.written(write, &self.writer);
-                after.each.insert(name.into(), entry);
+                let entry = entry.written(write, self.writer);
+                after.each.insert(name, entry);
                 fields += usize::from(!is_there);
             } else {
-                after.removals = after.removals.removed(entry, write, &self.writer);
+                after.removals = after.removals.removed(entry, write, self.writer);
                 after.each.remove(name);
                 fields -= 1;
             }
@@ -293,6 +318,13 @@ impl FieldWrite<'_> {
     }
 }
 
+/// What an op names, in the order of the names. What it sets is not taken out.
+fn in_order<'n>(mut named: Vec<(&'n str, Change<'n>)>) -> Vec<(&'n str, Change<'n>)> {
+    named.sort_by_key(|(name, _)| *name);
+    named.dedup_by_key(|(name, _)| *name);
+    named
+}
+
 /// What becomes of each field of an op.
 #[derive(Clone, Debug)]
 struct Decided<'n> {
@@ -305,15 +337,11 @@ struct Decided<'n> {
 }
 
 impl Decided<'_> {
-    /// The fields that are set, and those that are removed.
-    fn changes(&self) -> (BTreeMap<String, Json>, BTreeSet<String>) {
-        let set = { self.stands.iter() }
-            .filter_map(|(name, value)| Some(((*name).to_owned(), value.as_ref()?.to_json())));
-        let removed = self.stands.iter().filter(|(_, value)| value.is_none());
-        (
-            set.collect(),
-            removed.map(|(name, _)| (*name).to_owned()).collect(),
-        )
+    /// The changes that stand, as texts.
+    fn changes(&self) -> Vec<FieldChange<'_>> {
+        { self.stands.iter() }
+            .map(|(name, value)| (*name, value.as_ref().map(Written::text)))
+            .collect()
     }
 }
 
@@ -329,8 +357,8 @@ fn told(
         .map(|(name, version)| FieldConflict {
             field: (*name).to_owned(),
             version: Some(*version),
-            value: held.get(*name).map(|value| Json::from((*value).to_owned())),
-            gone: !held.contains_key(*name),
+            value: held.get(name).map(|value| Json::from(value.to_owned())),
+            gone: !held.has(name),
         })
         .collect();
     SupersededInFields {

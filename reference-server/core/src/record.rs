@@ -102,7 +102,7 @@ pub struct Effect {
     pub value: Option<Json>,
     /// What is kept of the row beside its value, where the table's strategy asks for it.
     #[serde(default)]
-    pub trail: Option<Box<Trail>>,
+    pub trail: Option<Arc<Trail>>,
     /// What happened, if it is a document and no row.
     #[serde(default)]
     pub document: Option<DocumentEffect>,

@@ -382,31 +382,37 @@ fn read_value(value: Json, limits: &Limits) -> Result<Json, OpFault> {
     Ok(one_line(value))
 }
 
-/// The value on one line: a log may keep a record a line. Line breaks stand only between a value's tokens.
-pub(crate) fn one_line(value: Json) -> Json {
+/// The value on one line: a log may keep a record a line.
+pub(crate) fn one_line(mut value: Json) -> Json {
+    put_on_one_line(&mut value);
+    value
+}
+
+/// Puts a value on one line. Line breaks stand only between its tokens.
+fn put_on_one_line(value: &mut Json) {
     let text = value.get();
-    if !text.bytes().any(|byte| matches!(byte, b'\n' | b'\r')) {
-        return value;
+    if text.bytes().any(|byte| matches!(byte, b'\n' | b'\r'))
+        && let Ok(one_line) = Json::parse(&text.replace(['\n', '\r'], " "))
+    {
+        *value = one_line;
     }
-    let one_line = Json::parse(&text.replace(['\n', '\r'], " "));
-    one_line.unwrap_or(value)
 }
 
 /// A patch that names some field, and none twice (FLD-INVALID).
 fn read_patch(mut patch: Patch) -> Result<Patch, OpFault> {
-    let fields = patch.fields.take().unwrap_or_default();
+    let fields = patch.fields.get_or_insert_default();
     let remove = patch.remove.as_deref().unwrap_or_default();
     if fields.is_empty() && remove.is_empty() {
         let message = "a patch needs a field to set or to remove".to_owned();
         return Err((&errors::INVALID_OP, String::new(), message));
     }
-    let mut named: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
-    if let Some(index) = remove.iter().position(|name| !named.insert(name)) {
+    let mut removed: BTreeSet<&str> = BTreeSet::new();
+    let mut names = remove.iter();
+    if let Some(index) = names.position(|name| fields.contains_key(name) || !removed.insert(name)) {
         let message = "the patch names this field before".to_owned();
         return Err((&errors::INVALID_OP, format!("/remove/{index}"), message));
     }
-    let one_line = |(name, value): (String, Json)| (name, one_line(value));
-    patch.fields = Some(fields.into_iter().map(one_line).collect());
+    fields.values_mut().for_each(put_on_one_line);
     Ok(patch)
 }
 

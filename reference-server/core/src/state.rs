@@ -14,6 +14,7 @@ use crate::clients::Clients;
 use crate::conflicts::{Kept, Trail};
 use crate::digests::Unsummed;
 use crate::documents::{Documents, entry_bytes};
+use crate::fields::Entries;
 use crate::filters::Filters;
 use crate::history::Chronicle;
 use crate::journal::{Journal, Scalars, Undo};
@@ -32,7 +33,7 @@ pub(crate) struct State {
     pub(crate) at_ms: u64,
     /// Deletes up to this version may be forgotten; all after it are known.
     pub(crate) truncated_to: u64,
-    /// Bytes of the keys and values of all rows (`limits.workspaceBytesMax`).
+    /// Bytes of all rows (`limits.workspaceBytesMax`).
     pub(crate) bytes: u64,
     /// When the versions after `truncated_to` were decided, coarsely.
     pub(crate) marks: Marks,
@@ -146,7 +147,7 @@ impl State {
             writer: writer.clone(),
             trail: effect.trail.clone(),
         });
-        self.bytes += row_bytes(&effect.key, effect.value.as_ref(), siblings(&effect.trail));
+        self.bytes += held_bytes(&effect.key, effect.value.as_ref(), &effect.trail);
         self.bytes -= before.as_ref().map_or(0, |row| row.bytes(&effect.key));
         before
     }
@@ -374,14 +375,20 @@ impl State {
     }
 }
 
-/// Bytes of a row as `limits.workspaceBytesMax` counts them; a delete has none.
+/// Bytes of a row as `limits.workspaceBytesMax` counts them: the row's own, and those of what is kept of single fields.
+pub(crate) fn held_bytes(key: &str, value: Option<&Json>, trail: &Option<Arc<Trail>>) -> u64 {
+    let fields = trail.as_deref().and_then(|trail| trail.fields.as_deref());
+    row_bytes(key, value, siblings(trail)) + fields.map_or(0, Entries::bytes)
+}
+
+/// Bytes of a row as it is told; a delete has none.
 pub(crate) fn row_bytes(key: &str, value: Option<&Json>, siblings: &[Kept]) -> u64 {
     let beside: usize = siblings.iter().map(|kept| kept.value.get().len()).sum();
     value.map_or(0, |value| (key.len() + value.get().len() + beside) as u64)
 }
 
 /// The values that a row with this trail has beside the last one.
-pub(crate) fn siblings(trail: &Option<Box<Trail>>) -> &[Kept] {
+pub(crate) fn siblings(trail: &Option<Arc<Trail>>) -> &[Kept] {
     trail.as_deref().map_or(&[], |trail| &trail.siblings)
 }
 
@@ -395,9 +402,9 @@ impl Row {
         bytes.map_or(0, |bytes| bytes.div_ceil(SCANNED_BYTES) as u64)
     }
 
-    /// Its bytes, under this key.
+    /// What it takes of `limits.workspaceBytesMax`, under this key.
     pub(crate) fn bytes(&self, key: &str) -> u64 {
-        row_bytes(key, self.value.as_ref(), self.siblings())
+        held_bytes(key, self.value.as_ref(), &self.trail)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::conflicts::{Kept, Trail};
 use crate::documents::Entry;
 
 /// A place in the order of all changes: the version, and which of the version's effects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Position {
     pub(crate) version: u64,
     pub(crate) slot: u32,
@@ -42,7 +42,7 @@ pub(crate) struct Row {
     /// known, that is the version up to which deletes were forgotten.
     pub(crate) others_version: u64,
     /// What is kept beside, where the table's strategy asks for it.
-    pub(crate) trail: Option<Box<Trail>>,
+    pub(crate) trail: Option<Arc<Trail>>,
 }
 
 impl Row {
@@ -149,13 +149,25 @@ struct Summed {
     name: Arc<str>,
     to: Position,
     digest: RowsDigest,
+    /// The number of each row that is in it, so that a write need not work it out once more to take it away. Hashed, and so never iterated.
+    numbers: HashMap<Position, RowNumber>,
 }
 
 impl Summed {
-    /// The number of a row that stands up to where was summed; a delete has none.
-    fn number(&self, key: &str, row: &Row) -> Option<RowNumber> {
-        let value = row.value.as_ref().filter(|_| row.position <= self.to)?;
-        number(&self.name, key, row, value)
+    /// Adds a row that stands up to where was summed; a delete has no number.
+    fn add(&mut self, key: &str, row: &Row) {
+        let value = row.value.as_ref().filter(|_| row.position <= self.to);
+        if let Some(number) = value.and_then(|value| number(&self.name, key, row, value)) {
+            self.digest.add(number);
+            self.numbers.insert(row.position, number);
+        }
+    }
+
+    /// Takes away the row of a position, if it was added.
+    fn take(&mut self, position: Position) {
+        if let Some(number) = self.numbers.remove(&position) {
+            self.digest.take(number);
+        }
     }
 }
 
@@ -199,10 +211,8 @@ impl Table {
         if row.value.is_none() {
             self.deletes.insert(position);
         }
-        if let Some(summed) = &mut self.summed
-            && let Some(number) = summed.number(&key, &row)
-        {
-            summed.digest.add(number);
+        if let Some(summed) = &mut self.summed {
+            summed.add(&key, &row);
         }
         self.rows.insert(position, (key, row));
         before
@@ -215,11 +225,9 @@ impl Table {
     }
 
     fn take_at(&mut self, position: Position) -> Option<Row> {
-        let (key, row) = self.rows.remove(&position)?;
-        if let Some(summed) = &mut self.summed
-            && let Some(number) = summed.number(&key, &row)
-        {
-            summed.digest.take(number);
+        let (_, row) = self.rows.remove(&position)?;
+        if let Some(summed) = &mut self.summed {
+            summed.take(position);
         }
         if row.value.is_none() {
             self.deletes.remove(&position);
@@ -247,6 +255,7 @@ impl Table {
             name: name.clone(),
             to: Position::after(0),
             digest: RowsDigest::default(),
+            numbers: HashMap::new(),
         });
         let behind = (
             std::ops::Bound::Excluded(summed.to),
@@ -259,9 +268,7 @@ impl Table {
             let bytes = row.value.as_ref().map_or(0, |value| value.get().len());
             *budget = budget.saturating_sub(ROW_BYTES + bytes);
             summed.to = *position;
-            if let Some(number) = summed.number(key, row) {
-                summed.digest.add(number);
-            }
+            summed.add(key, row);
         }
         Some(summed.digest)
     }

@@ -39,7 +39,7 @@ pub struct Limits {
     /// Tables in one shape.
     #[serde(deserialize_with = "required::<Integer<4, 9007199254740991>, _>")]
     pub shape_tables_max: u64,
-    /// Bytes of all keys and values of a workspace's rows. Bounds the server's memory.
+    /// Bytes of all that a workspace holds: keys and values of rows, and what else the chapter on mutations counts. Bounds the server's memory.
     #[serde(deserialize_with = "required::<Integer<1048576, 9007199254740991>, _>")]
     pub workspace_bytes_max: u64,
     /// New mutations a second that a client may have decided for long; beyond it and the burst they are deferred.

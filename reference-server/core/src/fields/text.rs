@@ -103,7 +103,8 @@ mod tests {
             removals: entry(0, None),
             each: [("a", "bob"), ("b", "ann"), ("", "bob")]
                 .map(|(name, writer)| (name.into(), entry(9, Some(writer))))
-                .into(),
+                .into_iter()
+                .collect(),
         };
         let text = serde_json::to_string(&entries).expect("text");
         assert_eq!(text.matches("ann").count(), 1, "{text}");
