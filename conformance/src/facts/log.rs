@@ -31,6 +31,8 @@ pub struct Step<'a> {
     pub version: u64,
     /// Its index in the ledger.
     pub mutation: usize,
+    /// Its outcome in this history.
+    pub outcome: &'a Outcome,
     /// What it did to each row. Empty if it was rejected.
     pub effects: Vec<Effect<'a>>,
     /// What had to become of its ops in tables whose strategy asks.
@@ -120,14 +122,11 @@ impl<'a> Log<'a> {
         let mut unknown = BTreeSet::new();
         for step in &mut self.steps {
             let mutation = &facts.ledger.mutations[step.mutation];
-            let mut outcomes = mutation.outcomes.iter();
-            let Some(outcome) =
-                outcomes.find(|told| told.version == step.version && told.status == "applied")
-            else {
+            if !step.is_applied() {
                 continue;
-            };
+            }
             let mut fates = Fates::default();
-            let effects = replay.step(mutation, outcome, &mut fates);
+            let effects = replay.step(mutation, step.outcome, &mut fates);
             (step.fates, step.field_fates) = (fates.rows, fates.fields);
             match effects {
                 Some(effects) => step.effects = effects,
@@ -171,10 +170,11 @@ impl<'a> Log<'a> {
         sure
     }
 
-    fn decided(&mut self, index: usize, outcome: &Outcome) {
+    fn decided(&mut self, index: usize, outcome: &'a Outcome) {
         self.steps.push(Step {
             version: outcome.version,
             mutation: index,
+            outcome,
             effects: Vec::new(),
             fates: Vec::new(),
             field_fates: Vec::new(),
@@ -253,6 +253,12 @@ fn replayed(was: &Known, effect: &Effect<'_>, version: u64) -> Known {
 }
 
 impl<'a> Step<'a> {
+    /// Whether it took effect.
+    #[must_use]
+    pub fn is_applied(&self) -> bool {
+        self.outcome.status == "applied"
+    }
+
     /// What it did to rows of these tables.
     pub fn effects_on(&self, tables: &BTreeSet<String>) -> impl Iterator<Item = &Effect<'a>> {
         self.effects
