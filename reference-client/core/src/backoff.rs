@@ -16,7 +16,7 @@ const LAST_WINDOW_MS: u64 = 30_000;
 const LASTING_MS: u64 = 5_000;
 
 /// What the next wait depends on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
 }

@@ -48,7 +48,7 @@ impl Mode {
 }
 
 /// What the app wants of the sync, and how that stands.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Control {
     pub(crate) mode: Mode,
     trigger: Trigger,

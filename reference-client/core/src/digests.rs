@@ -21,7 +21,7 @@ const VERIFY_MS: u64 = 15 * 60 * 1000;
 const VERIFY_LEAST_MS: u64 = 1_000;
 
 /// When the replica checks what it holds beside the checks after a resume and a replacement.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Verification {
     every_ms: Option<u64>,
 }

@@ -214,7 +214,7 @@ impl Replica {
 }
 
 /// What an update has brought of documents.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct News {
     entries: BTreeMap<(String, String), Vec<SeenEntry>>,
     /// Those that have lost what was told of them.

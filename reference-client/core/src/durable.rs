@@ -14,7 +14,7 @@ use crate::stored::{Entry, Meta, StoreChange, StoredState, Tables, Transaction};
 use crate::sums::Sums;
 
 /// The kept state, with what follows from it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Durable {
     state: StoredState,
     overlay: Overlay,

@@ -62,7 +62,7 @@ impl fmt::Display for NoHistory {
 impl std::error::Error for NoHistory {}
 
 /// What the app has asked.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Histories {
     made: u64,
     waiting: VecDeque<(u64, History)>,
@@ -70,7 +70,7 @@ pub(crate) struct Histories {
 }
 
 /// The request that is under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Sent {
     number: u64,
     frame: u64,

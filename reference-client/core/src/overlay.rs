@@ -11,7 +11,7 @@ use syncline_schemas::{Json, Op};
 use crate::pile::{Pile, Write};
 
 /// The piles, by table and key. No pile is empty.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Overlay {
     piles: BTreeMap<String, BTreeMap<String, Pile>>,
     /// The rows under whose pile, or out of it, something was taken: worked out anew once, by [`Overlay::settle`].

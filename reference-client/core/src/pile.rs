@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use syncline_schemas::{Json, Op, Patch};
 
 /// What one op does with a row.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Write {
     /// The row has this value, or is gone, whatever it was.
     Whole(Option<Json>),
@@ -39,7 +39,7 @@ impl Write {
 }
 
 /// The patches of one field, by the ordinals of their entries.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Field {
     set: BTreeMap<u64, Json>,
     removed: BTreeSet<u64>,
@@ -68,7 +68,7 @@ struct Since<'p> {
 }
 
 /// The writes to one row, by the ordinals of their entries (a mutation names a row at most once), and what they make of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pile {
     writes: BTreeMap<u64, Write>,
     /// Those that do not look below themselves.

@@ -33,7 +33,7 @@ pub struct Other {
 }
 
 /// What is known beyond a session.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Presence {
     /// Whether the others are of interest.
     pub(crate) watches: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Presence {
 }
 
 /// What a session that offers it has been told.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
     /// Whether it has what the app wants.
     is_unsaid: bool,

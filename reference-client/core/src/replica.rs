@@ -36,7 +36,9 @@ use crate::urgency::Urgency;
 ///
 /// A shell that crashes loads what its store holds, which is the state after some transaction, and goes on. One that
 /// fails to store a transaction must not go on with this replica.
-#[derive(Debug)]
+///
+/// It is [`Clone`] for model checkers. Two clones that both go on are what a copied store is (`CLIENT-COPY`).
+#[derive(Clone, Debug)]
 pub struct Replica {
     pub(crate) durable: Durable,
     pub(crate) link: Link,

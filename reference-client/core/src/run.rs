@@ -8,7 +8,7 @@ use crate::session::{Link, LiveShape, Session, Stage};
 use crate::stored::Tables;
 
 /// A sync that is under way, from its start to its end.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Run {
     /// Whether the app has asked for it.
     asked: bool,

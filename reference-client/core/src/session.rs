@@ -20,7 +20,7 @@ use crate::staging::Staging;
 use crate::stored::Tables;
 
 /// How the replica is connected.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Link {
     /// The app wants no connection.
     Paused,
@@ -35,7 +35,7 @@ pub(crate) enum Link {
 }
 
 /// A session: what was said in it, and what is expected of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Session {
     /// The limits of its welcome.
     pub(crate) limits: Limits,
@@ -74,7 +74,7 @@ pub(crate) struct Session {
 }
 
 /// A push that was sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SentPush {
     /// Which frame of the connection it was.
     pub(crate) frame: u64,
@@ -87,7 +87,7 @@ pub(crate) struct SentPush {
 }
 
 /// A subscribe that is no longer wanted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Abandoned {
     /// Its id.
     pub(crate) id: String,
@@ -98,7 +98,7 @@ pub(crate) struct Abandoned {
 }
 
 /// A shape on a session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LiveShape {
     /// Where the subscription stands.
     pub(crate) stage: Stage,
@@ -115,7 +115,7 @@ pub(crate) struct LiveShape {
 }
 
 /// How far a subscription has come.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Asked for under this id, by this frame.
     Asked { id: String, frame: u64 },

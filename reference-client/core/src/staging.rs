@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use syncline_schemas::{Change, Update};
 
 /// The parts of one update that have come so far.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Staging {
     /// Whether it takes the place of all that is held of the shape.
     pub(crate) replace: bool,

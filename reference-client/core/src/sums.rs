@@ -10,7 +10,7 @@ use syncline_schemas::{RowNumber, RowsDigest};
 use crate::stored::{Row, StoreChange, StoredState, Tables};
 
 /// The sums of the tables that were asked for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sums(BTreeMap<String, RowsDigest>);
 
 impl Sums {

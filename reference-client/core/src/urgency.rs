@@ -14,7 +14,7 @@ use crate::session::Link;
 use crate::stored::{Entry, StoreChange};
 
 /// The app's list of urgent tables, and what follows from it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Urgency {
     /// The tables, each with its rank: the lower, the more urgent.
     ranks: BTreeMap<String, usize>,

@@ -89,7 +89,7 @@ impl Client {
 }
 
 /// What a client was before one more of its mutations was remembered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum ClientBefore {
     Unknown,
     Known {
@@ -100,7 +100,7 @@ pub(crate) enum ClientBefore {
 }
 
 /// All clients of the workspace.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Clients {
     /// Hashed: whoever iterates sorts.
     by_id: HashMap<Arc<str>, Client>,

@@ -38,14 +38,14 @@ pub(crate) struct Turn<'a> {
 }
 
 /// A decision, and what only the answer to it tells: what is remembered tells less.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Judged {
     pub(crate) decision: Decision,
     pub(crate) fresh: Fresh,
 }
 
 /// What the answer to a decision tells beside what is remembered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Fresh {
     Nothing,
     /// What became of single ops, with the values that stand.
@@ -89,7 +89,7 @@ pub(crate) fn decide(turn: Turn<'_>, ops: &Verdict<Vec<Op>>) -> Judged {
 }
 
 /// What the ops of a mutation come to, as far as they were gone through.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Sum {
     effects: Vec<Effect>,
     untouched: BTreeSet<Arc<str>>,

@@ -17,7 +17,7 @@ use crate::shapes::ShapeId;
 const BYTES_A_PUMP: usize = 1024 * 1024;
 
 /// The digests of one session.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Digests {
     /// Whether each replacement ends with one (DIG-REPLACEMENT).
     pub(crate) after_replacements: bool,

@@ -51,7 +51,7 @@ pub(crate) enum Item {
 }
 
 /// A document, or what is still known of a deleted one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Document {
     /// Where its entries stand, in the order of their places.
     entries: VecDeque<Position>,
@@ -73,7 +73,7 @@ impl Document {
 }
 
 /// What a change has put and taken: enough to take it back.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Replaced {
     added: Option<Position>,
     /// In the order of their places; a delete last.
@@ -92,7 +92,7 @@ impl Replaced {
 }
 
 /// The documents of one table.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Documents {
     /// Hashed, and so never iterated: nothing that anyone sees may depend on the order.
     by_key: HashMap<Arc<str>, Document>,

@@ -18,7 +18,7 @@ pub(crate) struct UpdateHead<'a> {
 }
 
 /// One frame of an update.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub(crate) text: String,
     /// The last change in it, if there is any.
@@ -92,7 +92,7 @@ fn fill<'a>(
 }
 
 /// The name of the table that was written last, as JSON: the next change is probably one of the same.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct TableName<'a> {
     name: &'a str,
     json: String,

@@ -37,7 +37,9 @@ use crate::updates::Level;
 ///                          ^                       |                  ^
 ///                          +------ conflicted -----+       pump ------+
 /// ```
-#[derive(Debug)]
+///
+/// It is [`Clone`] for model checkers.
+#[derive(Clone, Debug)]
 pub struct Engine {
     pub(crate) config: Config,
     pub(crate) epoch: String,

@@ -173,7 +173,7 @@ impl Entries {
 }
 
 /// What becomes of a write that names fields.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum FieldsFate {
     /// All fields stand, as written: the row has this value.
     Applies(Json, Trail),
@@ -206,7 +206,7 @@ impl Written<'_> {
 type Held<'a> = BTreeMap<&'a str, &'a RawValue>;
 
 /// A write of a row that is there, in a table whose fields are decided one by one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FieldWrite<'a> {
     pub(crate) write: Write<'a>,
     /// Whose it is.
@@ -294,7 +294,7 @@ impl FieldWrite<'_> {
 }
 
 /// What becomes of each field of an op.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Decided<'n> {
     /// The changes that stand.
     stands: Vec<(&'n str, Change<'n>)>,

@@ -20,7 +20,7 @@ use crate::table::{ChangeRef, Position};
 pub(crate) const WHERE: &str = "where";
 
 /// The filters of a shape, by table. Two are equal if their canonical forms are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Filters {
     by_table: BTreeMap<Arc<str>, Filter>,
     canonical: String,
@@ -169,7 +169,7 @@ impl Filters {
 }
 
 /// Changes that go into an update.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Picked<'a> {
     pub(crate) changes: Vec<ChangeRef<'a>>,
     /// Up to where it was looked, if that was not the end.
@@ -191,7 +191,7 @@ fn at_place(mut refused: Box<ErrorMessage>, rest: &str) -> Box<ErrorMessage> {
 }
 
 /// The members at the top of a value; none, if it is no object.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -257,7 +257,7 @@ fn within(value: &Value, side: Side, bound: &Bound) -> bool {
 }
 
 /// A row that has changed since the last pump.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ChangedRow {
     /// Its value at the last pump, if it was there.
     before: Option<Json>,
@@ -274,7 +274,7 @@ impl ChangedRow {
 }
 
 /// The rows that have changed since the last pump, of the tables that anyone filters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ChangedRows(BTreeMap<Arc<str>, HashMap<Arc<str>, ChangedRow>>);
 
 impl ChangedRows {

@@ -19,7 +19,7 @@ use chronicle::Range;
 pub(crate) use chronicle::{Change, Chronicle, Noted};
 
 /// A history that is to be told.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asked {
     re: u64,
     history: History,

@@ -78,7 +78,7 @@ pub enum Output {
 }
 
 /// The outputs that nobody has polled yet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
     waiting: VecDeque<Output>,
     /// How often the outbox was emptied: bytes counted before that have been taken.

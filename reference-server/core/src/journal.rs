@@ -13,7 +13,7 @@ use crate::tables::Settings;
 use crate::truncation::Marks;
 
 /// One thing that a record has changed, as it was before.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Undo {
     /// A row was written, or forgotten.
     Row {
@@ -43,7 +43,7 @@ pub(crate) enum Undo {
 }
 
 /// The small things of the state, kept whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Scalars {
     pub(crate) head: u64,
     pub(crate) at_ms: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Scalars {
 }
 
 /// What it takes to go back to where the journal was begun.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Journal {
     scalars: Option<Scalars>,
     undos: Vec<Undo>,

@@ -74,7 +74,7 @@ impl Sequences {
 }
 
 /// What a mutation does to sequences, and what it has to tell of that.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Raised {
     pub(crate) raises: Vec<Raise>,
     pub(crate) told: Vec<OpResult>,

@@ -74,7 +74,7 @@ impl Staging {
 }
 
 /// An open connection.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Session {
     /// Its name in `welcome`.
     pub(crate) name: String,
@@ -116,7 +116,7 @@ impl Session {
 }
 
 /// All open connections.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sessions {
     open: BTreeMap<SessionKey, Session>,
     by_client: BTreeMap<Arc<str>, SessionKey>,

@@ -30,7 +30,7 @@ pub(crate) struct ShapeKey {
 }
 
 /// A set of tables, whole or filtered, that someone subscribes to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shape {
     /// Its name on the wire, the same on every connection.
     pub(crate) name: String,
@@ -46,7 +46,7 @@ pub(crate) struct Shape {
 }
 
 /// The shapes that have a table, and whether it has changed since the last pump.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Watched {
     shapes: BTreeSet<ShapeId>,
     /// How many of them are filtered.
@@ -55,7 +55,7 @@ struct Watched {
 }
 
 /// All shapes that anyone subscribes to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Shapes {
     by_id: BTreeMap<ShapeId, Shape>,
     by_key: BTreeMap<ShapeKey, ShapeId>,

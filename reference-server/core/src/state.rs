@@ -24,7 +24,7 @@ use crate::tables::Tables;
 use crate::truncation::Marks;
 
 /// What all records up to the head come to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     /// The version of the last record.
     pub(crate) head: u64,

@@ -20,7 +20,7 @@ use crate::truncation::{self, Marks};
 use crate::updates::Level;
 
 /// What has been decided and is not yet durable.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Step {
     held: Vec<Held>,
     pub(crate) records: Vec<Record>,
@@ -33,7 +33,7 @@ pub(crate) struct Step {
 
 /// An input whose turn has come, with what it is answered. Sessions and subscriptions change only when the step is committed, so that
 /// taking a step back concerns the log's state alone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     input: Input,
     /// The head in the input's turn.
@@ -41,7 +41,7 @@ struct Held {
     answer: Answer,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Answer {
     /// It is made when the step is committed.
     Later,

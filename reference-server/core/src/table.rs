@@ -119,7 +119,7 @@ impl<'a> ChangeRef<'a> {
 }
 
 /// The rows of one table.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
     /// Where each row stands. Hashed, and so never iterated: nothing that anyone sees may depend on the order.
     positions: HashMap<Arc<str>, Position>,
@@ -133,7 +133,7 @@ pub(crate) struct Table {
 const ROW_BYTES: usize = 256;
 
 /// What the rows come to that stand up to a position. Rows behind it cost nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Summed {
     /// The table's name: it counts.
     name: Arc<str>,

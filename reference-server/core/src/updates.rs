@@ -19,7 +19,7 @@ use crate::shapes::{Shape, ShapeId};
 use crate::table::{ChangeRef, Position};
 
 /// An author whose shape of a table must pass a version.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Level {
     pub(crate) session: SessionKey,
     pub(crate) table: Arc<str>,

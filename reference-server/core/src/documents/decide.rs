@@ -62,7 +62,7 @@ pub(crate) struct Turn<'a> {
 }
 
 /// What an op does: how the document is left, and the bytes that come and go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Done {
     pub(crate) effect: Effect,
     pub(crate) grows: u64,

@@ -49,7 +49,7 @@ struct Numbered {
 }
 
 /// The changes of one table.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Track {
     all: VecDeque<u64>,
     /// The last change of each row. Hashed, and so never iterated.
@@ -57,7 +57,7 @@ struct Track {
 }
 
 /// What is known of the past of a workspace.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Chronicle {
     /// All changes from this version on are here, and no other.
     from: u64,
@@ -69,7 +69,7 @@ pub(crate) struct Chronicle {
 }
 
 /// What one record has changed here.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Noted {
     added: usize,
     /// Oldest first.

@@ -17,7 +17,7 @@ use syncline_schemas::{Json, Limits, Presence};
 use crate::io::SessionKey;
 
 /// The presence of one workspace.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Words {
     /// The number of the last word.
     last: u64,
@@ -40,7 +40,7 @@ pub(crate) struct Words {
 }
 
 /// A session that has presented.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Present {
     name: String,
     author: Option<String>,
