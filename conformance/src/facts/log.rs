@@ -294,3 +294,55 @@ fn inherited(facts: &Facts, mutation: &Mutation, outcome: &Outcome) -> Inherited
         _ => Inherited::Maybe,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::notation::facts;
+
+    fn session(name: &str, epoch: &str) -> String {
+        let hello = r#"{"type":"hello","workspace":"w","clientId":"alice"}"#;
+        format!(
+            "{name} > {hello}\n{name} < {{\"type\":\"welcome\",\"epoch\":\"{epoch}\",\"version\":0,\"lastSeq\":0,\"results\":[]}}\n"
+        )
+    }
+
+    fn push(name: &str, epoch: &str, ops: &str) -> String {
+        format!(
+            "{name} > {{\"type\":\"push\",\"epoch\":\"{epoch}\",\"mutations\":[{{\"seq\":1,\"opId\":\"x\",\"ops\":[{ops}]}}]}}\n"
+        )
+    }
+
+    fn rows(facts: &Facts, epoch: &str) -> usize {
+        let tables = ["t".to_owned()].into();
+        Log::of(facts, "w", epoch).rows_at(9, &tables).len()
+    }
+
+    /// One history applied it at version 1; the next, in which it was given up, rejected it at version 1.
+    #[test]
+    fn each_epoch_goes_by_its_own_outcome() {
+        let set = r#"{"op":"set","table":"t","key":"k","value":1}"#;
+        let history = session("a", "e")
+            + &push("a", "e", set)
+            + "a < ack 2 1 x applied 1\n"
+            + "hook backup\nhook restore\n"
+            + &session("b", "f")
+            + &push("b", "f", "")
+            + "b < ack 2 1 x rejected 1 no_ops\n";
+        let facts = facts(&history);
+        assert_eq!((rows(&facts, "e"), rows(&facts, "f")), (1, 0));
+    }
+
+    /// With a new epoch, what spoke of the old one is left out: the ops are those that were sent in the epoch that decided them.
+    #[test]
+    fn the_ops_are_those_of_the_epoch() {
+        let set = |base: &str| format!(r#"{{"op":"set","table":"t","key":"k",{base}"value":1}}"#);
+        let history = session("a", "e")
+            + &push("a", "e", &set(r#""base":4,"#))
+            + "a closed\nhook backup\nhook restore\n"
+            + &session("b", "f")
+            + &push("b", "f", &set(""))
+            + "b < ack 2 1 x applied 1\n";
+        assert_eq!(rows(&facts(&history), "f"), 1);
+    }
+}
