@@ -1,11 +1,11 @@
 //! The audit: what every scenario ends with, so that its history can be judged.
 //!
-//! Clients that have mutations whose outcome they do not know say `hello` again; a fresh reader reads every table that was used; another resumes from cursors all over the
-//! log, and must come to the same from each; all live replicas come to the same, and to the digests that the server tells, if it does; what it tells of the past, if it does, is read; who watches knows who is present; and each connection is asked once more, so that what was sent twice has time to show.
+//! Clients that have mutations whose outcome they do not know say `hello` again; a fresh reader reads every table that was used; others resume from cursors all over the
+//! log, of all tables and of each shape with filters, and must come to the same from each; all live replicas come to the same, and to the digests that the server tells, if it does; what it tells of the past, if it does, is read; who watches knows who is present; and each connection is asked once more, so that what was sent twice has time to show.
+
+mod resumes;
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use serde_json::json;
 
 use crate::drive::{Cx, Session, State, Stop};
 use crate::history::{ConnIx, Frame};
@@ -18,8 +18,8 @@ pub(crate) async fn audit(cx: &Cx) -> Result<(), Stop> {
     }
     for (workspace, tables) in cx.with(tables) {
         fresh_reader(cx, workspace.clone(), &tables).await?;
-        if cx.with(bytes_written) <= RESUMED_BYTES_MAX {
-            resumes(cx, workspace, &tables).await?;
+        if cx.with(bytes_written) <= resumes::BYTES_MAX {
+            resumes::all(cx, workspace, &tables).await?;
         }
     }
     cx.converge(None).await?;
@@ -103,37 +103,12 @@ async fn fresh_reader(cx: &Cx, workspace: String, tables: &BTreeSet<String>) -> 
     Ok(())
 }
 
-/// From so many cursors a log is resumed, and of no more bytes written: what follows each cursor is sent again.
-const RESUMED: u64 = 8;
-const RESUMED_BYTES_MAX: usize = 64 * 1024;
-
 fn bytes_written(state: &mut State) -> usize {
     let facts = &state.facts;
     let sent = facts.conns.iter().flat_map(|conn| &conn.sent);
     sent.filter_map(|sent| facts.frame(sent.at))
         .map(Frame::bytes)
         .sum()
-}
-
-/// Subscribes from cursors all over the log: with what the log says that was there, the replica must come to what is there now.
-async fn resumes(cx: &Cx, workspace: String, tables: &BTreeSet<String>) -> Result<(), Stop> {
-    let name = format!("audit-{}", cx.with(State::counted));
-    let session = Session::reader(workspace);
-    let (conn, welcome) = cx.connect(&name, &session).await?;
-    let limit = cx.with(|state| state.facts.limit(conn, "shapeTablesMax"));
-    let (Some(epoch), Some(head)) = (welcome.string("epoch"), welcome.number("version")) else {
-        return Ok(());
-    };
-    if tables.len() as u64 > limit.unwrap_or(1) {
-        return Ok(());
-    }
-    let count = RESUMED.min(head);
-    cx.recall(conn, tables).await?;
-    for version in (0..count).map(|index| head * index / count) {
-        let cursor = json!({ "epoch": epoch, "version": version });
-        cx.read(conn, tables, Some(&cursor)).await?;
-    }
-    Ok(())
 }
 
 /// Asks on every session that is open: all that was sent before on it is answered then.

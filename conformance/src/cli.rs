@@ -5,6 +5,7 @@
 
 mod client;
 mod coverage;
+mod crash;
 mod explain;
 mod list;
 mod mutants;
@@ -41,6 +42,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// Judge a server by one scenario file, again and again
     Replay(replay::ReplayArgs),
+    /// Kill a server again and again while clients write: nothing acknowledged may be lost, nothing applied twice
+    Crash(crash::CrashArgs),
     /// Judge the reference server and client together, in virtual time: thousands of histories, each again by its seed
     Simulate(simulate::SimulateArgs),
     /// Judge a client behind its adapter
@@ -86,6 +89,12 @@ struct TargetArgs {
     /// A command that starts a server on {port} of 127.0.0.1, with its data in {dir}: the runner starts, kills and restarts it
     #[arg(long, value_name = "CMD", conflicts_with_all = ["server", "target"])]
     command: Option<String>,
+    /// A command that backs up the data in {dir}, while the server of --command runs
+    #[arg(long, value_name = "CMD", requires = "command")]
+    backup_cmd: Option<String>,
+    /// A command that puts the data in {dir} back to that backup; the runner stops the server before, and starts it after
+    #[arg(long, value_name = "CMD", requires_all = ["command", "backup_cmd"])]
+    restore_cmd: Option<String>,
     /// The path of its URL
     #[arg(
         long,
@@ -148,6 +157,7 @@ impl Cli {
             None => run::run(&self.run),
             Some(Command::Run(args)) => run::run(&args),
             Some(Command::Replay(args)) => replay::replay(&args),
+            Some(Command::Crash(args)) => crash::crash(&args),
             Some(Command::Simulate(args)) => simulate::simulate(&args),
             Some(Command::Client(args)) => client::client(&args),
             Some(Command::List(selection)) => list::list(&selection),

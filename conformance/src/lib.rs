@@ -12,6 +12,7 @@ pub mod checkers;
 pub mod cli;
 pub mod client;
 pub mod coverage;
+pub mod crash;
 pub mod dice;
 pub mod drive;
 pub mod facts;

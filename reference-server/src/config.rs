@@ -15,7 +15,7 @@ use std::time::Duration;
 use syncline_schemas::{Limits, ServerInfo};
 use syncline_server_core::{CAPABILITIES, Resolvers, Retention};
 
-pub use load::{Effective, Source, command, load};
+pub use load::{BACKUP, Effective, RESTORE, Source, command, load};
 
 /// Everything that a [`Server`](crate::Server) can be told.
 #[derive(Clone, Debug)]
@@ -132,6 +132,17 @@ impl Config {
             return Err(format!(
                 "path ({:?}) must begin with /, be of A-Z a-z 0-9 . _ ~ - and /, and differ from /health",
                 self.path
+            ));
+        }
+        Ok(())
+    }
+
+    /// An announced window never shrinks (`CONN-LIMITS`); `widest` is the widest that was announced over the same data.
+    pub(crate) fn check_window(&self, widest: u64) -> Result<(), String> {
+        let window = self.limits.in_flight_max;
+        if window < widest {
+            return Err(format!(
+                "limits.inFlightMax ({window}) must not be lower than {widest}, which was announced before over the same data"
             ));
         }
         Ok(())

@@ -18,10 +18,11 @@
 //! # }
 //! ```
 //!
-//! Modules: [`log`] is what a store must do, and two that do it; `workspace` one task for each engine; `transport` one task
+//! Modules: [`log`] is what a store must do, and two that do it; [`backup`] copies a whole file, and puts it back; `workspace` one task for each engine; `transport` one task
 //! for each connection; `link` what these two share; [`config`] everything that can be set.
 #![forbid(unsafe_code)]
 
+pub mod backup;
 mod closing;
 pub mod config;
 mod link;

@@ -19,7 +19,7 @@
 
 mod lines;
 mod memory;
-mod sqlite;
+pub(crate) mod sqlite;
 
 use std::fmt;
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! The program `syncline-server`: settings from file, environment and flags; a log; a listener; signals.
+//! The program `syncline-server`: settings from file, environment and flags; a log; a listener; signals. And backups of the log's file, by a word.
 //!
 //! Whatever keeps it from starting is said in one line, with exit code 2.
 #![forbid(unsafe_code)]
@@ -7,11 +7,14 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::ArgMatches;
 use mimalloc::MiMalloc;
-use syncline_server::config::{Effective, Source, command, load, settings::Settings};
+use syncline_server::backup::{self, Content};
+use syncline_server::config::{Effective, RESTORE, Source, command, load, settings::Settings};
 use syncline_server::log::{Log, MemoryLog, SqliteLog};
 use syncline_server::{Config, run};
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -46,7 +49,13 @@ fn start() -> Result<(), String> {
             .trim_start_matches("error: ")
             .to_owned()
     })?;
-    let effective = load(&flags, |name| std::env::var_os(name))?;
+    let environment = |name: &str| std::env::var_os(name);
+    if let Some((word, flags)) = flags.subcommand() {
+        let effective = load(flags, environment)?;
+        log_to_stderr(&effective.settings.log)?;
+        return with_files(word, flags, &effective.settings);
+    }
+    let effective = load(&flags, environment)?;
     log_to_stderr(&effective.settings.log)?;
     show(&effective);
     let Settings {
@@ -56,14 +65,11 @@ fn start() -> Result<(), String> {
         config,
         ..
     } = effective.settings;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
+    let runtime = runtime()?;
     let ended = if memory {
         runtime.block_on(serve(&listen, MemoryLog::new(), config))
     } else {
-        let log = open(&data)?;
+        let log = SqliteLog::open(&data).map_err(text)?;
         runtime.block_on(serve(&listen, log, config))
     };
     // Nothing that is still running may keep the process.
@@ -71,8 +77,39 @@ fn start() -> Result<(), String> {
     ended
 }
 
-fn open(path: &Path) -> Result<SqliteLog, String> {
-    SqliteLog::open(path).map_err(|error| error.to_string())
+fn runtime() -> Result<Runtime, String> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(text)
+}
+
+/// `backup` and `restore`.
+fn with_files(word: &str, flags: &ArgMatches, settings: &Settings) -> Result<(), String> {
+    if settings.memory {
+        return Err(format!("{word}: with `memory` there is no data to {word}"));
+    }
+    let file = flags.get_one::<String>("FILE").map(Path::new);
+    let file = file.ok_or("FILE is missing")?;
+    let (data, overwrite) = (&settings.data, flags.get_flag("overwrite"));
+    let runtime = runtime()?;
+    let (content, written) = if word == RESTORE {
+        let restored = backup::restore(file, data, &settings.config, overwrite);
+        (runtime.block_on(restored), data.as_path())
+    } else {
+        let written = backup::write(data, file, overwrite);
+        (runtime.block_on(written), file)
+    };
+    let Content { workspaces, bytes } = content.map_err(text)?;
+    println!(
+        "{}: {workspaces} workspaces, {bytes} bytes",
+        written.display()
+    );
+    Ok(())
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
 }
 
 async fn serve<L: Log>(listen: &str, log: L, config: Config) -> Result<(), String> {
@@ -80,9 +117,7 @@ async fn serve<L: Log>(listen: &str, log: L, config: Config) -> Result<(), Strin
         .await
         .map_err(|error| format!("{listen}: {error}"))?;
     let stopped = stopped()?;
-    run(listener, log, config, stopped)
-        .await
-        .map_err(|error| error.to_string())
+    run(listener, log, config, stopped).await.map_err(text)
 }
 
 /// Returns at the first SIGINT or SIGTERM.

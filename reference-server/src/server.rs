@@ -122,7 +122,8 @@ impl Server {
             running,
             announced,
         } = self;
-        check_window(&config, announced.await.map_err(ServerError::Log)?)?;
+        let widest = announced.await.map_err(ServerError::Log)?;
+        config.check_window(widest).map_err(ServerError::Config)?;
         let address = listener.local_addr().map_err(ServerError::Listener)?;
         tracing::info!("serving ws://{address}{}", config.path);
         let connections = running.connections.clone();
@@ -181,16 +182,6 @@ impl Running {
         self.registry.close();
         self.workspaces.finished().await;
     }
-}
-
-fn check_window(config: &Config, widest: u64) -> Result<(), ServerError> {
-    let window = config.limits.in_flight_max;
-    if window < widest {
-        return Err(ServerError::Config(format!(
-            "limits.inFlightMax ({window}) must not be lower than {widest}, which was announced before over the same data"
-        )));
-    }
-    Ok(())
 }
 
 /// Operates the workspaces of a server that runs. Cheap to clone; its operations fail once the server has ended.

@@ -22,6 +22,7 @@ use crate::tasks::Tasks;
 pub use command::Refusal;
 pub(crate) use command::{Command, Entry, Operation};
 pub use history::Backup;
+pub(crate) use history::state;
 
 /// The way to a workspace's task.
 pub(crate) type Inbox = UnboundedSender<Command>;

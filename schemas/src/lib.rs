@@ -28,6 +28,7 @@ mod json;
 pub mod marks;
 mod op;
 mod rules;
+mod settings;
 mod strict;
 mod tagged;
 pub mod validate;

@@ -201,12 +201,12 @@ impl World<'_> {
                 ..set(&number.to_string())
             }),
             How::Declare(strategy) => Op::Declare(Declare {
-                strategy: Some(strategy_of(strategy)),
-                granularity: (strategy >= 4).then_some(Granularity::Field),
+                strategy: Some(strategy_of(strategy).word().to_owned()),
+                granularity: (strategy >= 4).then(|| Granularity::Field.word().to_owned()),
                 ..nothing(table)
             }),
             How::DeclareDocuments => Op::Declare(Declare {
-                kind: Some(TableKind::Document),
+                kind: Some(TableKind::Document.word().to_owned()),
                 ..nothing(table)
             }),
             How::Append => Op::Append(AppendOp {

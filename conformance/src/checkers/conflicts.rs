@@ -246,6 +246,14 @@ mod tests {
                 on(&last, format!("wait 500\n{}", bob("t/k=2", ""))),
             ),
             ("CFL-LAST-WRITE", on(&last, bob("age=5000 t/k=2", lost))),
+            // The clock of all was at 0 once, and never before: moments from then are equal.
+            (
+                "CFL-LAST-WRITE CFL-MOMENT",
+                on(
+                    &last.replace("push 1 x", "push 1 x age=9000000000000000"),
+                    bob("age=9007199254740991 t/k=2", ""),
+                ),
+            ),
             ("CFL-SIBLINGS-DELETE", on(&both, bob("t/k-", lost))),
             (
                 "CFL-CLIENT-WINS",
@@ -291,6 +299,17 @@ mod tests {
                 on(&last, format!("wait 500\n{}", bob("t/k=2", lost))),
             ),
             ("CFL-LAST-WRITE", on(&last, bob("age=5000 t/k=2", ""))),
+            (
+                "CFL-LAST-WRITE",
+                on(&last, bob("age=9007199254740991 t/k=2", "")),
+            ),
+            (
+                "CFL-LAST-WRITE",
+                on(
+                    &last.replace("push 1 x", "push 1 x age=9000000000000000"),
+                    bob("age=9007199254740991 t/k=2", lost),
+                ),
+            ),
             (
                 "CFL-SUPERSEDED",
                 on(server, bob("t/k=2", "superseded:0=3@1")),

@@ -214,7 +214,7 @@ fn welcome(conn: &str, version: u64, last_seq: u64, text: &str) -> Value {
         serde_json::to_value(syncline_schemas::Limits::default()).expect("limits are JSON");
     json!({
         "type": "welcome", "epoch": "e", "version": version, "lastSeq": last_seq, "results": results_of(results), "session": conn,
-        "capabilities": [], "limits": limits, "serverTime": 0, "server": { "name": "n", "version": "v" },
+        "capabilities": [], "limits": limits, "serverTime": 1_000_000_000, "server": { "name": "n", "version": "v" },
     })
 }
 

@@ -114,9 +114,9 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Trouble> {
 impl TargetArgs {
     fn target(&self) -> Result<Arc<dyn Target>, Trouble> {
         if let Some(command) = &self.command {
-            return Ok(Arc::new(
-                Command::new(command, &self.path).map_err(Trouble)?,
-            ));
+            let command = Command::new(command, &self.path).map_err(Trouble)?;
+            let (backup, restore) = (self.backup_cmd.as_deref(), self.restore_cmd.as_deref());
+            return Ok(Arc::new(command.with_backups(backup, restore)));
         }
         let hooks = [
             (Hook::Restart, &self.restart_cmd),
@@ -146,6 +146,8 @@ impl TargetArgs {
             self.target.as_ref().map(|path| path.display().to_string()),
         );
         flag("--command", self.command.clone());
+        flag("--backup-cmd", self.backup_cmd.clone());
+        flag("--restore-cmd", self.restore_cmd.clone());
         flag("--path", (self.path != "/sync").then(|| self.path.clone()));
         flag("--restart-cmd", self.restart_cmd.clone());
         flag("--kill-cmd", self.kill_cmd.clone());

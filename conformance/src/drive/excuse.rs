@@ -71,18 +71,24 @@ impl State {
         if first.string("code") != Some(errors::HELLO_TIMEOUT.code) {
             return of_frame(first);
         }
-        let said = session.hello.as_ref().map(|hello| hello.at)?;
-        let entries = &self.facts.entries;
-        let took_us = entries[said].at_us - entries[session.opened_at].at_us;
+        let took_ms = self.was_late(conn)?;
+        Some(Stop::Unknown(format!(
+            "the hello came {took_ms} ms after the connection was asked for"
+        )))
+    }
+
+    /// After how many milliseconds the runner said `hello`, where the server did not wait for it and may have been right. It may count from the handshake, of which the
+    /// runner can hear late.
+    pub(crate) fn was_late(&self, conn: ConnIx) -> Option<u64> {
+        let session = &self.facts.conns[conn];
+        let first = self.facts.frame(*session.received.first()?)?;
+        let is_timeout = first.string("code") == Some(errors::HELLO_TIMEOUT.code);
+        let said = session.hello.as_ref().filter(|_| is_timeout)?.at;
+        let took_us = self.facts.entries[said].at_us - self.looked[conn].dialled_us;
         let announced =
             (0..self.facts.conns.len()).find_map(|conn| self.facts.limit(conn, "helloTimeoutMs"));
         let late = took_us / 1000 >= announced.unwrap_or(HELLO_TIMEOUT_MS_MIN) / 2;
-        late.then(|| {
-            Stop::Unknown(format!(
-                "the hello came {} ms after the handshake",
-                took_us / 1000
-            ))
-        })
+        late.then_some(took_us / 1000)
     }
 
     /// Whether the runner had sent nothing for as long as the server allows, when this entry came.
@@ -106,7 +112,12 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::Journal;
+    use super::super::journal::Looked;
     use super::*;
+    use crate::vars::Vars;
 
     fn excused(text: &str) -> bool {
         of_frame(&Frame::text(text.to_owned())).is_some()
@@ -126,6 +137,46 @@ mod tests {
             r#"{"type":"error","code":"hello_required","scope":"connection"}"#
         ));
         assert!(!excused(r#"{"type":"pong","t":1}"#));
+    }
+
+    /// Whether the runner was late that opened a connection for so long, and then said `hello` after so long again.
+    fn late(opening_ms: u64, saying_ms: u64, answer: &str) -> Option<u64> {
+        let journal = Journal::new(Vars::new("", ""));
+        let (conn, own) = (0, true);
+        let hello = r#"{"type":"hello","workspace":"w"}"#;
+        let frame = |text: &str| Arc::new(Frame::text(text.to_owned()));
+        let sent = Event::Sent {
+            conn,
+            frame: frame(hello),
+            resumes: None,
+            own,
+        };
+        let received = Event::Received {
+            conn,
+            frame: frame(answer),
+        };
+        let name = "a".to_owned();
+        let opened = Event::Opened { conn, name };
+        journal.with(|state| {
+            state.looked.push(Looked::default());
+            let spoken_ms = opening_ms + saying_ms;
+            let events = [(opening_ms, opened), (spoken_ms, sent), (10_000, received)];
+            for (at_ms, event) in events {
+                let at_us = at_ms * 1000;
+                state.facts.apply(Entry { at_us, event });
+            }
+            state.was_late(conn)
+        })
+    }
+
+    #[test]
+    fn the_runner_may_have_been_late_with_its_hello() {
+        let timeout = r#"{"type":"error","code":"hello_timeout","scope":"connection"}"#;
+        assert_eq!(late(1, 9_000, timeout), Some(9_001));
+        // The server may count from a handshake of which the runner heard late.
+        assert_eq!(late(9_000, 1, timeout), Some(9_001));
+        assert_eq!(late(1, 1, timeout), None);
+        assert_eq!(late(9_000, 1, r#"{"type":"pong","t":1}"#), None);
     }
 
     #[test]

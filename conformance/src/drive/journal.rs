@@ -20,7 +20,7 @@ pub struct State {
     /// The names.
     pub vars: Vars,
     /// What clients have written and were not told the outcome of.
-    pub outboxes: Outboxes,
+    pub(crate) outboxes: Outboxes,
     /// What steps have looked at, for each connection.
     pub looked: Vec<Looked>,
     began: Instant,
@@ -39,6 +39,8 @@ pub struct Looked {
     pub paused: bool,
     /// Whether a fault lets nothing through, until it is healed.
     pub blocked: bool,
+    /// When its opening began, in microseconds of the history: a server may count from then on.
+    pub(crate) dialled_us: u64,
 }
 
 impl Looked {
@@ -52,7 +54,7 @@ impl Looked {
 impl State {
     /// Writes an event down.
     pub fn record(&mut self, event: Event) -> usize {
-        let at_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let at_us = self.now_us();
         let lost = self.stalls.lost();
         if !lost.is_zero() {
             let ms = u64::try_from(lost.as_millis()).unwrap_or(u64::MAX);
@@ -64,6 +66,11 @@ impl State {
         }
         self.facts.apply(Entry { at_us, event });
         self.facts.entries.len() - 1
+    }
+
+    /// How late it is, in microseconds of the history.
+    pub(crate) fn now_us(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// A number that was not given before, for names.

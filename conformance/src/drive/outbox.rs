@@ -15,7 +15,60 @@ use crate::facts::{Answer, Facts};
 use crate::history::{ConnIx, whole};
 
 /// Each client's outbox, by workspace and client.
-pub(crate) type Outboxes = BTreeMap<(String, String), Vec<Value>>;
+pub(crate) type Outboxes = BTreeMap<(String, String), Vec<Written>>;
+
+/// A mutation that a client has written.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// As it is sent, but for its age.
+    mutation: Value,
+    ages: Ages,
+}
+
+/// How old a client says that its write is.
+#[derive(Clone, Debug)]
+pub(crate) struct Ages {
+    /// At each send, as if it were sent as soon as it is written; at later sends as at the last. None: nothing is said.
+    each_ms: Vec<u64>,
+    since: Instant,
+}
+
+/// What a frame can say at most.
+const AGE_MS_MAX: u64 = (1 << 53) - 1;
+
+impl Ages {
+    /// Of what is written now.
+    pub(crate) fn from_now(each_ms: Vec<u64>) -> Ages {
+        let since = Instant::now();
+        Ages { each_ms, since }
+    }
+
+    /// What is said at a send before which there were so many.
+    fn at_send(&self, before: usize) -> Option<u64> {
+        let said = self.each_ms.get(before).or(self.each_ms.last())?;
+        let passed = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Some(said.saturating_add(passed).min(AGE_MS_MAX))
+    }
+}
+
+impl Written {
+    fn seq(&self) -> u64 {
+        self.mutation["seq"].as_u64().unwrap_or(0)
+    }
+
+    fn op_id(&self) -> &str {
+        self.mutation["opId"].as_str().unwrap_or_default()
+    }
+
+    /// The mutation as it is sent now, after so many sends before.
+    fn sent(&self, before: usize) -> Value {
+        let mut mutation = self.mutation.clone();
+        if let Some(age_ms) = self.ages.at_send(before) {
+            mutation["ageMs"] = age_ms.into();
+        }
+        mutation
+    }
+}
 
 /// A frame may be so much longer than the mutations in it.
 const FRAME_BYTES_OTHER: u64 = 1024;
@@ -49,7 +102,7 @@ impl State {
         self.outbox_of(conn).map_or(0, Vec::len)
     }
 
-    fn outbox_of(&self, conn: ConnIx) -> Option<&Vec<Value>> {
+    fn outbox_of(&self, conn: ConnIx) -> Option<&Vec<Written>> {
         let session = &self.facts.conns[conn];
         let name = (session.workspace().to_owned(), session.client()?.to_owned());
         self.outboxes.get(&name)
@@ -61,14 +114,14 @@ impl State {
         let (Some(client), Some(outbox)) = (session.client(), self.outbox_of(conn)) else {
             return false;
         };
-        let awaited = |entry: &&Value| entry["seq"] == result["expected"];
+        let expected = result.get("expected").and_then(whole);
+        let awaited = |entry: &&Written| Some(entry.seq()) == expected;
         let deferred =
             |code: &str| errors::find(code).is_some_and(|def| def.carrier == Carrier::Deferred);
         let known = outbox.iter().find(awaited).and_then(|entry| {
-            let (seq, op_id) = (entry["seq"].as_u64()?, entry["opId"].as_str()?);
             self.facts
                 .ledger
-                .find(session.workspace(), client, seq, op_id)
+                .find(session.workspace(), client, entry.seq(), entry.op_id())
         });
         let was_deferred = known.is_some_and(|known| {
             let here = known.sends.iter().filter(|send| send.conn == conn);
@@ -77,16 +130,18 @@ impl State {
         result["code"] == errors::SEQ_GAP.code && was_deferred
     }
 
-    /// Puts a mutation with these ops behind all that the client has written.
-    pub(crate) fn write(&mut self, workspace: &str, client: &str, op_id: &str, ops: Value) {
+    /// Puts a mutation with these ops, and these ages, behind all that the client has written.
+    pub(crate) fn write(&mut self, workspace: &str, client: &str, mutation: (&str, Value, Ages)) {
+        let (op_id, ops, ages) = mutation;
         let next = self.facts.ledger.next(workspace, client);
         let outbox = self.outbox(workspace, client);
-        let last = outbox.last().and_then(|last| last["seq"].as_u64());
-        let seq = next.max(last.unwrap_or(0) + 1);
-        outbox.push(json!({ "seq": seq, "opId": op_id, "ops": ops }));
+        let last = outbox.last().map_or(0, Written::seq);
+        let seq = next.max(last + 1);
+        let mutation = json!({ "seq": seq, "opId": op_id, "ops": ops });
+        outbox.push(Written { mutation, ages });
     }
 
-    fn outbox(&mut self, workspace: &str, client: &str) -> &mut Vec<Value> {
+    fn outbox(&mut self, workspace: &str, client: &str) -> &mut Vec<Written> {
         let name = (workspace.to_owned(), client.to_owned());
         self.outboxes.entry(name).or_default()
     }
@@ -99,15 +154,8 @@ impl State {
         };
         let (workspace, client) = (session.workspace().to_owned(), client.to_owned());
         let facts = &self.facts;
-        let name = |entry: &Value| {
-            (
-                entry["seq"].as_u64().unwrap_or(0),
-                entry["opId"].as_str().unwrap_or_default().to_owned(),
-            )
-        };
-        let find = |entry: &Value| {
-            let (seq, op_id) = name(entry);
-            facts.ledger.find(&workspace, &client, seq, &op_id)
+        let find = |entry: &Written| {
+            { &facts.ledger }.find(&workspace, &client, entry.seq(), entry.op_id())
         };
         let outbox = self
             .outboxes
@@ -142,7 +190,7 @@ impl State {
             limit("inFlightMax").saturating_sub(if refused.is_some() { 0 } else { from as u64 });
         let count = window.min(limit("pushMutationsMax")).min(per_push);
         let mut room = limit("frameBytesMax").saturating_sub(FRAME_BYTES_OTHER);
-        let fits = |entry: &&Value| {
+        let fits = |entry: &Value| {
             let bytes = entry.to_string().len() as u64;
             let fits = bytes <= room;
             room = room.saturating_sub(bytes);
@@ -151,7 +199,11 @@ impl State {
         let entries = outbox[from..]
             .iter()
             .take(usize::try_from(count).unwrap_or(usize::MAX));
-        let chunk: Vec<Value> = entries.take_while(fits).cloned().collect();
+        let entries = entries.map(|entry| {
+            let before = find(entry).map_or(0, |known| known.sends.len());
+            entry.sent(before)
+        });
+        let chunk: Vec<Value> = entries.take_while(fits).collect();
         match (chunk.is_empty(), open) {
             (false, _) => Next::Send(chunk),
             (true, Some(open)) => Next::Await(open),

@@ -170,28 +170,38 @@ impl Cx {
                 .iter()
                 .map(|table| ((*table).clone(), json!({})))
                 .collect();
-            let id = format!("sub-{}", self.with(State::counted));
-            let mut subscribe = json!({ "type": "subscribe", "id": id, "tables": shape });
-            if let Some(cursor) = cursor {
-                subscribe["cursor"] = cursor.clone();
-            }
-            let asked = self.say(conn, &subscribe).await?;
-            let (at, answer) = self.answer(conn, asked, "subscribed").await?;
-            if answer.kind() != "subscribed" {
-                return Err(Stop::fail("subscribed", answer.to_string()).at([asked.at, at]));
-            }
-            let first = self.until(
-                conn,
-                "the first complete update of the subscription",
-                Duration::ZERO,
-                |state| {
-                    let sub = state.facts.sub_of(asked.at)?;
-                    (!state.facts.subs[sub].completes.is_empty()).then_some(Ok(sub))
-                },
-            );
-            subs.push(first.await?);
+            subs.push(self.read_shape(conn, shape, cursor).await?);
         }
         Ok(subs)
+    }
+
+    /// Reads a shape on a connection, from a cursor if there is one; gives the subscription after its first complete update.
+    pub(crate) async fn read_shape(
+        &self,
+        conn: ConnIx,
+        shape: serde_json::Map<String, Value>,
+        cursor: Option<&Value>,
+    ) -> Result<usize, Stop> {
+        let id = format!("sub-{}", self.with(State::counted));
+        let mut subscribe = json!({ "type": "subscribe", "id": id, "tables": shape });
+        if let Some(cursor) = cursor {
+            subscribe["cursor"] = cursor.clone();
+        }
+        let asked = self.say(conn, &subscribe).await?;
+        let (at, answer) = self.answer(conn, asked, "subscribed").await?;
+        if answer.kind() != "subscribed" {
+            return Err(Stop::fail("subscribed", answer.to_string()).at([asked.at, at]));
+        }
+        let first = self.until(
+            conn,
+            "the first complete update of the subscription",
+            Duration::ZERO,
+            |state| {
+                let sub = state.facts.sub_of(asked.at)?;
+                (!state.facts.subs[sub].completes.is_empty()).then_some(Ok(sub))
+            },
+        );
+        first.await
     }
 }
 

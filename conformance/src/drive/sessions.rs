@@ -19,6 +19,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// A server that nothing was done to may be unreachable for this part of the deadline: a moment, for a busy machine.
 const UNREACHABLE_SHARE: u32 = 4;
 
+/// So often a session is tried for at most, where the runner is too slow with its `hello`.
+const LATE_MAX: u32 = 5;
+
 /// What a `hello` says.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
@@ -82,7 +85,8 @@ impl Cx {
         let retry_until = Instant::now() + patience;
         loop {
             let url = self.server.url();
-            let began = self.with(|state| state.facts.entries.len());
+            let (began, dialled_us) =
+                self.with(|state| (state.facts.entries.len(), state.now_us()));
             match tokio::time::timeout_at(
                 deadline,
                 Link::open(&self.journal, network, &url, name, subprotocols),
@@ -93,6 +97,7 @@ impl Cx {
                     let conn = self.adopt(link);
                     let may_end = network.is_some_and(|network| network.may_end(name));
                     self.with(|state| {
+                        state.looked[conn].dialled_us = dialled_us;
                         // A server that was ended while it was opened takes it along, even if that is seen later.
                         let ending = |(hook, _, done): &(Hook, usize, usize)| {
                             hook.ends_connections() && *done >= began
@@ -169,18 +174,31 @@ impl Cx {
         .await
     }
 
-    /// Opens a WebSocket, says `hello` and awaits `welcome`.
+    /// Opens a WebSocket, says `hello` and awaits `welcome`. Where the runner itself was so slow that the server did not wait for its `hello`, it tries again.
     pub(crate) async fn connect(
         &self,
         name: &str,
         session: &Session,
     ) -> Result<(ConnIx, Arc<Frame>), Stop> {
-        let conn = self
-            .open(name, &[syncline_schemas::SUBPROTOCOL.to_owned()])
-            .await?;
-        self.hello(conn, session).await?;
-        let welcome = self.welcome(conn).await?;
-        Ok((conn, welcome))
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let conn = self
+                .open(name, &[syncline_schemas::SUBPROTOCOL.to_owned()])
+                .await?;
+            self.hello(conn, session).await?;
+            let stop = match self.welcome(conn).await {
+                Ok(welcome) => return Ok((conn, welcome)),
+                Err(stop) => stop,
+            };
+            let was_late = self.with(|state| state.was_late(conn).is_some());
+            if !was_late || attempts == LATE_MAX {
+                return Err(stop);
+            }
+            if self.with(|state| state.is_open(conn)) {
+                self.link(conn)?.cut().await;
+            }
+        }
     }
 
     /// The scenario's own workspace.

@@ -111,14 +111,14 @@ impl<'a> Log<'a> {
             }
         }
         log.steps.sort_by_key(|step| step.version);
-        log.replay(facts, unsure);
+        log.replay(facts, workspace, unsure);
         log
     }
 
     /// Works out what each step did, in order.
-    fn replay(&mut self, facts: &'a Facts, unsure: BTreeSet<&'a str>) {
+    fn replay(&mut self, facts: &'a Facts, workspace: &str, unsure: BTreeSet<&'a str>) {
         let mutations = { self.steps.iter() }.map(|step| &facts.ledger.mutations[step.mutation]);
-        let mut replay = Replay::new(facts, mutations, unsure);
+        let mut replay = Replay::new(facts, workspace, mutations, unsure);
         let mut unknown = BTreeSet::new();
         for step in &mut self.steps {
             let mutation = &facts.ledger.mutations[step.mutation];

@@ -67,6 +67,8 @@ pub(super) struct Replay<'a> {
     /// Tables of whose settings too little is known.
     unsure: BTreeSet<&'a str>,
     held: BTreeMap<RowName<'a>, Held<'a>>,
+    /// When the server's clock stood at 0.
+    zero: Moment,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +124,7 @@ pub(super) struct Fates<'a> {
 impl<'a> Replay<'a> {
     pub(super) fn new(
         facts: &'a Facts,
+        workspace: &str,
         mutations: impl Iterator<Item = &'a Mutation>,
         unsure: BTreeSet<&'a str>,
     ) -> Replay<'a> {
@@ -137,6 +140,7 @@ impl<'a> Replay<'a> {
             tables,
             unsure,
             held,
+            zero: Moment::zero(facts, workspace),
         }
     }
 

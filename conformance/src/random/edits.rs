@@ -23,9 +23,10 @@ pub(super) enum Edit {
 }
 
 /// Members that a step can do without.
-const OPTIONAL: [&str; 10] = [
+const OPTIONAL: [&str; 11] = [
     "copies",
     "perPush",
+    "agesMs",
     "times",
     "afresh",
     "after",

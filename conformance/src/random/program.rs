@@ -260,6 +260,9 @@ impl Maker {
         if self.dice.chance(30) {
             write["perPush"] = 1.into();
         }
+        if self.strategies.contains(&Some("last_write_wins")) && self.dice.chance(60) {
+            write["agesMs"] = ages(&mut self.dice);
+        }
         write
     }
 
@@ -406,6 +409,26 @@ impl Maker {
             .collect::<Vec<_>>();
         steps.push(json!({ "do": "parallel", "branches": online }));
         steps.push(json!({ "do": "converge" }));
+    }
+}
+
+/// How old a client says that a write is: what may be, what cannot, and by a clock that is put forth and back.
+fn ages(dice: &mut Dice) -> Value {
+    const HOUR_MS: u64 = 3_600_000;
+    const YEAR_MS: u64 = 365 * 24 * HOUR_MS;
+    let mut age = || match dice.below(8) {
+        0 | 1 => 0,
+        2..=4 => dice.between(1, 5_000),
+        5 => dice.between(1, 48) * HOUR_MS,
+        6 => dice.between(1, 30) * YEAR_MS,
+        // Before all clocks began.
+        _ => (1 << 53) - 1 - dice.below(1 << 40),
+    };
+    let first = age();
+    let later = age();
+    match dice.chance(70) {
+        true => json!([first]),
+        false => json!([first, later]),
     }
 }
 

@@ -27,12 +27,6 @@ pub struct Connect {
 
 impl Connect {
     pub(crate) async fn run(&self, cx: &Cx) -> Result<(), Stop> {
-        let conn = cx
-            .open(
-                &cx.text(&self.conn)?,
-                &[syncline_schemas::SUBPROTOCOL.to_owned()],
-            )
-            .await?;
         let session = super::hello::session(
             cx,
             self.client.as_ref(),
@@ -40,8 +34,7 @@ impl Connect {
             self.acked_seq.as_ref(),
             self.capabilities.as_deref(),
         )?;
-        cx.hello(conn, &session).await?;
-        let welcome = cx.welcome(conn).await?;
+        let (conn, welcome) = cx.connect(&cx.text(&self.conn)?, &session).await?;
         super::hello::check(cx, conn, self.expect.as_ref(), &welcome)
     }
 }

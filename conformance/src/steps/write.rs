@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::push_many::counter;
-use crate::drive::outbox::Manner;
+use crate::drive::outbox::{Ages, Manner};
 use crate::drive::{Cx, Stop};
 use crate::scenario::{Number, Template, Text};
 use crate::vars::Bound;
@@ -29,6 +29,10 @@ pub struct Write {
     /// Sends every push so often, one right behind the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copies: Option<Number>,
+    /// How old the client says that each mutation is (`ageMs`), in milliseconds, as if it were sent as soon as it is written; what has passed by then is added. The
+    /// first of the list at its first send, the next at the next, the last at all others: a client's clock may be put back and forth. Without it nothing is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ages_ms: Vec<Number>,
     /// What to await.
     #[serde(default)]
     pub r#await: WriteAwait,
@@ -39,11 +43,15 @@ impl Write {
         let (workspace, client) = (cx.workspace()?, cx.text(&self.client)?);
         let number =
             |number: &Option<Number>| number.as_ref().map(|number| cx.number(number)).transpose();
+        let ages: Vec<u64> = { self.ages_ms.iter() }
+            .map(|age| cx.number(age))
+            .collect::<Result<_, _>>()?;
         for turn in 0..number(&self.times)?.unwrap_or(1) {
             let cx = cx.turn(&counter(), turn);
             for ops in &self.mutations {
                 let (ops, op_id) = (cx.value(&ops.0)?, cx.fresh_op_id()?);
-                cx.with(|state| state.write(&workspace, &client, &op_id, ops));
+                let written = (op_id.as_str(), ops, Ages::from_now(ages.clone()));
+                cx.with(|state| state.write(&workspace, &client, written));
             }
         }
         let name = cx.text(&self.conn)?;

@@ -3,6 +3,8 @@
 //! ```text
 //! my-server --listen 127.0.0.1:{port} --data {dir}
 //! ```
+//!
+//! Two more commands, if there are such, back its data up and put them back.
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -16,7 +18,7 @@ use tempfile::{NamedTempFile, TempDir};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
-use super::{Instance, Target};
+use super::{Instance, Target, file::run};
 use crate::scenario::{Hook, Scenario};
 
 /// How long a server may take until it listens, and until it has ended.
@@ -30,9 +32,35 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// A command that starts a server. `{port}` and `{dir}` in it become a free port and an empty folder.
 pub struct Command {
-    command: String,
+    commands: Commands,
     path: String,
     shared: OnceCell<Arc<Own>>,
+}
+
+/// What is run.
+#[derive(Clone)]
+struct Commands {
+    /// Starts the server, and is it.
+    serve: String,
+    /// Writes a backup, while the server runs.
+    backup: Option<String>,
+    /// Puts it back, while none runs.
+    restore: Option<String>,
+}
+
+impl Commands {
+    fn with(&self, port: u16, dir: &str) -> Commands {
+        let put = |command: &String| {
+            command
+                .replace("{port}", &port.to_string())
+                .replace("{dir}", dir)
+        };
+        Commands {
+            serve: put(&self.serve),
+            backup: self.backup.as_ref().map(put),
+            restore: self.restore.as_ref().map(put),
+        }
+    }
 }
 
 impl Command {
@@ -46,22 +74,41 @@ impl Command {
                 "{command}: the command must say where to put the port, as in `--listen 127.0.0.1:{{port}}`"
             ));
         }
-        let (command, path) = (command.to_owned(), path.to_owned());
+        let commands = Commands {
+            serve: command.to_owned(),
+            backup: None,
+            restore: None,
+        };
         Ok(Command {
-            command,
-            path,
+            commands,
+            path: path.to_owned(),
             shared: OnceCell::new(),
         })
+    }
+
+    /// With commands that write a backup of all its data while the server runs, and put that back while none does: the runner stops the server
+    /// before, and starts it again. `{port}` and `{dir}` are those of the server.
+    #[must_use]
+    pub fn with_backups(mut self, backup: Option<&str>, restore: Option<&str>) -> Command {
+        self.commands.backup = backup.map(ToOwned::to_owned);
+        self.commands.restore = restore.map(ToOwned::to_owned);
+        self
     }
 }
 
 impl Target for Command {
     fn describe(&self) -> String {
-        self.command.clone()
+        self.commands.serve.clone()
     }
 
     fn hooks(&self) -> BTreeSet<Hook> {
-        [Hook::Restart, Hook::Kill].into()
+        let Commands {
+            backup, restore, ..
+        } = &self.commands;
+        let backup = backup.as_ref().map(|_| Hook::Backup);
+        let restore = restore.as_ref().map(|_| Hook::Restore);
+        let always = [Hook::Restart, Hook::Kill];
+        always.into_iter().chain(backup).chain(restore).collect()
     }
 
     fn isolates(&self) -> bool {
@@ -79,9 +126,9 @@ impl Target for Command {
                 .iter()
                 .any(|hook| hook.ends_connections())
             {
-                Own::start(&self.command, &self.path).await?
+                Own::start(&self.commands, &self.path).await?
             } else {
-                let start = || Own::start(&self.command, &self.path);
+                let start = || Own::start(&self.commands, &self.path);
                 Arc::clone(self.shared.get_or_try_init(start).await?) as _
             };
             Ok(own)
@@ -91,7 +138,7 @@ impl Target for Command {
 
 /// A server that runs, with its data.
 struct Own {
-    command: String,
+    commands: Commands,
     url: String,
     port: u16,
     child: Mutex<Child>,
@@ -101,16 +148,14 @@ struct Own {
 }
 
 impl Own {
-    async fn start(command: &str, path: &str) -> Result<Arc<Own>, String> {
+    async fn start(commands: &Commands, path: &str) -> Result<Arc<Own>, String> {
         let data = tempfile::tempdir().map_err(text)?;
         let port = free_port().map_err(text)?;
-        let command = command
-            .replace("{port}", &port.to_string())
-            .replace("{dir}", &data.path().display().to_string());
+        let commands = commands.with(port, &data.path().display().to_string());
         let said = NamedTempFile::new().map_err(text)?;
-        let child = Mutex::new(spawn(&command, &said)?);
+        let child = Mutex::new(spawn(&commands.serve, &said)?);
         let own = Own {
-            command,
+            commands,
             said,
             url: format!("ws://127.0.0.1:{port}{path}"),
             port,
@@ -127,12 +172,12 @@ impl Own {
         while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
             if let Some(status) = self.child().try_wait().map_err(text)? {
                 let said = self.last_words();
-                return Err(format!("{}: it ended: {status}{said}", self.command));
+                return Err(format!("{}: it ended: {status}{said}", self.commands.serve));
             }
             if Instant::now() > until {
                 return Err(format!(
                     "{}: nobody listens on port {} after {} s",
-                    self.command,
+                    self.commands.serve,
                     self.port,
                     PATIENCE.as_secs()
                 ));
@@ -164,7 +209,7 @@ impl Own {
             if Instant::now() > until {
                 return Err(format!(
                     "{}: it does not end when asked to (SIGTERM)",
-                    self.command
+                    self.commands.serve
                 ));
             }
             tokio::time::sleep(PAUSE).await;
@@ -198,12 +243,22 @@ impl Instance for Own {
 
     fn hook<'a>(&'a self, hook: Hook, _: &'a str) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            match hook {
-                Hook::Restart => self.end().await?,
-                Hook::Kill => self.kill().map_err(text)?,
-                _ => return Err(format!("a command alone offers no hook `{}`", hook.name())),
+            match (hook, &self.commands.backup, &self.commands.restore) {
+                (Hook::Restart, ..) => self.end().await?,
+                (Hook::Kill, ..) => self.kill().map_err(text)?,
+                (Hook::Backup, Some(backup), _) => return run(backup.clone()).await,
+                (Hook::Restore, _, Some(restore)) => {
+                    self.end().await?;
+                    run(restore.clone()).await?;
+                }
+                _ => {
+                    return Err(format!(
+                        "no command was given for the hook `{}`",
+                        hook.name()
+                    ));
+                }
             }
-            *self.child() = spawn(&self.command, &self.said)?;
+            *self.child() = spawn(&self.commands.serve, &self.said)?;
             self.listening().await
         })
     }

@@ -95,7 +95,7 @@ impl Instance for File {
 }
 
 /// Runs a command to its end, away from the runner's own threads.
-async fn run(command: String) -> Result<(), String> {
+pub(super) async fn run(command: String) -> Result<(), String> {
     let shown = command.clone();
     let run = move || {
         std::process::Command::new("sh")

@@ -16,9 +16,6 @@ use crate::session::{Link, Stage};
 /// How long `hello` may go unanswered.
 const GREETING_MS: u64 = 15_000;
 
-/// How long a push may go unanswered while the connection is alive.
-const ANSWER_MS: u64 = 60_000;
-
 /// How long a replica that was replaced stays away at least, and how much longer at random (`CLIENT-REPLACED`).
 const REPLACED_MS: u64 = 1_000;
 const REPLACED_JITTER_MS: u64 = 4_000;
@@ -133,10 +130,7 @@ impl Replica {
                         Stage::Postponed { until_ms } => Some(until_ms),
                         _ => None,
                     });
-                let answer = session
-                    .unanswered
-                    .front()
-                    .map(|push| push.sent_ms + ANSWER_MS);
+                let answer = session.awaited.until_ms();
                 let alive = [session.ping_due_ms(), session.silence_ends_ms()];
                 let presence = session.presence.as_ref().and_then(Told::due_ms);
                 let interval = self.control.due_ms();
@@ -256,15 +250,12 @@ impl Replica {
         let Some(session) = self.session() else {
             return;
         };
-        let answered = session
-            .unanswered
-            .front()
-            .is_none_or(|push| now < push.sent_ms + ANSWER_MS);
+        let overdue = session.awaited.overdue(now);
         if now >= session.silence_ends_ms() {
             mark!("client_silence");
             self.reconnect("nothing comes from the server", 0);
-        } else if !answered {
-            self.server_misbehaved("did not answer a push");
+        } else if let Some(what) = overdue {
+            self.server_misbehaved(what);
         } else if now >= session.ping_due_ms() {
             self.send(ClientMessage::Ping(Ping { t: now }));
         }
@@ -279,6 +270,7 @@ impl Replica {
         session.frames += 1;
         session.said_ms = now;
         let frame = session.frames;
+        session.awaited.sent(frame, &message, now);
         self.frames.push_back(message.encode());
         frame
     }

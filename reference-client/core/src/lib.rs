@@ -30,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 mod acks;
+mod awaited;
 mod backoff;
 mod conflicts;
 mod connection;

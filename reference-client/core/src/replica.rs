@@ -267,6 +267,9 @@ impl Replica {
     /// A message has come.
     pub fn handle(&mut self, message: ServerMessage, env: Env) {
         self.heard(env);
+        if let Some(session) = self.session() {
+            session.awaited.heard(&message, env.steady_ms);
+        }
         match (message, &self.link) {
             (ServerMessage::Welcome(welcome), Link::Greeting { .. }) => self.on_welcome(welcome),
             (ServerMessage::Error(error), Link::Greeting { .. } | Link::Ready(_)) => {

@@ -49,9 +49,10 @@ impl Replica {
             frame: session.frames,
             first,
             last,
-            sent_ms: now,
         });
-        Some(ClientMessage::Push(push).encode())
+        let push = ClientMessage::Push(push);
+        session.awaited.sent(session.frames, &push, now);
+        Some(push.encode())
     }
 
     /// Gives an undecided entry up, for the reason that `code` names: from now on it is sent with empty ops, under the same `seq` and

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use syncline_schemas::{Limits, Welcome};
 
+use crate::awaited::Awaited;
 use crate::digests::DIGESTS;
 use crate::history::HISTORY;
 use crate::presence::Told;
@@ -49,6 +50,8 @@ pub(crate) struct Session {
     pub(crate) frames: u64,
     /// Up to which `seq` mutations were sent.
     pub(crate) sent_through: u64,
+    /// What was asked and not answered yet, and until when that may be.
+    pub(crate) awaited: Awaited,
     /// The pushes that were not answered yet.
     pub(crate) unanswered: VecDeque<SentPush>,
     /// From which `seq` to send again, once the pushes that are under way are answered.
@@ -82,8 +85,6 @@ pub(crate) struct SentPush {
     pub(crate) first: u64,
     /// The last `seq` in it.
     pub(crate) last: u64,
-    /// When it was sent.
-    pub(crate) sent_ms: u64,
 }
 
 /// A subscribe that is no longer wanted.
@@ -140,6 +141,7 @@ impl Session {
             said_ms: now_ms,
             frames: 1,
             sent_through: acked_seq,
+            awaited: Awaited::default(),
             unanswered: VecDeque::new(),
             rewind_to: None,
             hold_until_ms: 0,

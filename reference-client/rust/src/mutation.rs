@@ -77,11 +77,13 @@ impl Mutation {
         self.fault = self.fault.take().or(settings.fault);
         self.ops.push(Op::Declare(Declare {
             table: table.to_owned(),
-            strategy: settings.strategy,
-            granularity: settings.granularity,
+            strategy: settings.strategy.map(|strategy| strategy.word().to_owned()),
+            granularity: settings
+                .granularity
+                .map(|granularity| granularity.word().to_owned()),
             resolver: settings.resolver,
             schema: settings.schema,
-            kind: settings.kind,
+            kind: settings.kind.map(|kind| kind.word().to_owned()),
         }));
         self
     }

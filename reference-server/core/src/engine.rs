@@ -13,6 +13,7 @@ use crate::sessions::Sessions;
 use crate::shapes::Shapes;
 use crate::state::State;
 use crate::step::Step;
+use crate::time::Time;
 use crate::truncation::Marks;
 use crate::updates::Level;
 
@@ -55,8 +56,10 @@ pub struct Engine {
     pub(crate) pumped_to: u64,
     pub(crate) outbox: Outbox,
     pub(crate) presence: Words,
-    /// The time of the last step.
+    /// The time of the last step, by the clock.
     pub(crate) now_ms: u64,
+    /// The time of what is decided.
+    pub(crate) time: Time,
 }
 
 /// Why an engine cannot be opened.
@@ -121,6 +124,7 @@ impl Engine {
             outbox: Outbox::default(),
             presence: Words::default(),
             now_ms: 0,
+            time: Time::default(),
         };
         engine.state.keep_history(engine.config.offers(HISTORY));
         engine.replay(records);

@@ -33,6 +33,7 @@ mod config;
 mod conflicts;
 mod connection;
 mod decide;
+mod declare;
 mod digests;
 mod documents;
 mod encode;
@@ -59,6 +60,7 @@ mod step;
 mod subscriptions;
 mod table;
 mod tables;
+mod time;
 mod truncation;
 mod updates;
 

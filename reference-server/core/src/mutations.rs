@@ -105,11 +105,12 @@ impl Engine {
         rate: Bucket,
         now_ms: u64,
     ) -> Outcome {
+        let at_ms = self.time.at(now_ms, self.state.at_ms);
         let turn = Turn {
             state: &self.state,
             config: &self.config,
             client,
-            at_ms: now_ms.max(self.state.at_ms),
+            at_ms,
             age_ms: mutation.age_ms,
         };
         let judged = decide::decide(turn, &mutation.ops);

@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use syncline_schemas::errors::{self, ErrorDef};
 use syncline_schemas::{
-    ClientMessage, Declare, Digest, Hello, History, Json, Limits, OpError, Patch, Ping, Present,
-    Subscribe, TableSchema, Unsubscribe, base64,
+    ClientMessage, Digest, Hello, History, Json, Limits, OpError, Patch, Ping, Present, Subscribe,
+    Unsubscribe, base64,
 };
 
 use crate::config::{DOCUMENTS, FIELDS, SEQUENCES, TABLES};
+use crate::declare;
 use crate::names::{self, NameFault};
 use crate::record::Rejection;
-use crate::schema::Schema;
-use crate::tables::{self, Declaration};
+use crate::tables::Declaration;
 
 /// What a frame asks. Made by [`read_frame`](crate::read_frame).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,9 +233,9 @@ fn read_ops(ops: &[Json], limits: &Limits, known: &Known<'_>) -> Verdict<Vec<Op>
 /// A code, where in the op, and why.
 pub(crate) type OpFault = (&'static ErrorDef, String, String);
 
-fn read_op(op: &Json, limits: &Limits, known: &Known<'_>) -> Result<Op, OpFault> {
+fn read_op(text: &Json, limits: &Limits, known: &Known<'_>) -> Result<Op, OpFault> {
     use syncline_schemas::Op as Read;
-    let op = Read::decode_among(op, &known.ops).map_err(|error| {
+    let op = Read::decode_among(text, &known.ops).map_err(|error| {
         let def = match error {
             OpError::UnknownOp { .. } => &errors::UNKNOWN_OP,
             OpError::Invalid { .. } => &errors::INVALID_OP,
@@ -247,7 +247,10 @@ fn read_op(op: &Json, limits: &Limits, known: &Known<'_>) -> Result<Op, OpFault>
     }
     let (if_version, base, schema_version) = (op.if_version(), op.base(), op.schema_version());
     let (table, key, action) = match op {
-        Read::Declare(declare) => return read_declare(declare, limits, known.capabilities),
+        Read::Declare(declare) => {
+            let read = declare::read(text, declare, limits, known.capabilities)?;
+            return Ok(Op::Declare(Box::new(read)));
+        }
         Read::Set(set) => (
             set.table,
             set.key,
@@ -290,25 +293,6 @@ fn read_op(op: &Json, limits: &Limits, known: &Known<'_>) -> Result<Op, OpFault>
         base,
         schema_version,
     }))
-}
-
-/// A declaration as far as it can be judged without the state.
-fn read_declare(declare: Declare, limits: &Limits, capabilities: &[String]) -> Result<Op, OpFault> {
-    let checked = names::check_table(&declare.table, limits);
-    check_each([("/table", checked, "tableBytesMax")])?;
-    let read = |schema: &TableSchema| Schema::read(schema, limits);
-    let schema = declare.schema.as_ref().map(read).transpose()?;
-    if let Some((at, why)) = tables::refused(&declare, capabilities) {
-        return Err((&errors::SETTING_REFUSED, at.to_owned(), why.to_owned()));
-    }
-    Ok(Op::Declare(Box::new(Declaration {
-        table: declare.table.into(),
-        strategy: declare.strategy,
-        granularity: declare.granularity,
-        resolver: declare.resolver.map(Arc::from),
-        schema,
-        kind: declare.kind,
-    })))
 }
 
 /// An op on a document, its data checked (DOC-DATA).
@@ -361,7 +345,7 @@ fn check_sequence(name: &str, limits: &Limits) -> Result<(), OpFault> {
 }
 
 /// What no server allows comes before what this one finds too long.
-fn check_each<const N: usize>(
+pub(crate) fn check_each<const N: usize>(
     faults: [(&str, Result<(), NameFault>, &str); N],
 ) -> Result<(), OpFault> {
     for (at, checked, _) in faults {

@@ -164,7 +164,7 @@ impl Engine {
 
     /// Adds a record to the step, and applies it.
     pub(crate) fn record(&mut self, event: Event, now_ms: u64) {
-        let at_ms = now_ms.max(self.state.at_ms);
+        let at_ms = self.time.at(now_ms, self.state.at_ms);
         let record = Record {
             version: self.state.head + 1,
             at_ms,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use syncline_schemas::errors;
-use syncline_schemas::{Declare, Granularity, JsonObject, Limits, Strategy, TableKind};
+use syncline_schemas::{Granularity, JsonObject, Limits, Strategy, TableKind};
 
 use crate::config::{CONFLICTS, Config, DOCUMENTS, FIELDS};
 use crate::record::Declared;
@@ -76,9 +76,9 @@ pub(crate) struct Declaration {
     pub(crate) kind: Option<TableKind>,
 }
 
-/// Reads a declaration as far as it can be judged without the state: what is not offered, and what does not go together in itself.
+/// What of a declaration is not offered, or does not go together in itself.
 pub(crate) fn refused(
-    declare: &Declare,
+    declare: &Declaration,
     capabilities: &[String],
 ) -> Option<(&'static str, &'static str)> {
     let offers = |capability: &str| capabilities.iter().any(|name| name == capability);

@@ -65,9 +65,41 @@ pub fn command() -> Command {
         .about("Syncline's reference server: a WebSocket endpoint for sync, data in a SQLite file")
         .arg(config);
     let defaults = Settings::default();
-    SETTINGS.iter().fold(command, |command, setting| {
+    let command = SETTINGS.iter().fold(command, |command, setting| {
         command.arg(argument(setting, &defaults))
-    })
+    });
+    // Settings may stand before or behind the word: a restore needs those of the server.
+    command
+        .mut_args(|argument| argument.global(true))
+        .subcommands([
+            offline(
+                BACKUP,
+                "Write a backup of all workspaces as they are now; a server may run meanwhile",
+                "The file to write",
+            ),
+            offline(
+                RESTORE,
+                "Put a backup in the place of the data, while no server runs: each workspace begins a new history",
+                "The backup",
+            ),
+        ])
+}
+
+/// The word by which the program writes a backup.
+pub const BACKUP: &str = "backup";
+/// The word by which it puts one back.
+pub const RESTORE: &str = "restore";
+
+/// What is done with files, and not over a socket.
+fn offline(word: &'static str, about: &'static str, file: &'static str) -> Command {
+    let file = Arg::new("FILE").required(true).help(file);
+    let overwrite = Arg::new("overwrite")
+        .long("overwrite")
+        .help("Replace what is there");
+    Command::new(word)
+        .about(about)
+        .arg(file)
+        .arg(overwrite.action(ArgAction::SetTrue))
 }
 
 fn argument(setting: &'static Setting, defaults: &Settings) -> Arg {

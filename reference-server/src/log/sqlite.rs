@@ -4,15 +4,18 @@
 //! together, whichever workspaces it concerns: *group commit*, by which the cost of `fsync` is shared by all who wait for it. A call
 //! returns only after its transaction is durable (WAL, `synchronous=FULL`).
 //!
-//! The file is locked for as long as it is open (`locking_mode=EXCLUSIVE`): a second server on it would decide
-//! on its own, so it is refused at start. There is therefore never a conflict, unless a caller errs.
+//! The file is locked for as long as it is open, by a file beside it (`lock`): a second server on it would decide
+//! on its own, so it is refused at start. There is therefore never a conflict, unless a caller errs. Others may read: [`copy`] is how backups are made.
 //!
 //! Large things (checkpoints, the reading of a long log) go through the thread in slices, so that nobody's append waits behind all of them.
 
+mod copy;
+mod lock;
 mod schema;
 mod store;
 mod sums;
 mod upgrade;
+mod wal;
 mod writer;
 
 use std::path::Path;
@@ -24,6 +27,8 @@ use syncline_server_core::{Checkpoint, Record};
 use super::{Append, Log, LogError, Opened, Position, Tail, check_order, lines};
 use store::{Header, Store, damaged};
 use writer::Writer;
+
+pub(crate) use copy::{Replaced, copy, finish, put, remove};
 
 /// Bytes of a checkpoint that go into one row, and roughly what one reading takes.
 const SLICE_BYTES: usize = 1024 * 1024;
@@ -43,13 +48,20 @@ impl SqliteLog {
     /// # Errors
     /// One sentence: the path cannot be written, is no database of this kind, is of a newer version, or another server has it.
     pub fn open(path: &Path) -> Result<SqliteLog, LogError> {
-        let connection = schema::open(path)
-            .map_err(|reason| LogError::new(format!("{}: {reason}", path.display())))?;
-        let (writer, thread) = Writer::start(connection)?;
+        let (connection, lock) = schema::open(path).map_err(|reason| of(path, reason))?;
+        let (writer, thread) = Writer::start(connection, Some(lock))?;
         Ok(SqliteLog(Arc::new(Shared {
             writer,
             thread: Mutex::new(Some(thread)),
         })))
+    }
+
+    /// The names of all workspaces that were ever opened, in order.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn workspaces(&self) -> Result<Vec<String>, LogError> {
+        self.0.writer.run(Store::names).await
     }
 
     /// Commits nothing any more, as if the process had crashed: calls that wait are never answered, and what they asked for is undone.
@@ -62,6 +74,11 @@ impl SqliteLog {
     pub fn close(&self) {
         self.0.close();
     }
+}
+
+/// An error that says of which file it is.
+fn of(path: &Path, reason: impl std::fmt::Display) -> LogError {
+    LogError::new(format!("{}: {reason}", path.display()))
 }
 
 impl Shared {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use syncline_server_core::{Checkpoint, Engine, Record};
 
 use crate::Config;
-use crate::log::{Append, Log, LogError, Position, Tail};
+use crate::log::{Append, Log, LogError, Opened, Position, Tail};
 use crate::random;
 use crate::tasks::Tasks;
 
@@ -15,10 +15,27 @@ use crate::tasks::Tasks;
 pub struct Backup(Checkpoint);
 
 impl Backup {
-    /// The state as the beginning of another history, in which each sequence leaves so many ids out.
-    pub(super) fn under(&self, epoch: &str, margin: u64) -> Result<Checkpoint, LogError> {
+    /// The state as the beginning of another history, in which each sequence leaves a margin out (`SEQN-RESTORE`).
+    pub(crate) fn under(&self, epoch: &str, config: &Config) -> Result<Checkpoint, LogError> {
+        let margin = config.limits.restore_margin.unwrap_or(0);
         self.0.under_epoch(epoch, margin).map_err(LogError::new)
     }
+}
+
+/// The state of a workspace that is in the log and that nobody serves.
+pub(crate) async fn state<L: Log>(
+    log: &L,
+    workspace: &str,
+    config: &Config,
+) -> Result<Backup, LogError> {
+    let opened = log.open(workspace, "").await?;
+    Ok(Backup(engine(opened, config)?.checkpoint()))
+}
+
+fn engine(opened: Opened, config: &Config) -> Result<Engine, LogError> {
+    let (epoch, checkpoint) = (opened.position.epoch, opened.checkpoint);
+    let engine = Engine::open(config.engine(), epoch, checkpoint.as_ref(), opened.records);
+    engine.map_err(LogError::new)
 }
 
 /// A workspace's history: the log, and the engine that is its state.
@@ -73,18 +90,12 @@ impl<L: Log> History<L> {
             .checkpoint
             .as_ref()
             .map_or(0, |checkpoint| checkpoint.text.len() as u64);
-        let records = opened.records.len();
-        let epoch = opened.position.epoch.clone();
-        let engine = Engine::open(
-            config.engine(),
-            epoch,
-            opened.checkpoint.as_ref(),
-            opened.records,
-        );
-        let engine = engine.map_err(LogError::new)?;
+        let (records, record_bytes) = (opened.records.len(), opened.record_bytes);
+        let position = opened.position.clone();
+        let engine = engine(opened, config)?;
         tracing::info!(
             workspace,
-            head = opened.position.version,
+            head = position.version,
             records,
             "workspace opened"
         );
@@ -92,11 +103,11 @@ impl<L: Log> History<L> {
             engine,
             log: log.clone(),
             workspace: workspace.to_owned(),
-            position: opened.position,
+            position,
             checkpoints: Checkpoints {
                 bytes_min: config.checkpoint_bytes_min,
                 last_bytes: checkpoint_bytes,
-                log_bytes: opened.record_bytes,
+                log_bytes: record_bytes,
                 running: Arc::default(),
             },
             tasks: tasks.clone(),

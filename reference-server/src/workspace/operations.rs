@@ -41,8 +41,7 @@ impl<L: Log> Workspace<L> {
     /// Replaces the history under a new epoch, with a margin for sequences, and closes everyone (`MODEL-EPOCH-NEW`, `SEQN-RESTORE`).
     async fn restore(&mut self, backup: &Backup) -> Result<(), Refusal> {
         let epoch = random::name();
-        let margin = self.config.limits.restore_margin.unwrap_or(0);
-        let replaced = match backup.under(&epoch, margin) {
+        let replaced = match backup.under(&epoch, &self.config) {
             Ok(checkpoint) => self.log.replace(&self.name, &epoch, &checkpoint).await,
             Err(error) => return Err(Refusal::Failed(error.to_string())),
         };

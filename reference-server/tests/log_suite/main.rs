@@ -4,6 +4,7 @@
 mod cases;
 mod damage;
 mod sqlite_file;
+mod torn;
 
 use syncline_server::log::{Log, MemoryLog, SqliteLog};
 

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 
+mod backups;
 mod faults;
 mod process;
 mod secrets;
 mod serving;
+mod storage;
+mod talk;

@@ -83,6 +83,10 @@ impl Serving {
         (self.child.wait().unwrap(), rest)
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn connect(&self) -> TcpStream {
         TcpStream::connect(&self.address).unwrap()
     }

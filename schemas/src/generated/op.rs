@@ -3,9 +3,9 @@
 //! Generated from `v1/` by `tests/generate`: change the schemas, then run the tests.
 
 use super::patterns;
-use crate::forms::{Any, Integer, List, Matching, Object, Table, Text, Word, optional, required};
+use crate::forms::{Any, Integer, List, Matching, Object, Table, Text, optional, required};
 use crate::tagged::{self, Tagged};
-use crate::{Granularity, Json, Strategy, TableKind, TableSchema};
+use crate::{Json, TableSchema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess};
 use serde::{Deserialize, Serialize};
@@ -240,14 +240,14 @@ pub struct Declare {
     /// The name of a table. Its length in bytes is bounded by limits.tableBytesMax; see the naming rules in the model chapter.
     #[serde(deserialize_with = "required::<Text, _>")]
     pub table: String,
-    /// What becomes of a concurrent write; see the chapter on conflicts.
+    /// What becomes of a concurrent write: a word of `strategy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "optional::<Word<Strategy>, _>")]
-    pub strategy: Option<Strategy>,
-    /// Whether writes of one row are concurrent, or of one field.
+    #[serde(deserialize_with = "optional::<Matching<patterns::SettingWord>, _>")]
+    pub strategy: Option<String>,
+    /// Whether writes of one row are concurrent, or of one field: a word of `granularity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "optional::<Word<Granularity>, _>")]
-    pub granularity: Option<Granularity>,
+    #[serde(deserialize_with = "optional::<Matching<patterns::SettingWord>, _>")]
+    pub granularity: Option<String>,
     /// What the server resolves conflicts by, where the strategy is `custom`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Matching<patterns::Ident>, _>")]
@@ -256,10 +256,10 @@ pub struct Declare {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Object<TableSchema>, _>")]
     pub schema: Option<TableSchema>,
-    /// What a table holds: rows, or documents. Capability: documents.
+    /// What the table holds: a word of `kind`. Capability: documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "optional::<Word<TableKind>, _>")]
-    pub kind: Option<TableKind>,
+    #[serde(deserialize_with = "optional::<Matching<patterns::SettingWord>, _>")]
+    pub kind: Option<String>,
 }
 
 /// Adds an entry to a document. Capability: documents.

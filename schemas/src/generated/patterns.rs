@@ -73,3 +73,17 @@ impl Pattern for Author {
         matches!(byte, b'0'..=b'9' | b'a'..=b'f')
     }
 }
+
+/// What a setting of a table is declared to be. A word that a server does not know is a setting that it does not offer (TAB-REFUSED).
+#[derive(Clone, Copy, Debug)]
+pub enum SettingWord {}
+
+impl Pattern for SettingWord {
+    const PATTERN: &'static str = "^[A-Za-z0-9_-]{1,64}$";
+    const BYTES_MIN: usize = 1;
+    const BYTES_MAX: usize = 64;
+
+    fn allows(byte: u8) -> bool {
+        matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-')
+    }
+}

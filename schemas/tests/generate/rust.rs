@@ -82,8 +82,8 @@ fn op(catalog: &Catalog) -> String {
     writer.out = head("One operation of a mutation: `op.json`.")
         + UNION_USES
         + "use std::collections::BTreeMap;
-        use crate::{Granularity, Json, Strategy, TableKind, TableSchema};
-        use crate::forms::{Any, Integer, List, Matching, Object, Table, Text, Word, optional, required};
+        use crate::{Json, TableSchema};
+        use crate::forms::{Any, Integer, List, Matching, Object, Table, Text, optional, required};
         use super::patterns;\n\n";
     writer.define(&catalog.op);
     writer.out

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use syncline_client_core::{Conflict, ConflictKind, Event, Stands, StoredState};
-use syncline_schemas::Json;
+use syncline_schemas::{Json, Op};
 
-use crate::driver::{Driver, applied, rejected, set};
+use crate::driver::{Driver, Knows, applied, change, rejected, set};
 
 /// An outcome that has something to tell of single ops.
 fn told(seq: u64, op_id: &str, version: u64, ops: Value) -> Value {
@@ -128,4 +128,36 @@ fn rows_with_several_values_are_listed() {
     one.as_object_mut().unwrap().remove("siblings");
     driver.update("ab", 2, 3, &[one]);
     assert_eq!(rows(&driver), ["b/k"]);
+}
+
+/// CFL-CLIENT-BASE: under a new identity an entry says what its app saw, as before, whatever has come since.
+#[test]
+fn a_new_identity_has_seen_what_the_old_one_saw() {
+    let mut driver = Driver::new();
+    driver.capabilities = vec!["tables", "conflicts"];
+    driver.online(0);
+    driver.update("ab", 0, 3, &[change("a", "k", 3, "0")]);
+    let first = driver.set("a", "k", "1");
+    driver.sent();
+    driver.ack(None, &[applied(1, &first, 5)]);
+    driver.set("a", "k", "2");
+    driver.update("ab", 3, 8, &[change("a", "k", 7, "9")]);
+    let bases = |driver: &Driver| -> Vec<Option<u64>> {
+        let ops = driver.stored.undecided().flat_map(|entry| &entry.ops);
+        ops.map(Op::base).collect()
+    };
+    assert_eq!(bases(&driver), [Some(3)]);
+    let before = driver.client_id();
+    driver.cut();
+    driver.connect();
+    let server_time = driver.now + driver.wall;
+    driver.welcome(&Knows {
+        epoch: "e1",
+        version: 8,
+        last_seq: 0,
+        results: vec![],
+        server_time,
+    });
+    assert_ne!(driver.client_id(), before, "forgotten");
+    assert_eq!(bases(&driver), [Some(3)]);
 }

@@ -1,6 +1,7 @@
 //! The requirements of the chapter on the client, one by one, at the level of frames. Each test is named for what it holds; the requirement stands above it.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod answers;
 mod conflicts;
 mod control;
 mod digests;

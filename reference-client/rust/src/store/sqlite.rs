@@ -4,6 +4,7 @@
 //! write-ahead log with `synchronous = FULL` makes a commit durable; the exclusive lock keeps a second process out, which
 //! would otherwise write under the same identity without either knowing.
 
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
@@ -64,6 +65,10 @@ impl SqliteStore {
     pub(crate) fn open(path: &Path) -> Result<SqliteStore, Error> {
         let failed = |error: rusqlite::Error| explain(error, path);
         let mut connection = Connection::open(path).map_err(failed)?;
+        if connection.is_readonly("main").map_err(failed)? {
+            // SQLite opens what it may not write all the same, and fails later, with other words.
+            return Err(trouble(path, "cannot be written"));
+        }
         connection
             .busy_timeout(std::time::Duration::ZERO)
             .map_err(failed)?;
@@ -129,11 +134,20 @@ fn explain(error: rusqlite::Error, path: &Path) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::StoreInUse(path),
         Some(ErrorCode::NotADatabase) => Error::StoreForeign(path),
-        _ => Error::store(std::io::Error::other(format!(
-            "{}: {error}",
-            path.display()
-        ))),
+        Some(ErrorCode::CannotOpen) => {
+            // What the system says is clearer than what SQLite says.
+            let opened = OpenOptions::new().append(true).create(true).open(&path);
+            let reason = opened.err().map(|reason| reason.to_string());
+            let reason = reason.unwrap_or_else(|| error.to_string());
+            trouble(&path, format!("cannot be opened: {reason}"))
+        }
+        _ => trouble(&path, error),
     }
+}
+
+fn trouble(path: &Path, reason: impl std::fmt::Display) -> Error {
+    let reason = format!("{}: {reason}", path.display());
+    Error::store(std::io::Error::other(reason))
 }
 
 impl Storage for SqliteStore {

@@ -1,6 +1,7 @@
 //! Clients against the reference server.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod backups;
 mod conflicts;
 mod connection;
 mod control;

@@ -85,7 +85,11 @@ impl Line {
 
     /// Connects it to a server.
     pub(crate) fn connect(&self, server: &TestServer) {
-        *self.target.lock().unwrap() = Some(server.address);
+        self.lead_to(server.address);
+    }
+
+    pub(crate) fn lead_to(&self, address: SocketAddr) {
+        *self.target.lock().unwrap() = Some(address);
     }
 
     /// Cuts what goes over it, and lets nothing through any more.

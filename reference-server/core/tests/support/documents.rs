@@ -100,7 +100,7 @@ fn declared(log: &[Record], version: u64, table: &str) -> bool {
 /// Why the op must be rejected as the log is before a version, if it must: a code.
 pub(crate) fn fault(log: &[Record], version: u64, ops: &[Op], op: &Op) -> Option<&'static str> {
     let (table, _) = op.row()?;
-    let declares = |op: &Op| matches!(op, Op::Declare(op) if op.table == table && op.kind == Some(TableKind::Document));
+    let declares = |op: &Op| matches!(op, Op::Declare(op) if op.table == table && op.kind.as_deref() == Some(TableKind::Document.word()));
     let holds = declared(log, version, table) || ops.iter().any(declares);
     match op {
         Op::Append(_) | Op::Compact(_) if !holds => Some("wrong_kind"),

@@ -103,6 +103,8 @@ fn command_line(node: &mut Node, command: &str) -> Vec<Output> {
             let checkpoint = (rest == "checkpoint").then(|| node.engine.checkpoint());
             node.reopen(checkpoint.as_ref());
         }
+        // From the next `reopen` on.
+        "offer" => node.config.capabilities = rest.split(' ').map(str::to_owned).collect(),
         "conflict" => node.conflict(&[record()]),
         "foreign" => {
             node.log.push(record());

@@ -7,12 +7,15 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::log::{Append, LogError, Position};
 
+use super::lock::FileLock;
 use super::{SLICE_BYTES, sums};
 
 /// The file, and what is known of the workspaces in it. As nobody else writes, what is known stays true.
 pub(super) struct Store {
     connection: Connection,
     known: HashMap<String, Header>,
+    /// Given back last.
+    _lock: Option<FileLock>,
 }
 
 /// A workspace without its data.
@@ -86,11 +89,21 @@ impl Header {
 }
 
 impl Store {
-    pub(super) fn new(connection: Connection) -> Store {
+    pub(super) fn new(connection: Connection, lock: Option<FileLock>) -> Store {
         Store {
             connection,
             known: HashMap::new(),
+            _lock: lock,
         }
+    }
+
+    /// The names of all workspaces, in order.
+    pub(super) fn names(&mut self) -> Result<Vec<String>, LogError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT name FROM workspace ORDER BY name")?;
+        let names = statement.query_map((), |row| row.get(0))?;
+        Ok(names.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Runs a statement that has neither parameters nor rows.

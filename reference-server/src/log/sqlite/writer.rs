@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::log::LogError;
 
+use super::lock::FileLock;
 use super::store::Store;
 
 /// Jobs in one transaction at most, so that the first of them does not wait for long.
@@ -32,14 +33,17 @@ type Job = Box<dyn FnOnce(&mut Store) -> Answer + Send>;
 type Answer = Box<dyn FnOnce(Result<(), LogError>) + Send>;
 
 impl Writer {
-    /// Starts the thread.
-    pub(super) fn start(connection: Connection) -> Result<(Writer, JoinHandle<()>), LogError> {
+    /// Starts the thread, which closes the file and then gives the lock back when it ends.
+    pub(super) fn start(
+        connection: Connection,
+        lock: Option<FileLock>,
+    ) -> Result<(Writer, JoinHandle<()>), LogError> {
         let (jobs, receiver) = channel();
         let abandoned = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&abandoned);
         let thread = std::thread::Builder::new()
             .name("syncline-sqlite".to_owned())
-            .spawn(move || serve(&mut Store::new(connection), &receiver, &over))
+            .spawn(move || serve(&mut Store::new(connection, lock), &receiver, &over))
             .map_err(LogError::new)?;
         Ok((Writer { jobs, abandoned }, thread))
     }
@@ -159,7 +163,7 @@ mod tests {
     async fn what_is_not_committed_when_it_is_abandoned_never_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
-        let (writer, thread) = Writer::start(Connection::open(&path).unwrap()).unwrap();
+        let (writer, thread) = Writer::start(Connection::open(&path).unwrap(), None).unwrap();
         writer
             .run(|store| store.execute("CREATE TABLE kept (x)"))
             .await

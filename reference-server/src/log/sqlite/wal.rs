@@ -1,0 +1,136 @@
+//! Looks through a write-ahead log that was left behind, before SQLite does.
+//!
+//! SQLite takes the frames of its log up to the first that is not whole, and forgets the rest without a word: right for what a crash has torn, for only the last
+//! transaction can be torn, which nobody was told of. But where a disk has lost a bit further up, transactions behind it that were acknowledged would be gone silently.
+//! The two can be told apart: a transaction is written only when the one before it is synced, so with whole transactions and more behind it, a frame that is not whole was so once.
+//!
+//! *What cannot be told*: that bits of the last transactions were lost, or the log was cut short.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read};
+use std::path::Path;
+
+const HEADER_BYTES: usize = 32;
+const FRAME_HEADER_BYTES: usize = 24;
+
+/// The magic number says by its last bit in which order the words of a checksum are read.
+const MAGIC: u32 = 0x377f_0682;
+
+/// Looks through the log beside a file, if there is one.
+///
+/// # Errors
+/// A part of a sentence: what of it is damaged, or that it cannot be read.
+pub(super) fn check(log: &Path) -> Result<(), String> {
+    let file = match File::open(log) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(|error| error.to_string())?,
+    };
+    let mut file = BufReader::with_capacity(1 << 20, file);
+    let mut header = [0; HEADER_BYTES];
+    if !filled(&mut file, &mut header)? || header == [0; HEADER_BYTES] {
+        return Ok(());
+    }
+    let mut frames = Frames::of(&header).ok_or("the beginning of its write-ahead log")?;
+    let mut frame = vec![0; FRAME_HEADER_BYTES + frames.page_bytes];
+    while filled(&mut file, &mut frame)? {
+        frames.next(&frame);
+        if frames.lost {
+            let number = frames.whole + 1;
+            return Err(format!("its write-ahead log, in frame {number}"));
+        }
+    }
+    Ok(())
+}
+
+/// Reads so many bytes; `false`: there are fewer.
+fn filled(file: &mut impl Read, bytes: &mut [u8]) -> Result<bool, String> {
+    match file.read_exact(bytes) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// How far a log was looked through.
+struct Frames {
+    page_bytes: usize,
+    big_endian: bool,
+    /// What marks the frames of this log, and not of one before in the same file.
+    salt: [u8; 8],
+    sum: [u32; 2],
+    /// Frames that are whole, from the first on.
+    whole: u64,
+    /// One was not.
+    broken: bool,
+    /// Behind it a transaction was complete.
+    complete: bool,
+    /// And there was more behind that.
+    lost: bool,
+}
+
+impl Frames {
+    /// Before the first frame. None: the header is not what was written.
+    fn of(header: &[u8; HEADER_BYTES]) -> Option<Frames> {
+        let magic = word(header, 0);
+        let big_endian = magic & 1 == 1;
+        let sum = summed([0, 0], &header[..24], big_endian);
+        let page_bytes = word(header, 8) as usize;
+        let known = magic & !1 == MAGIC
+            && sum == [word(header, 24), word(header, 28)]
+            && page_bytes.is_power_of_two()
+            && (512..=65_536).contains(&page_bytes);
+        known.then(|| Frames {
+            page_bytes,
+            big_endian,
+            salt: header[16..24].try_into().unwrap_or_default(),
+            sum,
+            whole: 0,
+            broken: false,
+            complete: false,
+            lost: false,
+        })
+    }
+
+    fn next(&mut self, frame: &[u8]) {
+        let of_this_log = frame[8..16] == self.salt;
+        let (page, commits) = (word(frame, 0), word(frame, 4) != 0);
+        if !self.broken {
+            let sum = summed(self.sum, &frame[..8], self.big_endian);
+            let sum = summed(sum, &frame[FRAME_HEADER_BYTES..], self.big_endian);
+            if of_this_log && page != 0 && sum == [word(frame, 16), word(frame, 20)] {
+                self.sum = sum;
+                self.whole += 1;
+                return;
+            }
+            self.broken = true;
+        }
+        if of_this_log {
+            self.lost |= self.complete;
+            self.complete |= commits;
+        }
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    let word = bytes[at..at + 4].try_into().unwrap_or_default();
+    u32::from_be_bytes(word)
+}
+
+/// SQLite's checksum of a log, continued. The bytes are a multiple of eight.
+fn summed([mut a, mut b]: [u32; 2], bytes: &[u8], big_endian: bool) -> [u32; 2] {
+    let read = if big_endian {
+        u32::from_be_bytes
+    } else {
+        u32::from_le_bytes
+    };
+    for pair in bytes.chunks_exact(8) {
+        let (first, second) = pair.split_at(4);
+        a = a
+            .wrapping_add(read(first.try_into().unwrap_or_default()))
+            .wrapping_add(b);
+        b = b
+            .wrapping_add(read(second.try_into().unwrap_or_default()))
+            .wrapping_add(a);
+    }
+    [a, b]
+}
