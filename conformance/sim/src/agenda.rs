@@ -28,6 +28,8 @@ pub(crate) enum Due {
     NodeUp(usize),
     /// The server's side of a connection looks at the clock.
     Heart(usize),
+    /// Everybody sleeps from now on, so many milliseconds longer than a client sends again.
+    Sleep(u64),
     /// The world looks whether all is quiet.
     Look,
 }

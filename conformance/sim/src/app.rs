@@ -3,15 +3,16 @@
 //! A crash is before a transaction or behind it, never within: what an app has read and not stored, it has not read. So the witness hears of a frame
 //! only once what followed from it is durable.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use syncline_client_core::{Env, Mode, Replica, StoredState, Tables, Trigger, Wish};
+use syncline_client_core::{Block, Env, Mode, Replica, StoredState, Tables, Trigger, Wish};
+use syncline_schemas::Op;
 
 use crate::Seen;
 use crate::agenda::Due;
 use crate::dice::Dice;
-use crate::wire::Item;
+use crate::wire::{Item, Who};
 use crate::world::{BEGINNING_MS, World};
 
 /// The workspace of every run.
@@ -20,11 +21,17 @@ pub(crate) const WORKSPACE: &str = "w";
 /// The sequence that all use.
 pub(crate) const SEQUENCE: &str = "n";
 
+/// The table of documents, where there is one.
+pub(crate) const DOCUMENTS: &str = "z";
+
 /// Inputs that are taken in together at most.
 const INPUTS_MAX: usize = 16;
 
 /// So many wakes after one another, what an app holds is held against the log.
 const CHECKED_EVERY: u64 = 16;
+
+/// So many complete updates are kept, to be handed in once more.
+const UPDATES_KEPT: usize = 4;
 
 /// A client with its store.
 #[derive(Debug)]
@@ -40,6 +47,10 @@ pub(crate) struct App {
     timer_us: Option<u64>,
     /// It dies right behind its next transaction, and is away for so many milliseconds.
     pub(crate) dies_stored: Option<u64>,
+    /// The next ack is lost on it.
+    pub(crate) misses: bool,
+    /// Complete updates that it was told of on this connection, the oldest first.
+    updates: VecDeque<Arc<str>>,
     pub(crate) skew_ms: i64,
     dials: u64,
     wakes: u64,
@@ -52,10 +63,16 @@ pub(crate) struct App {
 pub(crate) struct Known {
     /// Those that are durable, and that it was told of.
     pub(crate) written: BTreeSet<String>,
+    /// What was written by those that it wrote itself.
+    pub(crate) ops: BTreeMap<String, Vec<Op>>,
     /// Those that it was told are rejected, or that it found so after a start: each once.
     pub(crate) rejected: BTreeSet<String>,
     /// Those that it was told are in doubt, and decided about.
     pub(crate) doubted: BTreeSet<String>,
+    /// The epoch, and the ids that it holds under it.
+    held: (Option<String>, Vec<Block>),
+    /// Ids that it held when the epoch changed.
+    pub(crate) stale: Vec<Block>,
     /// The greatest id that it has observed.
     pub(crate) observed: u64,
 }
@@ -81,6 +98,8 @@ impl App {
             wake_due: false,
             timer_us: None,
             dies_stored: None,
+            misses: false,
+            updates: VecDeque::new(),
             skew_ms: 0,
             dials: 0,
             wakes: 0,
@@ -93,6 +112,20 @@ impl App {
     pub(crate) fn is_quiet(&self) -> bool {
         let synced = self.replica.as_ref().is_some_and(Replica::is_synced);
         synced && self.inbox.is_empty() && self.stored.in_doubt.is_empty()
+    }
+}
+
+impl Known {
+    /// Notes which ids it holds, and which it held under the epoch before.
+    fn note_ids(&mut self, stored: &StoredState) {
+        let epoch = { stored.meta.as_ref() }.and_then(|meta| meta.epoch.clone());
+        let (before, ids) = std::mem::take(&mut self.held);
+        if before.is_some() && before != epoch {
+            self.stale.extend(ids);
+        }
+        let blocks = stored.sequences.get(SEQUENCE);
+        let blocks = blocks.map(|sequence| sequence.blocks.clone());
+        self.held = (epoch, blocks.unwrap_or_default());
     }
 }
 
@@ -198,7 +231,9 @@ impl World<'_> {
         match item {
             Item::Frame(text) => {
                 self.see(Seen::Received { conn, text: &text });
-                self.with(app, |replica, env| replica.receive(&text, env));
+                if !self.misses(app, &text) {
+                    self.with(app, |replica, env| replica.receive(&text, env));
+                }
             }
             Item::Ping => {
                 self.see(Seen::Heard { conn });
@@ -210,9 +245,39 @@ impl World<'_> {
                 self.see(Seen::Closed { conn, code });
                 self.send_up(conn, Item::End(None));
                 self.apps[app].conn = None;
+                self.apps[app].updates.clear();
                 self.with(app, |replica, env| replica.disconnected("over", env));
             }
         }
+    }
+
+    /// Whether a frame is lost on the app; keeps the last complete updates.
+    fn misses(&mut self, app: usize, text: &Arc<str>) -> bool {
+        let app = &mut self.apps[app];
+        if text.starts_with(r#"{"type":"ack""#) {
+            return std::mem::take(&mut app.misses);
+        }
+        if text.starts_with(r#"{"type":"update""#) {
+            if text.contains(r#","more":true"#) {
+                // What comes amid its parts would be taken for one of them.
+                app.updates.clear();
+            } else if !text.contains(r#","replace":true"#) {
+                app.updates.truncate(UPDATES_KEPT - 1);
+                app.updates.push_front(Arc::clone(text));
+            }
+        }
+        false
+    }
+
+    /// The replica is handed the oldest update that is kept once more: nothing may come of it.
+    pub(crate) fn hears_again(&mut self, app: usize) {
+        let Some(text) = self.apps[app].updates.pop_back() else {
+            return;
+        };
+        self.with(app, |replica, env| replica.receive(&text, env));
+        // It is looked at before anything else can mend it.
+        self.apps[app].wakes = CHECKED_EVERY - 1;
+        self.want_wake(app);
     }
 
     pub(crate) fn with<T: Default>(
@@ -236,7 +301,7 @@ impl World<'_> {
                 Wish::Close => self.hang_up(app, false),
                 Wish::Connect => {
                     self.apps[app].dials += 1;
-                    let conn = self.dial(Some(app), self.apps[app].dials);
+                    let conn = self.dial(Who::App(app), self.apps[app].dials);
                     self.apps[app].conn = Some(conn);
                 }
             }
@@ -247,6 +312,7 @@ impl World<'_> {
         let Some(conn) = self.apps[app].conn.take() else {
             return;
         };
+        self.apps[app].updates.clear();
         // One that is open, and of which the app has not heard, was never seen.
         let heard = |input: &Input| matches!(input, Input::Open(of) if *of == conn);
         if self.apps[app].inbox.iter().any(heard) {
@@ -274,6 +340,9 @@ impl World<'_> {
         while let Some(transaction) = replica.poll_store() {
             known.stored.apply(transaction);
             stores = true;
+        }
+        if stores && self.plan.settings.block > 0 {
+            known.known.note_ids(&known.stored);
         }
         if stores && let Some(away_ms) = known.dies_stored.take() {
             return self.crash(app, away_ms);
@@ -352,6 +421,10 @@ impl World<'_> {
             }
         }
         let (presence, block) = (self.plan.settings.presence, self.plan.settings.block);
+        let urgent = self.plan.settings.urgent.clone();
+        if !urgent.is_empty() {
+            self.with(app, |replica, env| replica.set_urgent(urgent, env));
+        }
         if let Some(replica) = &mut self.apps[app].replica {
             replica.watch_progress();
             if presence {

@@ -8,7 +8,7 @@ use syncline_schemas::{
 
 use crate::Seen;
 use crate::app::WORKSPACE;
-use crate::wire::Item;
+use crate::wire::{Item, Who};
 use crate::world::World;
 
 /// How often the log is resumed, each time from another cursor.
@@ -37,7 +37,7 @@ impl World<'_> {
     pub(crate) fn audit(&mut self) {
         if self.auditor.conn.is_none() {
             self.auditor.dials += 1;
-            let conn = self.dial(None, self.auditor.dials);
+            let conn = self.dial(Who::Auditor, self.auditor.dials);
             self.auditor.conn = Some(conn);
         }
     }
@@ -52,7 +52,8 @@ impl World<'_> {
             workspace: WORKSPACE.to_owned(),
             client_id: None,
             acked_seq: None,
-            capabilities: None,
+            // Without it, no table of documents is read.
+            capabilities: Some(vec!["documents".to_owned()]),
         };
         self.auditor_says(conn, ClientMessage::Hello(hello));
     }

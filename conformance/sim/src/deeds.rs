@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use syncline_client_core::{Decision, Env, Event, Mode, Replica, Trigger};
-use syncline_schemas::{Allocate, Declare, DeleteOp, Json, Observe, Op, Patch, SetOp, Strategy};
+use syncline_schemas::{
+    Allocate, AppendOp, CompactOp, Declare, DeleteOp, Granularity, History, HistoryOrder, Json,
+    Observe, Op, Patch, SetOp, Strategy, TableKind,
+};
 
 use crate::app::SEQUENCE;
 use crate::plan::{How, What, Write};
@@ -21,12 +24,32 @@ impl World<'_> {
                 let state = number.map(|number| json(&number.to_string()));
                 self.with(app, |replica, env| drop(replica.present(state, env)));
             }
+            What::Past {
+                table, key, limit, ..
+            } => self.app_asks_past(app, *table, *key, *limit),
+            What::Again(_) => self.hears_again(app),
             What::Steer(_, choice) => {
                 let choice = *choice;
                 self.with(app, |replica, env| steer(replica, choice, env));
             }
             _ => {}
         }
+    }
+
+    fn app_asks_past(&mut self, app: usize, table: u8, key: Option<u8>, limit: u8) {
+        let history = History {
+            table: table_name(table),
+            key: key.map(key_name),
+            order: match limit % 2 {
+                0 => HistoryOrder::Newest,
+                _ => HistoryOrder::Oldest,
+            },
+            after: None,
+            before: None,
+            limit: Some(u64::from(limit.max(1))),
+        };
+        // Who is in no session is told so.
+        self.with(app, |replica, env| replica.history(history, None, env).ok());
     }
 
     fn app_writes(&mut self, app: usize, ops: Vec<Op>) {
@@ -39,9 +62,10 @@ impl World<'_> {
         let Some(replica) = &mut self.apps[app].replica else {
             return;
         };
-        if let Ok(op_id) = replica.mutate(ops, env) {
+        if let Ok(op_id) = replica.mutate(ops.clone(), env) {
             let known = &mut self.apps[app].known;
             known.observed = known.observed.max(observed);
+            known.ops.insert(op_id.clone(), ops);
             known.written.insert(op_id);
         }
     }
@@ -55,6 +79,12 @@ impl World<'_> {
         let Ok(id) = replica.next_id(SEQUENCE, env) else {
             return;
         };
+        let mut stale = self.apps[app].known.stale.iter();
+        if stale.any(|block| (block.first..=block.last).contains(&id)) {
+            self.violation(format!(
+                "SEQN-EPOCH: c{app} hands out {id}, which it held when the epoch changed"
+            ));
+        }
         let observed = self.apps[app].known.observed;
         if id <= observed && !self.copied {
             self.violation(format!(
@@ -127,7 +157,7 @@ impl World<'_> {
             let row = (write.table, write.key);
             let names_row = !matches!(
                 write.how,
-                How::Declare(_) | How::Allocate(_) | How::Observe(_)
+                How::Declare(_) | How::DeclareDocuments | How::Allocate(_) | How::Observe(_)
             );
             if !names_row || rows.insert(row) {
                 ops.push(self.op(app, *write));
@@ -136,10 +166,17 @@ impl World<'_> {
         ops
     }
 
+    /// The last entry of a document that an app holds: 0 where there is none.
+    fn last_entry(&self, app: usize, table: &str, key: &str) -> u64 {
+        let held = self.apps[app].stored.document(table, key);
+        let last = held.and_then(|document| document.keys().next_back());
+        last.copied().unwrap_or(0)
+    }
+
     fn op(&mut self, app: usize, write: Write) -> Op {
         self.written += 1;
         let number = self.written;
-        let (table, key) = (table_name(write.table), format!("k{}", write.key));
+        let (table, key) = (table_name(write.table), key_name(write.key));
         let set = |text: &str| SetOp::new(&table, &key, json(text));
         match write.how {
             How::Set => Op::Set(set(&number.to_string())),
@@ -164,13 +201,29 @@ impl World<'_> {
                 ..set(&number.to_string())
             }),
             How::Declare(strategy) => Op::Declare(Declare {
-                table,
                 strategy: Some(strategy_of(strategy).word().to_owned()),
-                granularity: None,
-                kind: None,
-                resolver: None,
-                schema: None,
+                granularity: (strategy >= 4).then(|| Granularity::Field.word().to_owned()),
+                ..nothing(table)
             }),
+            How::DeclareDocuments => Op::Declare(Declare {
+                kind: Some(TableKind::Document.word().to_owned()),
+                ..nothing(table)
+            }),
+            How::Append => Op::Append(AppendOp {
+                base: None,
+                data: bytes(number),
+                key,
+                table,
+            }),
+            How::Compact => match self.last_entry(app, &table, &key) {
+                0 => Op::Delete(DeleteOp::new(&table, &key)),
+                covers => Op::Compact(CompactOp {
+                    covers,
+                    data: bytes(number),
+                    key,
+                    table,
+                }),
+            },
             How::Allocate(count) => Op::Allocate(Allocate {
                 sequence: "m".to_owned(),
                 count: u64::from(count.max(1)),
@@ -181,6 +234,29 @@ impl World<'_> {
             }),
         }
     }
+}
+
+/// A declaration of nothing.
+fn nothing(table: String) -> Declare {
+    Declare {
+        table,
+        strategy: None,
+        granularity: None,
+        kind: None,
+        resolver: None,
+        schema: None,
+    }
+}
+
+/// Three bytes in base64 that nobody wrote before.
+fn bytes(number: u64) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |at: u64| char::from(DIGITS[(number >> (6 * at)) as usize % 64]);
+    (0..4).rev().map(digit).collect()
+}
+
+fn key_name(number: u8) -> String {
+    format!("k{number}")
 }
 
 /// The name of a table, by number.
@@ -195,7 +271,11 @@ fn strategy_of(number: u8) -> Strategy {
         Strategy::LastWriteWins,
         Strategy::KeepBoth,
     ];
-    all[usize::from(number) % all.len()]
+    match number {
+        // There is no field by field where both are kept.
+        4.. => all[usize::from(number) % 3],
+        _ => all[usize::from(number)],
+    }
 }
 
 fn patch(table: &str, key: &str, number: u64) -> Patch {

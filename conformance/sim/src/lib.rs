@@ -21,14 +21,16 @@ mod dice;
 mod network;
 mod node;
 mod operator;
+mod overlay;
 mod plan;
 mod random;
 mod store;
+mod stranger;
 mod truth;
 mod wire;
 mod world;
 
-pub use plan::{Doing, Plan, Settings, What, Write};
+pub use plan::{Doing, Odd, Plan, Settings, What, Write};
 pub use random::plan;
 pub use world::{Ended, run};
 

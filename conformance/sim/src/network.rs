@@ -4,7 +4,7 @@ use crate::Seen;
 use crate::agenda::Due;
 use crate::audit::Auditor;
 use crate::dice::Dice;
-use crate::wire::{Conn, Item};
+use crate::wire::{Conn, Item, Who};
 use crate::world::World;
 
 /// So long what was sent on a connection may linger that is over for its client: it comes again by another, and then comes late.
@@ -78,8 +78,9 @@ impl World<'_> {
             return;
         }
         match self.conns[conn].client {
-            Some(app) => self.app_hears(app, conn, item),
-            None => self.auditor_hears(conn, &item),
+            Who::App(app) => self.app_hears(app, conn, item),
+            Who::Auditor => self.auditor_hears(conn, &item),
+            Who::Stranger => self.stranger_hears(conn, &item),
         }
     }
 
@@ -161,8 +162,12 @@ impl World<'_> {
     }
 
     /// A new connection, not open yet.
-    pub(crate) fn dial(&mut self, client: Option<usize>, number: u64) -> usize {
-        let part = 100 + client.map_or(0, |client| client as u64 + 1);
+    pub(crate) fn dial(&mut self, client: Who, number: u64) -> usize {
+        let part = match client {
+            Who::Stranger => 99,
+            Who::Auditor => 100,
+            Who::App(app) => 101 + app as u64,
+        };
         let mut dice = Dice::of(self.plan.seed, part, number);
         let node = dice.below(self.nodes.len() as u64) as usize;
         let late = dice.between(self.plan.settings.latency_us);
@@ -174,12 +179,13 @@ impl World<'_> {
 
     pub(crate) fn opened(&mut self, conn: usize) {
         let node = self.conns[conn].node;
-        let up = self.nodes[node].up && !self.nodes[node].draining;
+        let up = self.nodes[node].up && !self.nodes[node].draining && !self.is_dusk;
         match self.conns[conn].client {
-            Some(app) if self.apps[app].conn != Some(conn) => {}
-            Some(app) => self.app_opened(app, conn, up),
-            None if up => self.auditor_opened(conn),
-            None => self.auditor = Auditor::default(),
+            Who::App(app) if self.apps[app].conn != Some(conn) => {}
+            Who::App(app) => self.app_opened(app, conn, up),
+            Who::Auditor if up => self.auditor_opened(conn),
+            Who::Auditor => self.auditor = Auditor::default(),
+            Who::Stranger => self.stranger_opened(conn, up),
         }
         if self.conns[conn].client_open {
             self.conns[conn].server_open = true;

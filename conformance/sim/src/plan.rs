@@ -52,6 +52,9 @@ pub struct Settings {
     pub presence: bool,
     /// How many ids of the common sequence are asked for at once; 0: nobody uses it.
     pub block: u64,
+    /// The tables that are urgent to all apps, the most urgent first.
+    #[serde(default)]
+    pub urgent: Vec<String>,
 }
 
 /// Something that happens.
@@ -79,10 +82,34 @@ pub enum What {
     TakeId(usize),
     /// An app says what others see of it; without a number, nothing any more.
     Present(usize, Option<u32>),
+    /// An app asks what a table's rows were before.
+    Past {
+        /// The app.
+        client: usize,
+        /// The table, by number.
+        table: u8,
+        /// The key, by number; none: of all rows.
+        key: Option<u8>,
+        /// At most so many changes.
+        limit: u8,
+    },
     /// An app chooses a direction or a trigger, or asks for a sync.
     Steer(usize, u8),
+    /// A client that is not the reference pushes to a row; if it is in no session, it begins one.
+    Stray {
+        /// What is odd about it.
+        how: Odd,
+        /// The table, by number.
+        table: u8,
+        /// The key, by number.
+        key: u8,
+    },
     /// A connection breaks.
     Cut(usize),
+    /// The next ack that reaches an app is lost there: the replica never hears of it.
+    Miss(usize),
+    /// The replica is handed an update once more that it has long had.
+    Again(usize),
     /// Nothing passes on a connection any more, and nobody is told.
     Silence(usize),
     /// Nothing passes on a connection for so many milliseconds; nothing is lost.
@@ -142,6 +169,38 @@ pub enum What {
     LoseLast,
     /// Nobody does anything for longer than `limits.clientTtlMs`.
     Sleep,
+    /// Nobody does anything for longer than a server must remember its clients.
+    SleepLong,
+}
+
+impl What {
+    /// Whether it declares a table.
+    pub(crate) fn declares(&self) -> bool {
+        let declares = |write: &Write| matches!(write.how, How::Declare(_));
+        matches!(self, What::Write { ops, .. } if ops.iter().any(declares))
+    }
+}
+
+/// What is odd about a push of the stranger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub enum Odd {
+    /// Nothing.
+    Next,
+    /// It pushes nothing: it says hello anew.
+    Anew,
+    /// Two pushes of one `seq`, at once, of which one can be decided.
+    Twice,
+    /// Something that was sent before, as it was.
+    Old,
+    /// A `seq` that was sent before, with another `opId`.
+    OtherName,
+    /// A `seq` too far.
+    Gap,
+    /// It follows what never was.
+    Follows,
+    /// It names an epoch that never was.
+    OtherEpoch,
 }
 
 /// One op of a mutation.
@@ -174,8 +233,14 @@ pub enum How {
     SetIf,
     /// Sets, if there is no such row.
     Create,
-    /// Declares the table's strategy, by number.
+    /// Declares the table's strategy, by number; from 4 on for each field by itself.
     Declare(u8),
+    /// Declares that the table holds documents.
+    DeclareDocuments,
+    /// Adds an entry to a document.
+    Append,
+    /// Puts one entry in the place of all of a document that the app holds.
+    Compact,
     /// Takes so many ids of a sequence.
     Allocate(u8),
     /// Says that an id of a sequence came from elsewhere.

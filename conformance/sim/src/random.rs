@@ -1,7 +1,11 @@
 //! Plans made by chance. Each seed chooses for itself what can go wrong, and how often: what goes wrong alone is found as well as what goes wrong together.
 
+use crate::app::DOCUMENTS;
 use crate::dice::Dice;
-use crate::plan::{Doing, How, Plan, Settings, What, Write};
+use crate::plan::{Doing, How, Odd, Plan, Settings, What, Write};
+
+/// The number of the table of documents.
+const DOCUMENTS_NUMBER: u8 = 25;
 
 /// The plan of a seed: so many clients, so many operations in all.
 #[must_use]
@@ -17,7 +21,7 @@ pub fn plan(seed: u64, clients: usize, operations: usize) -> Plan {
         settings.versions = 1_000_000;
     }
     let mut maker = Maker {
-        tables: settings.shapes.iter().map(Vec::len).sum::<usize>() as u64 + 1,
+        tables: tables_of(&settings) + 1,
         keys: dice.pick(&[1, 2, 4, 4, 16]),
         risks,
         clients: clients as u64,
@@ -26,6 +30,9 @@ pub fn plan(seed: u64, clients: usize, operations: usize) -> Plan {
         declares,
         presence: settings.presence,
         block: settings.block,
+        documents: settings.shapes[0].iter().any(|table| table == DOCUMENTS),
+        strays: dice.chance(25),
+        asks: dice.chance(25),
         dice,
     };
     // From a rush, where everything meets, to a quiet day.
@@ -53,13 +60,22 @@ pub fn plan(seed: u64, clients: usize, operations: usize) -> Plan {
     }
 }
 
+/// How many tables of rows are read.
+fn tables_of(settings: &Settings) -> u64 {
+    let tables = settings.shapes.iter().flatten();
+    tables.filter(|table| *table != DOCUMENTS).count() as u64
+}
+
 fn settings(dice: &mut Dice, nodes: usize) -> Settings {
     let tables = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let shapes = match dice.below(3) {
+    let mut shapes = match dice.below(3) {
         0 => vec![tables(&["a"])],
         1 => vec![tables(&["a", "b"]), tables(&["c"])],
         _ => vec![tables(&["a", "b", "c"])],
     };
+    if dice.chance(20) {
+        shapes[0].push(DOCUMENTS.to_owned());
+    }
     let latency = dice.pick(&[(100, 300), (500, 5_000), (1_000, 60_000)]);
     let slow = dice.chance(20);
     let in_flight = dice.pick(&[1, 2, 4, 256, 256]);
@@ -81,6 +97,11 @@ fn settings(dice: &mut Dice, nodes: usize) -> Settings {
         // Nodes do not tell each other who is present; and what little room there is is not for words.
         presence: nodes == 1 && !bounded && dice.chance(60),
         block: if dice.chance(40) { 6 } else { 0 },
+        urgent: if dice.chance(15) {
+            tables(&["b", "a"])
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -101,22 +122,24 @@ enum Risk {
     Restore,
     Sleep,
     Steer,
+    Miss,
+    Again,
 }
 
 fn risks(dice: &mut Dice) -> Vec<Risk> {
     use Risk::{
-        Append, Checkpoint, Copy, Crash, Cut, Jump, Kill, Restart, Restore, Silence, Sleep, Stall,
-        Steer, Truncate,
+        Again, Append, Checkpoint, Copy, Crash, Cut, Jump, Kill, Miss, Restart, Restore, Silence,
+        Sleep, Stall, Steer, Truncate,
     };
     let all = [
         Cut, Cut, Silence, Stall, Crash, Crash, Jump, Append, Append, Kill, Restart, Checkpoint,
-        Truncate, Steer,
+        Truncate, Steer, Miss, Again,
     ];
     let mut risks: Vec<Risk> = all.into_iter().filter(|_| dice.chance(50)).collect();
     match dice.below(10) {
         // Copies together with restores are not promised to apply once.
         0 | 1 => risks.push(Copy),
-        2 | 3 => risks.push(Restore),
+        2 | 3 => risks.extend([Restore, Restore]),
         4 => risks.push(Sleep),
         _ => {}
     }
@@ -136,6 +159,11 @@ struct Maker {
     declares: bool,
     presence: bool,
     block: u64,
+    documents: bool,
+    /// Whether there is a stranger.
+    strays: bool,
+    /// Whether apps ask for the past.
+    asks: bool,
 }
 
 impl Maker {
@@ -159,6 +187,13 @@ impl Maker {
                 What::Present(client, state)
             }
             2 | 3 if self.block > 0 => What::TakeId(client),
+            4 | 5 if self.strays => self.stray(),
+            6 if self.asks => What::Past {
+                client,
+                table: self.dice.below(self.tables) as u8,
+                key: { self.dice.chance(50) }.then(|| self.dice.below(self.keys) as u8),
+                limit: self.dice.pick(&[1, 2, 3, 100, 101]),
+            },
             _ => What::Write {
                 client,
                 ops: self.ops(),
@@ -171,7 +206,46 @@ impl Maker {
         (0..count).map(|_| self.op()).collect()
     }
 
+    fn stray(&mut self) -> What {
+        let how = match self.dice.below(16) {
+            0..7 => Odd::Next,
+            7 => Odd::Anew,
+            8 | 9 => Odd::Twice,
+            10 | 11 => Odd::Old,
+            12 => Odd::OtherName,
+            13 => Odd::Gap,
+            14 => Odd::Follows,
+            _ => Odd::OtherEpoch,
+        };
+        What::Stray {
+            how,
+            table: self.dice.below(self.tables) as u8,
+            key: self.dice.below(self.keys) as u8,
+        }
+    }
+
+    /// Something done with a document.
+    fn edit(&mut self) -> Write {
+        let how = match self.dice.below(20) {
+            // Whoever is first.
+            0 | 1 => How::DeclareDocuments,
+            2..14 => How::Append,
+            14..18 => How::Compact,
+            18 => How::Delete,
+            _ => How::Set,
+        };
+        let key = self.dice.below(2) as u8;
+        Write {
+            table: DOCUMENTS_NUMBER,
+            key,
+            how,
+        }
+    }
+
     fn op(&mut self) -> Write {
+        if self.documents && self.dice.chance(25) {
+            return self.edit();
+        }
         // The last table is nobody's: it is written and never read.
         let table = self.dice.below(self.tables * 4) / 4;
         let how = match self.dice.below(40) {
@@ -182,7 +256,7 @@ impl Maker {
             28..33 => How::Delete,
             33..35 => How::SetIf,
             35 => How::Create,
-            36 if self.declares => How::Declare(self.dice.below(4) as u8),
+            36 if self.declares => How::Declare(self.dice.below(7) as u8),
             37 => How::Allocate(self.dice.below(20) as u8),
             38 if self.block > 0 => How::Observe(self.dice.below(10) as u8),
             _ => How::Set,
@@ -215,8 +289,8 @@ impl Maker {
                 let ms = self
                     .dice
                     .pick(&[-3_600_000, -5_000, -10, 10, 5_000, 3_600_000]);
-                // Which of two writes is the later is judged by the witness's clock, too: it must be the server's.
-                match self.declares || self.dice.chance(70) {
+                // Which of two writes is the later, and when each was, is judged by the witness's clock, too: it must be the server's.
+                match self.declares || self.asks || self.dice.chance(70) {
                     true => What::Jump(client, ms),
                     false => What::JumpServer(node, ms),
                 }
@@ -238,7 +312,12 @@ impl Maker {
                 true => What::Backup(node),
                 false => What::Restore(node),
             },
-            Risk::Sleep => What::Sleep,
+            Risk::Sleep => match away_ms < 100 {
+                true => What::Sleep,
+                false => What::SleepLong,
+            },
+            Risk::Miss => What::Miss(client),
+            Risk::Again => What::Again(client),
             Risk::Steer => What::Steer(client, self.dice.below(8) as u8),
         }
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::Deserialize;
 use syncline_schemas::Json;
-use syncline_server_core::{Checkpoint, Decision, Event, Record};
+use syncline_server_core::{Checkpoint, Decision, DocumentEffect, Event, Record};
 
 /// Where a log ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +18,22 @@ pub(crate) struct Position {
 /// A row by table and key, with its version and value.
 pub(crate) type Rows = BTreeMap<(String, String), (u64, Json)>;
 
+/// A document's entries by table, key and place.
+pub(crate) type Entries = BTreeMap<(String, String, u64), (u64, Json)>;
+
+/// All that is there at a version.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standing {
+    pub(crate) rows: Rows,
+    pub(crate) entries: Entries,
+}
+
 /// All of one epoch.
 #[derive(Clone, Debug)]
 pub(crate) struct Era {
     pub(crate) epoch: String,
-    /// The version that it began with, and the rows there.
-    pub(crate) begun: (u64, Rows),
+    /// The version that it began with, and what was there.
+    pub(crate) begun: (u64, Standing),
     /// Every record since.
     pub(crate) records: Vec<Record>,
 }
@@ -36,6 +46,15 @@ struct Batch {
     text: String,
 }
 
+/// What was ever decided of one mutation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Decisions {
+    /// Where it was applied: the number of the epoch, and the version.
+    pub(crate) applied: Vec<(usize, u64)>,
+    /// Whether it was rejected in any epoch.
+    pub(crate) rejected: bool,
+}
+
 /// The log.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -45,6 +64,8 @@ pub(crate) struct Store {
     /// Versions up to here are in the checkpoint alone.
     forgotten_to: u64,
     pub(crate) eras: Vec<Era>,
+    /// What became of each mutation, by its `opId`.
+    pub(crate) decided: BTreeMap<String, Decisions>,
     /// The last version that changed each table, in this epoch.
     touched: BTreeMap<String, u64>,
     /// What the next append meets.
@@ -66,7 +87,7 @@ impl Store {
         let epoch = "e1".to_owned();
         let era = Era {
             epoch: epoch.clone(),
-            begun: (0, Rows::new()),
+            begun: (0, Standing::default()),
             records: Vec::new(),
         };
         Store {
@@ -75,6 +96,7 @@ impl Store {
             batches: VecDeque::new(),
             forgotten_to: 0,
             eras: vec![era],
+            decided: BTreeMap::new(),
             touched: BTreeMap::new(),
             fails: 0,
             lost: 0,
@@ -109,9 +131,22 @@ impl Store {
             for table in tables_of(record) {
                 self.touched.insert(table.to_owned(), record.version);
             }
+            self.note(record);
         }
         if let Some(era) = self.eras.last_mut() {
             era.records.extend_from_slice(records);
+        }
+    }
+
+    /// Notes what was decided of a mutation.
+    fn note(&mut self, record: &Record) {
+        let Event::Outcome(decided) = &record.event else {
+            return;
+        };
+        let noted = self.decided.entry(decided.op_id.to_string()).or_default();
+        match decided.decision {
+            Decision::Applied { .. } => noted.applied.push((self.eras.len() - 1, record.version)),
+            Decision::Rejected(_) => noted.rejected = true,
         }
     }
 
@@ -184,7 +219,7 @@ impl Store {
     /// Replaces the history: a backup of that epoch goes on under a new one.
     pub(crate) fn replace(&mut self, from: &str, checkpoint: Checkpoint, epoch: &str) {
         let version = checkpoint.version;
-        let rows = self.rows_at(from, version).unwrap_or_default();
+        let standing = self.standing_at(from, version).unwrap_or_default();
         self.position = Position {
             epoch: epoch.to_owned(),
             version,
@@ -197,20 +232,20 @@ impl Store {
         self.checkpoint = Some(checkpoint);
         self.eras.push(Era {
             epoch: epoch.to_owned(),
-            begun: (version, rows),
+            begun: (version, standing),
             records: Vec::new(),
         });
     }
 
-    /// The rows of an epoch at a version, by the archive.
-    pub(crate) fn rows_at(&self, epoch: &str, version: u64) -> Option<Rows> {
+    /// What is there of an epoch at a version, by the archive.
+    pub(crate) fn standing_at(&self, epoch: &str, version: u64) -> Option<Standing> {
         let era = self.eras.iter().find(|era| era.epoch == epoch)?;
-        let mut rows = era.begun.1.clone();
+        let mut standing = era.begun.1.clone();
         let records = era.records.iter();
         for record in records.take_while(|record| record.version <= version) {
-            take_in(&mut rows, record);
+            standing.take_in(record);
         }
-        Some(rows)
+        Some(standing)
     }
 }
 
@@ -226,19 +261,48 @@ fn tables_of(record: &Record) -> impl Iterator<Item = &str> {
     effects.iter().map(|effect| &*effect.table)
 }
 
-fn take_in(rows: &mut Rows, record: &Record) {
-    let Event::Outcome(decided) = &record.event else {
-        return;
-    };
-    let Decision::Applied { effects, .. } = &decided.decision else {
-        return;
-    };
-    for effect in effects {
-        let row = (effect.table.to_string(), effect.key.to_string());
-        match &effect.value {
-            Some(value) => rows.insert(row, (record.version, value.clone())),
-            None => rows.remove(&row),
+impl Standing {
+    fn take_in(&mut self, record: &Record) {
+        let Event::Outcome(decided) = &record.event else {
+            return;
         };
+        let Decision::Applied { effects, .. } = &decided.decision else {
+            return;
+        };
+        for effect in effects {
+            let row = (effect.table.to_string(), effect.key.to_string());
+            match (&effect.document, &effect.value) {
+                (Some(document), value) => {
+                    self.change(row, *document, record.version, value.as_ref());
+                }
+                (None, Some(value)) => {
+                    drop(self.rows.insert(row, (record.version, value.clone())));
+                }
+                (None, None) => drop(self.rows.remove(&row)),
+            }
+        }
+    }
+
+    fn change(
+        &mut self,
+        (table, key): (String, String),
+        how: DocumentEffect,
+        version: u64,
+        value: Option<&Json>,
+    ) {
+        let (place, gone) = match how {
+            DocumentEffect::Append => (version, 0),
+            DocumentEffect::Compact { covers } => (covers, covers),
+            DocumentEffect::Delete => (version, u64::MAX),
+        };
+        let of = |(of_table, of_key, at): &(String, String, u64)| {
+            *of_table == table && *of_key == key && *at <= gone
+        };
+        self.entries.retain(|entry, _| !of(entry));
+        if let Some(value) = value {
+            let entry = (version, value.clone());
+            self.entries.insert((table, key, place), entry);
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use syncline_client_core::{StoredState, Tables};
 use syncline_schemas::{Cursor, Json, Op};
 use syncline_server_core::{Decided, Decision, Event, Record};
 
-use crate::store::{Era, Rows};
+use crate::app::{App, DOCUMENTS};
+use crate::store::{Entries, Era, Rows, Standing};
 use crate::world::World;
 
 impl World<'_> {
@@ -99,7 +100,7 @@ impl World<'_> {
     }
 
     /// The base is the log of the cursor's epoch, replayed to the cursor; what is stored is what the replica goes by.
-    fn stands_as_the_log(&self, app: &crate::app::App, found: &mut Vec<String>) {
+    fn stands_as_the_log(&self, app: &App, found: &mut Vec<String>) {
         let name = &app.name;
         if let Some(replica) = &app.replica
             && *replica.stored() != app.stored
@@ -108,11 +109,20 @@ impl World<'_> {
                 "{name}: what is stored is not what the replica goes by"
             ));
         }
+        if !self.declares {
+            self.own_writes_stand(app, found);
+        }
         for (tables, cursor) in &app.stored.shapes {
             let said = cursor
                 .as_ref()
-                .and_then(|cursor| self.store.rows_at(&cursor.epoch, cursor.version));
-            let mut said = said.unwrap_or_default();
+                .and_then(|cursor| self.store.standing_at(&cursor.epoch, cursor.version));
+            let Standing {
+                rows: mut said,
+                entries,
+            } = said.unwrap_or_default();
+            if tables.contains(DOCUMENTS) {
+                documents_stand(app, &entries, found);
+            }
             said.retain(|(table, _), _| tables.contains(table));
             let held = held(&app.stored.base, tables);
             if held != said {
@@ -136,6 +146,25 @@ impl World<'_> {
                 ));
             }
         }
+    }
+}
+
+/// An app holds the entries of all documents that the log has at its cursor, and no other.
+fn documents_stand(app: &App, said: &Entries, found: &mut Vec<String>) {
+    let documents = app.stored.documents.get(DOCUMENTS).into_iter().flatten();
+    let held = documents.flat_map(|(key, document)| {
+        document.iter().map(|(place, entry)| {
+            let data = Json::parse(&format!("{:?}", entry.data));
+            let at = (DOCUMENTS.to_owned(), key.clone(), *place);
+            (at, (entry.version, data.unwrap_or_default()))
+        })
+    });
+    let held: Entries = held.collect();
+    if held != *said {
+        let name = &app.name;
+        found.push(format!(
+            "{name}: the documents are not the log's: {held:?}, and not {said:?}"
+        ));
     }
 }
 

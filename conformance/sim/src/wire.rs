@@ -26,6 +26,17 @@ impl Item {
     }
 }
 
+/// Whose a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// An app's, by number.
+    App(usize),
+    /// The auditor's.
+    Auditor,
+    /// The stranger's.
+    Stranger,
+}
+
 /// One direction.
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
@@ -66,8 +77,8 @@ impl Lane {
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Conn {
-    /// Whose; none: the auditor's.
-    pub(crate) client: Option<usize>,
+    /// Whose.
+    pub(crate) client: Who,
     /// To which node.
     pub(crate) node: usize,
     /// Whether the client's end is open.
@@ -99,7 +110,7 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    pub(crate) fn new(client: Option<usize>, node: usize, now_us: u64, dice: Dice) -> Conn {
+    pub(crate) fn new(client: Who, node: usize, now_us: u64, dice: Dice) -> Conn {
         Conn {
             client,
             node,

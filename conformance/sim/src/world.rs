@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use syncline_schemas::Limits;
-use syncline_server_core::{Checkpoint, Config, Retention, SessionKey};
+use syncline_server_core::{CLIENT_MARGIN_MS, Checkpoint, Config, Retention, SessionKey};
 
 use crate::agenda::{Agenda, Due};
 use crate::app::App;
@@ -13,6 +13,7 @@ use crate::dice::Dice;
 use crate::node::Node;
 use crate::plan::{Plan, What};
 use crate::store::Store;
+use crate::stranger::Stranger;
 use crate::wire::{Conn, Item};
 use crate::{Hook, Seen, Witness};
 
@@ -25,6 +26,9 @@ const QUIET_WITHIN_MS: u64 = 180_000;
 
 /// How often it is looked whether all is quiet.
 const LOOK_MS: u64 = 200;
+
+/// So long what is under way may linger before everybody sleeps.
+const DUSK_MS: u64 = 1_000;
 
 /// A world in which more happens than this goes round in circles.
 const EVENTS_MAX: u64 = 100_000;
@@ -80,10 +84,15 @@ pub(crate) struct World<'a> {
     pub(crate) ids: BTreeMap<u64, usize>,
     /// Whether a store was ever copied over another.
     pub(crate) copied: bool,
+    /// Whether tables are declared: what becomes of a write is then more than that it is applied.
+    pub(crate) declares: bool,
+    /// Everybody is about to sleep: nobody gets a connection.
+    pub(crate) is_dusk: bool,
     /// The plan is done: nothing goes wrong any more.
     pub(crate) calm: bool,
     calm_since_us: u64,
     pub(crate) auditor: Auditor,
+    pub(crate) stranger: Stranger,
     over: bool,
     violations: Vec<String>,
 }
@@ -109,9 +118,12 @@ impl<'a> World<'a> {
             written: 0,
             ids: BTreeMap::new(),
             copied: false,
+            declares: plan.doings.iter().any(|doing| doing.what.declares()),
+            is_dusk: false,
             calm: false,
             calm_since_us: 0,
             auditor: Auditor::default(),
+            stranger: Stranger::default(),
             over: false,
             violations: Vec::new(),
         }
@@ -158,6 +170,7 @@ impl<'a> World<'a> {
             Due::Appended(node, append) => self.appended(node, append),
             Due::NodeUp(node) => self.node_up(node),
             Due::Heart(conn) => self.heart(conn),
+            Due::Sleep(margin_ms) => self.sleep(margin_ms),
             Due::Look => self.look(),
         }
     }
@@ -187,6 +200,10 @@ impl<'a> World<'a> {
             What::TakeId(client) | What::Present(client, _) | What::Steer(client, _) => {
                 self.tell_app(app(client), index)
             }
+            What::Past { client, .. } => self.tell_app(app(client), index),
+            What::Stray { .. } => self.stray(index),
+            What::Again(client) => self.tell_app(app(client), index),
+            What::Miss(client) => self.apps[app(client)].misses = true,
             What::Cut(client) => self.cut_of(app(client)),
             What::Silence(client) => self.silence(app(client)),
             What::Stall(client, ms) => self.stall(app(client), *ms),
@@ -223,7 +240,8 @@ impl<'a> World<'a> {
             }
             What::Restore(_) => {}
             What::LoseLast => self.store.lose_last(),
-            What::Sleep => self.sleep(),
+            What::Sleep => self.fall_asleep(0),
+            What::SleepLong => self.fall_asleep(CLIENT_MARGIN_MS),
         }
     }
 
@@ -252,9 +270,11 @@ impl<'a> World<'a> {
     fn calm_down(&mut self) {
         self.calm = true;
         self.calm_since_us = self.now_us;
+        self.stranger_leaves();
         (self.store.fails, self.store.lost, self.store.slow_us) = (0, 0, 0);
         for app in 0..self.apps.len() {
             self.apps[app].dies_stored = None;
+            self.apps[app].misses = false;
             self.calm_app(app);
         }
         for conn in 0..self.conns.len() {
@@ -264,15 +284,26 @@ impl<'a> World<'a> {
         self.after_ms(LOOK_MS, Due::Look);
     }
 
-    /// Everybody sleeps for longer than anything is remembered for.
-    fn sleep(&mut self) {
+    /// Everybody goes to sleep: nobody connects any more, and what is under way arrives, or is lost. A server does not keep what it has read for months.
+    fn fall_asleep(&mut self, margin_ms: u64) {
+        self.is_dusk = true;
         for conn in 0..self.conns.len() {
             self.cut(conn);
         }
+        self.after_ms(DUSK_MS, Due::Sleep(margin_ms));
+    }
+
+    /// Everybody sleeps for longer than a client sends again what it does not know, by so much.
+    fn sleep(&mut self, margin_ms: u64) {
+        if !self.nodes.iter().all(Node::is_quiet) {
+            return self.after_ms(DUSK_MS, Due::Sleep(margin_ms));
+        }
+        self.is_dusk = false;
         self.see(Seen::Fault("everybody sleeps"));
-        let us = (self.config.limits.client_ttl_ms + 1000) * 1000;
+        let us = (self.config.limits.client_ttl_ms + margin_ms + 1000) * 1000;
         self.agenda.sleep(us);
         self.now_us += us;
+        self.calm_since_us += us;
     }
 
     /// A hook is done to the servers: whose connections may end by it.

@@ -67,13 +67,12 @@ fn history(facts: &Facts, workspace: &str, epoch: &str, findings: &mut Findings)
     }
     for step in &log.steps {
         let mutation = &facts.ledger.mutations[step.mutation];
-        let Some(ops) = mutation.ops().and_then(Value::as_array) else {
+        let ops = mutation.ops_of(step.outcome);
+        let Some(ops) = ops.and_then(Value::as_array) else {
+            // Whatever it may have declared.
+            stand.unsure.extend(mutation.declared());
             continue;
         };
-        let applied = mutation
-            .outcomes
-            .iter()
-            .any(|told| told.version == step.version && told.status == "applied");
         let declared = declares(ops);
         let judged = Judged {
             facts,
@@ -86,7 +85,7 @@ fn history(facts: &Facts, workspace: &str, epoch: &str, findings: &mut Findings)
         if let Some(outcome) = mutation.outcome(epoch) {
             judged.judge(step, outcome, findings);
         }
-        if applied {
+        if step.is_applied() {
             stand.tables.extend(declared);
             stand.step(step);
         }

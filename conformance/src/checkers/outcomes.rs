@@ -15,6 +15,7 @@ pub(super) const CHECKER: Checker = Checker {
         "PUSH-CHAIN-OP-ID",
         "CONN-WELCOME-FRESH",
         "CONN-WELCOME-RESULTS",
+        "PUSH-REMEMBERED",
     ],
     check,
 };
@@ -90,30 +91,39 @@ fn link(mutation: &Mutation) -> (&str, &str, u64) {
     (&mutation.workspace, &mutation.client, mutation.seq)
 }
 
-/// What was told of an epoch so far, by the entry that told it: the highest number, and where it was told.
+/// A number that was told.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Known {
+    number: u64,
+    /// The entry that told it.
+    at: usize,
+    /// The entry that sent what it was told of, for the first time.
+    sent: usize,
+}
+
+/// What was told of an epoch so far, by the entry that told it: the highest number.
 #[derive(Default)]
-struct Told(Vec<(usize, u64, usize)>);
+struct Told(Vec<(usize, Known)>);
 
 impl Told {
-    fn add(&mut self, at: usize, number: u64) {
-        self.0.push((at, number, at));
+    fn add(&mut self, known: Known) {
+        self.0.push((known.at, known));
     }
 
     /// Puts what was told in order.
     fn sort(&mut self) {
         self.0.sort_unstable();
-        let mut highest = (0, 0);
-        for (at, number, told) in &mut self.0 {
-            highest = highest.max((*number, *at));
-            (*number, *told) = highest;
+        let mut highest = Known::default();
+        for (_, known) in &mut self.0 {
+            highest = highest.max(*known);
+            *known = highest;
         }
     }
 
-    /// The highest number before an entry, and where it was told.
-    fn before(&self, at: usize) -> Option<(u64, usize)> {
-        let before = self.0.partition_point(|(told, _, _)| *told < at);
-        let (_, number, told) = self.0[before.checked_sub(1)?];
-        Some((number, told))
+    /// The highest number before an entry.
+    fn before(&self, at: usize) -> Option<Known> {
+        let before = self.0.partition_point(|(told, _)| *told < at);
+        Some(self.0[before.checked_sub(1)?].1)
     }
 }
 
@@ -142,10 +152,15 @@ impl<'a> Acked<'a> {
 
     fn add(&mut self, mutation: &'a Mutation, outcome: &'a Outcome) {
         let (workspace, epoch) = (mutation.workspace.as_str(), outcome.epoch.as_str());
+        let told = |number: u64| Known {
+            number,
+            at: outcome.at,
+            sent: mutation.sends.first().map_or(0, |send| send.at),
+        };
         let versions = self.versions.entry((workspace, epoch)).or_default();
-        versions.add(outcome.at, outcome.version);
+        versions.add(told(outcome.version));
         let seqs = self.seqs.entry((workspace, epoch, &mutation.client));
-        seqs.or_default().add(outcome.at, mutation.seq);
+        seqs.or_default().add(told(mutation.seq));
     }
 }
 
@@ -158,11 +173,21 @@ fn fresh(facts: &Facts, conn: &Conn, acked: &Acked<'_>, findings: &mut Findings)
     let mut must = |told: Option<&Told>, name: &str, what: &str| {
         let number = welcome.get(name).and_then(whole).unwrap_or(0);
         let told = told.and_then(|told| told.before(hello.at));
-        // Who was idle for longer than it is kept may be forgotten.
-        let told = told.filter(|_| name != "lastSeq" || !outlasts(facts, welcome, hello.at));
-        if let Some((least, told)) = told {
+        let idle = told.map(|told| idle(facts, welcome, told, hello.at));
+        let requirement = match idle {
+            Some(Idle::Long) if name == "lastSeq" => "PUSH-REMEMBERED",
+            // Who was idle for longer than it is kept may be forgotten.
+            Some(Idle::TooLong) if name == "lastSeq" => return,
+            _ => "CONN-WELCOME-FRESH",
+        };
+        if let Some(Known {
+            number: least,
+            at: told,
+            ..
+        }) = told
+        {
             findings.must(
-                "CONN-WELCOME-FRESH",
+                requirement,
                 least <= number,
                 [told, hello.at, *at],
                 || format!("{what} at least {least}, acknowledged before"),
@@ -178,11 +203,31 @@ fn fresh(facts: &Facts, conn: &Conn, acked: &Acked<'_>, findings: &mut Findings)
     }
 }
 
-/// Whether the history up to an entry lasts longer than a client is kept that does nothing, as the welcome announces it.
-fn outlasts(facts: &Facts, welcome: &Value, at: usize) -> bool {
-    let ttl_ms = whole(&welcome["limits"]["clientTtlMs"]);
-    let ms = facts.entries[at].at_us / 1000;
-    ttl_ms.is_some_and(|ttl_ms| ms >= ttl_ms)
+/// How long nothing of a client was decided.
+enum Idle {
+    /// Not longer than `limits.clientTtlMs`.
+    Short,
+    /// Longer, and it must be remembered still.
+    Long,
+    /// It may be forgotten.
+    TooLong,
+}
+
+/// How much longer than `limits.clientTtlMs` a client is held to be remembered: half of the day that the specification has, since what is seen here is not measured by the
+/// clock of the server.
+const MARGIN_MS: u64 = 12 * 3600 * 1000;
+
+/// For how long nothing of a client was decided: at most since what was told of it was sent for the first time.
+fn idle(facts: &Facts, welcome: &Value, told: Known, at: usize) -> Idle {
+    let Some(ttl_ms) = whole(&welcome["limits"]["clientTtlMs"]) else {
+        return Idle::Short;
+    };
+    let us = |at: usize| facts.entries[at].at_us;
+    match us(at).saturating_sub(us(told.sent)) / 1000 {
+        ms if ms < ttl_ms => Idle::Short,
+        ms if ms < ttl_ms.saturating_add(MARGIN_MS) => Idle::Long,
+        _ => Idle::TooLong,
+    }
 }
 
 /// `results` lists what is retained above `ackedSeq`, each once, in order.
@@ -245,6 +290,13 @@ mod tests {
                 "a > hello alice\na < welcome 0 0\na > push 1 x t/k=1\na < ack 2 1 x applied 1\n{rest}"
             )
         };
+        // Later than clients are announced to be remembered, by so many hours.
+        let late = |hours: u64, seq: u64| {
+            let ms = 7_776_000_000 + hours * 3_600_000;
+            begun(&format!(
+                "wait {ms}\nb > hello alice 1\nb < welcome 1 {seq}"
+            ))
+        };
         let good = [
             (
                 "PUSH-RETRY-SAME",
@@ -262,6 +314,8 @@ mod tests {
                 "PUSH-CHAIN-OP-ID",
                 begun("a > push 1 y t/k=2\na < ack 3 1 y refused chain_broken"),
             ),
+            ("PUSH-REMEMBERED", late(1, 1)),
+            ("", late(24, 0)),
             // Another client's welcome tells nothing of alice's.
             (
                 "CONN-WELCOME-FRESH",
@@ -289,6 +343,7 @@ mod tests {
                 "CONN-WELCOME-FRESH",
                 begun("b > hello alice 1\nb < welcome 1 0"),
             ),
+            ("PUSH-REMEMBERED", late(1, 0)),
             (
                 "CONN-WELCOME-RESULTS",
                 begun("b > hello alice\nb < welcome 1 1"),

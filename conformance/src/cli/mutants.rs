@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::Trouble;
+use super::random::duration;
 use crate::mutants::kill::{self, Fate, Trial};
+use crate::mutants::search::{Search, search};
 use crate::mutants::tree::{self, Programs};
 use crate::mutants::{self, Mutant, Side};
 use crate::report::Style;
@@ -22,6 +24,9 @@ pub(super) struct MutantsArgs {
     /// How many mutants are tried side by side
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
+    /// Looks for each by simulated histories instead of the suite, for so long at most, as 60s
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    simulate: Option<Duration>,
     /// The root of the sources
     #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."))]
     root: PathBuf,
@@ -46,6 +51,9 @@ pub(super) fn run(args: &MutantsArgs) -> Result<ExitCode, Trouble> {
     let programs = tree::build(&args.root, &all).map_err(Trouble)?;
     eprintln!("Built in {:.0} s", began.elapsed().as_secs_f64());
     let reports = tempfile::tempdir().map_err(|error| Trouble(error.to_string()))?;
+    if let Some(time) = args.simulate {
+        return Ok(search_all(&programs, &chosen, time, reports.path()));
+    }
     for side in Side::ALL {
         if chosen.iter().any(|mutant| mutant.side == side) {
             kill::control(
@@ -69,6 +77,31 @@ pub(super) fn run(args: &MutantsArgs) -> Result<ExitCode, Trouble> {
         began.elapsed().as_secs_f64()
     );
     Ok(ExitCode::from(u8::from(killed < chosen.len())))
+}
+
+/// Searches for one after the other, and prints a line for each.
+fn search_all(programs: &Programs, mutants: &[Mutant], time: Duration, folder: &Path) -> ExitCode {
+    let style = Style::of(&std::io::stdout());
+    let names = mutants.iter().map(|mutant| mutant.name.len());
+    let widest = names.max().unwrap_or(0);
+    let mut found = 0;
+    for mutant in mutants {
+        let (side, name) = (mutant.side.folder(), &mutant.name);
+        let told = match search(programs, mutant, time, folder) {
+            Search::Found { after, what } => {
+                found += 1;
+                format!("{} after {after}  {what}", style.good("found"))
+            }
+            Search::Clean => style.bad("not found"),
+            Search::Unknown(why) => format!("{} {why}", style.doubtful("unknown")),
+        };
+        outln!("{side:7} {name:widest$}  {told}");
+    }
+    outln!(
+        "\n{found} of {} mutants are found by simulation.",
+        mutants.len()
+    );
+    ExitCode::from(u8::from(found < mutants.len()))
 }
 
 /// Tries all, and prints a line for each as it ends.

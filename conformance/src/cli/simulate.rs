@@ -13,7 +13,7 @@ use super::Trouble;
 use super::random::duration;
 use crate::dice;
 use crate::report::{Style, transcript};
-use crate::simulate::{Hunt, Plan, Search, hunt, judge, plan, shrink};
+use crate::simulate::{Failed, Hunt, Plan, Search, hunt, judge, plan, shrink};
 
 #[derive(Debug, Args)]
 pub(super) struct SimulateArgs {
@@ -116,7 +116,9 @@ fn keep(plan: &Plan, folder: &Path) {
     for failure in judged.failures.iter().take(5) {
         outln!("  {failure}");
     }
-    let small = shrink(plan, &judged.kinds());
+    // What is told first says the most: of a plan that fails in several ways, that one is kept.
+    let kinds = judged.failures.first().map(Failed::kind);
+    let small = shrink(plan, &kinds.into_iter().collect());
     let path = folder.join(format!("{}.json", plan.seed));
     let text = serde_json::to_string_pretty(&small).unwrap_or_default() + "\n";
     let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, text));

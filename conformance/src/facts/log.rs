@@ -31,6 +31,8 @@ pub struct Step<'a> {
     pub version: u64,
     /// Its index in the ledger.
     pub mutation: usize,
+    /// Its outcome in this history.
+    pub outcome: &'a Outcome,
     /// What it did to each row. Empty if it was rejected.
     pub effects: Vec<Effect<'a>>,
     /// What had to become of its ops in tables whose strategy asks.
@@ -120,14 +122,11 @@ impl<'a> Log<'a> {
         let mut unknown = BTreeSet::new();
         for step in &mut self.steps {
             let mutation = &facts.ledger.mutations[step.mutation];
-            let mut outcomes = mutation.outcomes.iter();
-            let Some(outcome) =
-                outcomes.find(|told| told.version == step.version && told.status == "applied")
-            else {
+            if !step.is_applied() {
                 continue;
-            };
+            }
             let mut fates = Fates::default();
-            let effects = replay.step(mutation, outcome, &mut fates);
+            let effects = replay.step(mutation, step.outcome, &mut fates);
             (step.fates, step.field_fates) = (fates.rows, fates.fields);
             match effects {
                 Some(effects) => step.effects = effects,
@@ -171,10 +170,11 @@ impl<'a> Log<'a> {
         sure
     }
 
-    fn decided(&mut self, index: usize, outcome: &Outcome) {
+    fn decided(&mut self, index: usize, outcome: &'a Outcome) {
         self.steps.push(Step {
             version: outcome.version,
             mutation: index,
+            outcome,
             effects: Vec::new(),
             fates: Vec::new(),
             field_fates: Vec::new(),
@@ -253,6 +253,12 @@ fn replayed(was: &Known, effect: &Effect<'_>, version: u64) -> Known {
 }
 
 impl<'a> Step<'a> {
+    /// Whether it took effect.
+    #[must_use]
+    pub fn is_applied(&self) -> bool {
+        self.outcome.status == "applied"
+    }
+
     /// What it did to rows of these tables.
     pub fn effects_on(&self, tables: &BTreeSet<String>) -> impl Iterator<Item = &Effect<'a>> {
         self.effects
@@ -286,5 +292,57 @@ fn inherited(facts: &Facts, mutation: &Mutation, outcome: &Outcome) -> Inherited
         _ if outcome.at < *begun => Inherited::Yes,
         Some(first) if first.at > *done => Inherited::No,
         _ => Inherited::Maybe,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::notation::facts;
+
+    fn session(name: &str, epoch: &str) -> String {
+        let hello = r#"{"type":"hello","workspace":"w","clientId":"alice"}"#;
+        format!(
+            "{name} > {hello}\n{name} < {{\"type\":\"welcome\",\"epoch\":\"{epoch}\",\"version\":0,\"lastSeq\":0,\"results\":[]}}\n"
+        )
+    }
+
+    fn push(name: &str, epoch: &str, ops: &str) -> String {
+        format!(
+            "{name} > {{\"type\":\"push\",\"epoch\":\"{epoch}\",\"mutations\":[{{\"seq\":1,\"opId\":\"x\",\"ops\":[{ops}]}}]}}\n"
+        )
+    }
+
+    fn rows(facts: &Facts, epoch: &str) -> usize {
+        let tables = ["t".to_owned()].into();
+        Log::of(facts, "w", epoch).rows_at(9, &tables).len()
+    }
+
+    /// One history applied it at version 1; the next, in which it was given up, rejected it at version 1.
+    #[test]
+    fn each_epoch_goes_by_its_own_outcome() {
+        let set = r#"{"op":"set","table":"t","key":"k","value":1}"#;
+        let history = session("a", "e")
+            + &push("a", "e", set)
+            + "a < ack 2 1 x applied 1\n"
+            + "hook backup\nhook restore\n"
+            + &session("b", "f")
+            + &push("b", "f", "")
+            + "b < ack 2 1 x rejected 1 no_ops\n";
+        let facts = facts(&history);
+        assert_eq!((rows(&facts, "e"), rows(&facts, "f")), (1, 0));
+    }
+
+    /// With a new epoch, what spoke of the old one is left out: the ops are those that were sent in the epoch that decided them.
+    #[test]
+    fn the_ops_are_those_of_the_epoch() {
+        let set = |base: &str| format!(r#"{{"op":"set","table":"t","key":"k",{base}"value":1}}"#);
+        let history = session("a", "e")
+            + &push("a", "e", &set(r#""base":4,"#))
+            + "a closed\nhook backup\nhook restore\n"
+            + &session("b", "f")
+            + &push("b", "f", &set(""))
+            + "b < ack 2 1 x applied 1\n";
+        assert_eq!(rows(&facts(&history), "f"), 1);
     }
 }

@@ -150,7 +150,7 @@ impl Facts {
             "unsubscribe" => {
                 let live = session.live_sub(frame.string("shape").unwrap_or_default());
                 if let Some(sub) = live {
-                    self.subs[sub].unsubscribed_at = Some(at);
+                    self.subs[sub].unsubscribed(at);
                 }
             }
             _ => {}
@@ -234,7 +234,7 @@ impl Facts {
         session.live.push((shape.to_owned(), self.subs.len()));
         let epoch = session.epoch.clone().unwrap_or_default();
         let replica = match (asked.resumes, &asked.cursor) {
-            (Some(earlier), _) => self.subs[earlier].replica.resumed(),
+            (Some(earlier), _) => self.subs[earlier].held().resumed(),
             (None, Some((of, version))) => {
                 let log = Log::of(self, self.conns[conn].workspace(), of);
                 let rows = log.rows_at(*version, &asked.tables);

@@ -109,17 +109,25 @@ impl Mutation {
         !self.outcomes.is_empty() || self.sends.iter().any(|send| send.answer == Answer::Pending)
     }
 
-    /// The ops that were decided; none if several were on their way, or the mutation was never sent.
+    /// The ops that were decided first; none if several were on their way, or the mutation was never sent.
     #[must_use]
     pub fn ops(&self) -> Option<&Value> {
-        let decided_at = self
-            .outcomes
-            .first()
-            .map_or(usize::MAX, |outcome| outcome.at);
-        let mut before = self
-            .sends
-            .iter()
-            .filter(|send| send.at < decided_at && !matches!(send.answer, Answer::Not(_)));
+        self.ops_by(self.outcomes.first())
+    }
+
+    /// The ops that were decided with this outcome. With another epoch a mutation may be sent with others: without what spoke of the epoch before.
+    #[must_use]
+    pub fn ops_of(&self, outcome: &Outcome) -> Option<&Value> {
+        self.ops_by(Some(outcome))
+    }
+
+    fn ops_by(&self, outcome: Option<&Outcome>) -> Option<&Value> {
+        let decided_at = outcome.map_or(usize::MAX, |outcome| outcome.at);
+        let of_epoch = |send: &Send| outcome.is_some_and(|outcome| outcome.epoch == send.epoch);
+        let may = |send: &&Send| send.at < decided_at && !matches!(send.answer, Answer::Not(_));
+        let any = self.sends.iter().filter(may).any(of_epoch);
+        let sends = self.sends.iter().filter(may);
+        let mut before = sends.filter(|send| !any || of_epoch(send));
         let first = before.next()?;
         before
             .all(|send| equal(&send.ops, &first.ops))

@@ -151,12 +151,12 @@ impl<'a> Replay<'a> {
         outcome: &'a Outcome,
         fates: &mut Fates<'a>,
     ) -> Option<Vec<Effect<'a>>> {
-        let ops = mutation.ops()?.as_array()?;
+        let ops = mutation.ops_of(outcome)?.as_array()?;
         let moment = self.moment(mutation, outcome);
         let declares = ops.iter().filter(|op| op["op"] == "declare");
         let decided = self.decided(mutation, outcome);
         declares.for_each(|op| self.declare(op, decided));
-        let told = told_of(mutation);
+        let told = told_of(mutation, &outcome.epoch);
         let strategic = |op: &Value| {
             op["table"]
                 .as_str()
@@ -197,7 +197,7 @@ impl<'a> Replay<'a> {
         let results = frame.member("results").and_then(Value::as_array);
         let entries = results.map_or(0, |results| results.len() * TOLD_MAX * ENTRY_BYTES);
         let most = self.facts.limit(outcome.conn, "frameBytesMax");
-        most.is_some_and(|most| (frame.to_string().len() + entries) as u64 > most / 2)
+        most.is_some_and(|most| (frame.bytes() + entries) as u64 > most / 2)
     }
 
     fn declare(&mut self, op: &'a Value, moment: Moment) {
@@ -452,10 +452,10 @@ fn beside(write: &Write<'_>, live: Option<&Held<'_>>) -> Vec<Sibling> {
     kept
 }
 
-/// What was told of single ops, by their index: where several answers tell, the one that says more.
-fn told_of(mutation: &Mutation) -> BTreeMap<u64, &Value> {
+/// What was told of single ops in an epoch, by their index: where several answers tell, the one that says more.
+fn told_of<'a>(mutation: &'a Mutation, epoch: &str) -> BTreeMap<u64, &'a Value> {
     let mut all: BTreeMap<u64, &Value> = BTreeMap::new();
-    for outcome in &mutation.outcomes {
+    for outcome in { mutation.outcomes.iter() }.filter(|told| told.epoch == epoch) {
         let told = outcome.told.as_ref().and_then(Value::as_array);
         for told in told.into_iter().flatten() {
             let Some(at) = told.get("at").and_then(whole) else {

@@ -58,6 +58,8 @@ pub struct Sub {
     pub base: Replica,
     /// The entry at which the client asked to end it.
     pub unsubscribed_at: Option<usize>,
+    /// What a client held when it asked to end it: what comes until that is over it ignores.
+    left: Option<Replica>,
     /// The entry at which it was over.
     pub ended_at: Option<usize>,
 }
@@ -144,8 +146,21 @@ impl Sub {
             base: replica.clone(),
             replica,
             unsubscribed_at: None,
+            left: None,
             ended_at: None,
         }
+    }
+
+    /// The client asks to end it.
+    pub(super) fn unsubscribed(&mut self, at: usize) {
+        self.unsubscribed_at = Some(at);
+        self.left = Some(self.replica.resumed());
+    }
+
+    /// What a client holds of it, to go on from.
+    #[must_use]
+    pub fn held(&self) -> &Replica {
+        self.left.as_ref().unwrap_or(&self.replica)
     }
 
     pub(super) fn updated(&mut self, at: usize, frame: &Frame) {
@@ -194,5 +209,20 @@ impl Sub {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.ended_at.is_none() && self.unsubscribed_at.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::checkers::notation::facts;
+
+    #[test]
+    fn who_unsubscribes_goes_on_from_what_it_held_then() {
+        let begun = "a > hello\na < welcome 1 0\na > subscribe i t\na < subscribed i s t\na < update s 0..1 replace t/k=1@1";
+        let end = r#"a > {"type":"unsubscribe","shape":"s"}"#;
+        let facts = facts(&format!("{begun}\n{end}\na < update s 1..2 t/k=2@2"));
+        let sub = &facts.subs[0];
+        assert_eq!(sub.replica.version("e"), 2, "what came was read");
+        assert_eq!(sub.held().version("e"), 1, "and ignored");
     }
 }

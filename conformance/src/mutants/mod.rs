@@ -6,6 +6,7 @@
 
 pub mod instrument;
 pub mod kill;
+pub mod search;
 pub mod tree;
 
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use syncline_sim::{Hook as Done, Seen, Witness};
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Sub};
 use crate::history::{Body, ConnIx, Entry, Event, Frame};
 use crate::scenario::Hook;
 
@@ -91,7 +91,7 @@ impl Recorder {
     }
 
     /// The subscription whose rows a client holds that subscribes from this cursor. What a store holds is durable, whoever uses it now: some subscription
-    /// of these tables ended there, or stands there on this very connection.
+    /// of these tables ended there, or stands there on this very connection, or stood there when the client asked to end it.
     fn resumes(&self, conn: ConnIx, frame: &Frame) -> Option<usize> {
         if frame.kind() != "subscribe" {
             return None;
@@ -102,13 +102,21 @@ impl Recorder {
             cursor.get("version")?.as_u64()?,
         );
         let tables = frame.member("tables")?.as_object()?;
-        self.facts.subs.iter().rposition(|sub| {
-            let at = sub.replica.cursor.as_ref();
-            let stays = sub.ended_at.is_some() || sub.conn == conn;
-            let there = stays && at.is_some_and(|(of, at)| of == epoch && *at == version);
-            there
-                && sub.tables.len() == tables.len()
+        let of_tables = |sub: &Sub| {
+            sub.tables.len() == tables.len()
                 && sub.tables.iter().all(|table| tables.contains_key(table))
+        };
+        let subs = &self.facts.subs;
+        let there = subs.iter().rposition(|sub| {
+            let at = sub.held().cursor.as_ref();
+            let stays = sub.ended_at.is_some() || sub.conn == conn;
+            stays && at.is_some_and(|(of, at)| of == epoch && *at == version) && of_tables(sub)
+        });
+        // Who takes in an update between asking and sending stands further on when it sends.
+        there.or_else(|| {
+            subs.iter().rposition(|sub| {
+                sub.conn == conn && of_tables(sub) && sub.held().version(epoch) > version
+            })
         })
     }
 }

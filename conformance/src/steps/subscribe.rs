@@ -104,7 +104,7 @@ impl Subscribe {
             message["cursor"] = cx.value(&cursor.0)?;
         }
         let stands =
-            resumes.and_then(|sub| cx.with(|state| state.facts.subs[sub].replica.cursor.clone()));
+            resumes.and_then(|sub| cx.with(|state| state.facts.subs[sub].held().cursor.clone()));
         if let Some((epoch, version)) = stands {
             message["cursor"] = json!({ "epoch": epoch, "version": version });
         }

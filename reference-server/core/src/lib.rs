@@ -78,3 +78,4 @@ pub use request::{Push, Request};
 pub use resolver::{Conflict, Resolution, Resolver, Resolvers};
 pub use schema::Schema;
 pub use tables::Settings;
+pub use truncation::CLIENT_MARGIN_MS;

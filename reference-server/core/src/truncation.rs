@@ -67,10 +67,15 @@ pub(crate) fn due(
     Some(upto(to, limits, now_ms))
 }
 
-/// Forgets deletes up to a version, and with them the clients that `limits.clientTtlMs` no longer protects.
+/// How much longer than `limits.clientTtlMs`, in milliseconds, a client is remembered (`PUSH-REMEMBERED`): by so much its clock, or that of another node, may be wrong,
+/// and what it sends again is still known.
+pub const CLIENT_MARGIN_MS: u64 = 24 * 3600 * 1000;
+
+/// Forgets deletes up to a version, and with them the clients that are idle for so long that none of them sends anything again.
 pub(crate) fn upto(to: u64, limits: &Limits, now_ms: u64) -> Truncated {
     Truncated {
         to,
-        clients_idle_before_ms: now_ms.saturating_sub(limits.client_ttl_ms),
+        clients_idle_before_ms: now_ms
+            .saturating_sub(limits.client_ttl_ms.saturating_add(CLIENT_MARGIN_MS)),
     }
 }
