@@ -36,6 +36,8 @@ pub enum Filter {
         /// The bounds.
         bounds: Vec<(Side, Bound)>,
     },
+    /// Its key is one of these.
+    Keys(Vec<String>),
     /// All of these match.
     And(Vec<Filter>),
     /// One of these matches.
@@ -117,6 +119,11 @@ impl Filter {
         Filter::Range { field, bounds }
     }
 
+    /// The row's key, or the document's, is one of these.
+    pub fn keys<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Filter {
+        Filter::Keys(keys.into_iter().map(Into::into).collect())
+    }
+
     /// This matches, and another.
     #[must_use]
     pub fn and(self, other: Filter) -> Filter {
@@ -180,6 +187,7 @@ impl Filter {
                 }
                 range.into()
             }
+            Filter::Keys(keys) => json!({ "keys": keys }),
             Filter::And(filters) => json!({ "and": all(filters) }),
             Filter::Or(filters) => json!({ "or": all(filters) }),
             Filter::Not(filter) => json!({ "not": filter.to_value() }),
@@ -193,12 +201,13 @@ impl Filter {
         serde_json_canonicalizer::to_string(&self.to_value()).unwrap_or_default()
     }
 
-    /// How many nodes it has (`limits.filterNodesMax`): each expression is one, and each value of an `in`.
+    /// How many nodes it has (`limits.filterNodesMax`): each expression is one, and each value of an `in` and each key.
     #[must_use]
     pub fn nodes(&self) -> u64 {
         match self {
             Filter::Eq { .. } | Filter::Range { .. } => 1,
             Filter::In { values, .. } => 1 + values.len() as u64,
+            Filter::Keys(keys) => 1 + keys.len() as u64,
             Filter::And(filters) | Filter::Or(filters) => {
                 1 + filters.iter().map(Filter::nodes).sum::<u64>()
             }
@@ -207,7 +216,7 @@ impl Filter {
     }
 }
 
-const FORMS: &str = "a filter is {field, eq}, {field, in}, {field, gt, gte, lt, lte}, {and}, {or} or {not}, and has no other members";
+const FORMS: &str = "a filter is {field, eq}, {field, in}, {field, gt, gte, lt, lte}, {keys}, {and}, {or} or {not}, and has no other members";
 
 fn read(value: &Value, at: &str) -> Result<Filter, Violation> {
     let refused = |reason: &str| Err(Violation::new(at.to_owned(), reason.to_owned()));
@@ -223,6 +232,7 @@ fn read(value: &Value, at: &str) -> Result<Filter, Violation> {
     };
     let within = format!("{at}/{name}");
     match name.as_str() {
+        "keys" => Ok(Filter::Keys(read_keys(operand, &within)?)),
         "and" => Ok(Filter::And(read_all(operand, &within)?)),
         "or" => Ok(Filter::Or(read_all(operand, &within)?)),
         "not" => Ok(Filter::Not(Box::new(read(operand, &within)?))),
@@ -235,6 +245,15 @@ fn read_all(value: &Value, at: &str) -> Result<Vec<Filter>, Violation> {
     filters
         .map(|(index, filter)| read(filter, &format!("{at}/{index}")))
         .collect()
+}
+
+fn read_keys(value: &Value, at: &str) -> Result<Vec<String>, Violation> {
+    let keys = list(value, at)?.iter().enumerate();
+    keys.map(|(index, key)| {
+        let refused = || Violation::new(format!("{at}/{index}"), "a key is a string".to_owned());
+        key.as_str().map(str::to_owned).ok_or_else(refused)
+    })
+    .collect()
 }
 
 fn list<'v>(value: &'v Value, at: &str) -> Result<&'v Vec<Value>, Violation> {
@@ -318,6 +337,11 @@ mod tests {
         let all = one().and(one()).and(one());
         assert_eq!(all, Filter::And(vec![one(), one(), one()]));
         assert_eq!(one().or(one()).or(one()).not().nodes(), 5);
+        let two = Filter::keys(["d1", "d2"]).and(one());
+        assert_eq!(
+            (two.nodes(), Filter::read(&two.to_value())),
+            (5, Ok(two.clone()))
+        );
         let range = Filter::range("a", Side::Gte, 1.0);
         assert_eq!(range.canonical(), r#"{"field":"a","gte":1}"#);
     }

@@ -54,6 +54,16 @@ pub(super) struct Difference<'a> {
 /// The requirement that a difference breaks.
 pub(super) fn blame(difference: &Difference<'_>) -> &'static str {
     let held = difference.held.is_some_and(|row| row.document);
+    let document = held || matches!(difference.known, Known::Row(row) if row.document);
+    let filtered = difference.of_filter().map(|requirement| match document {
+        // Both have it: it is of the shape, and not what it should be.
+        true if difference.held.is_some() && !matches!(difference.known, Known::Absent(_)) => None,
+        true => Some("DOC-FILTER"),
+        false => Some(requirement),
+    });
+    if let Some(requirement) = filtered.flatten() {
+        return requirement;
+    }
     match (difference.known, of_rows(difference)) {
         (Known::Absent(Some(_)), _) if held => "DOC-DELETE",
         (Known::Row(row), "UPD-COMPLETE") if row.document => "DOC-COMPLETE",
@@ -62,9 +72,6 @@ pub(super) fn blame(difference: &Difference<'_>) -> &'static str {
 }
 
 fn of_rows(difference: &Difference<'_>) -> &'static str {
-    if let Some(requirement) = difference.of_filter() {
-        return requirement;
-    }
     match (difference.known, difference.held) {
         (Known::Row(row), Some(held))
             if row.version == held.version && !same(&row.siblings, &held.siblings) =>
@@ -116,7 +123,8 @@ impl Difference<'_> {
     fn of_filter(&self) -> Option<&'static str> {
         let filters = &self.sub.filters;
         filters.of_table(&self.key.0)?;
-        let was = { self.held }.is_some_and(|held| filters.take(&self.key.0, &held.value));
+        let was =
+            { self.held }.is_some_and(|held| filters.take((&self.key.0, &self.key.1), &held.value));
         let whole = matches!(self.kind, Kind::Replacement | Kind::Truncated);
         if whole || matches!(self.known, Known::Row(_)) {
             return Some("FLT-MATCH");

@@ -7,7 +7,7 @@ use serde_json::Value;
 use syncline_schemas::validate;
 
 use super::{Checker, Findings};
-use crate::facts::{Conn, Facts, Filters, Log, Sub};
+use crate::facts::{Conn, Effect, Facts, Filters, Log, RowName, Sub};
 use crate::history::{Frame, whole};
 use crate::matcher::equal;
 
@@ -22,6 +22,7 @@ pub(super) const CHECKER: Checker = Checker {
         "FLT-REMOVE",
         "FLT-CHANGE",
         "FLT-DIGEST",
+        "DOC-FILTER",
     ],
     check,
 };
@@ -91,10 +92,7 @@ fn asked(facts: &Facts, index: usize, findings: &mut Findings) {
     });
     for (sent, frame, answer) in frames {
         let filters = Filters::of(frame);
-        if filters.is_empty()
-            || !is_otherwise_plain(facts, index, frame)
-            || has_documents(facts, conn, &filters)
-        {
+        if filters.is_empty() || !is_otherwise_plain(facts, index, frame) {
             continue;
         }
         let at = [sent.at].into_iter().chain(sent.answer);
@@ -108,15 +106,6 @@ fn asked(facts: &Facts, index: usize, findings: &mut Findings) {
         let expected = || codes.map_or("subscribed".to_owned(), |code| format!("the error {code}"));
         findings.must(requirement, fits, at, expected, || answer.to_string());
     }
-}
-
-/// Whether a table with a filter may be one of documents, which has none (DOC-FILTER).
-fn has_documents(facts: &Facts, conn: &Conn, filters: &Filters) -> bool {
-    let mutations = facts.ledger.of_workspace(conn.workspace()).iter();
-    let sends = mutations.flat_map(|index| &facts.ledger.mutations[*index].sends);
-    let mut ops = sends.filter_map(|send| send.ops.as_array()).flatten();
-    let filtered = |op: &Value| { filters.all() }.any(|(table, _)| op["table"] == *table);
-    ops.any(|op| op["kind"] == "document" && filtered(op))
 }
 
 /// The code that is due to a `subscribe` with these filters; none, if nothing is wrong with them.
@@ -215,6 +204,10 @@ fn removed(facts: &Facts, sub: &Sub, log: &Log<'_>, findings: &mut Findings) {
             if op == "set" {
                 continue;
             }
+            if ["append", "compact"].contains(&op) || was_document(log, row, version) {
+                of_document(sub, (row, change), part.at, findings);
+                continue;
+            }
             if op == "remove" && sub.filters.of_table(row.0).is_none() {
                 let expected = "no remove: the table has no filter";
                 findings.broken("FLT-REMOVE", [part.at], expected, change.to_string());
@@ -229,7 +222,7 @@ fn removed(facts: &Facts, sub: &Sub, log: &Log<'_>, findings: &mut Findings) {
             let effect = step.effects.iter().find(|effect| effect.row == row);
             let value = effect.and_then(|effect| effect.value.as_deref());
             let due = match value {
-                Some(value) if sub.filters.take(row.0, value) => "set",
+                Some(value) if sub.filters.take(row, value) => "set",
                 Some(_) => "remove",
                 None => "delete",
             };
@@ -238,6 +231,29 @@ fn removed(facts: &Facts, sub: &Sub, log: &Log<'_>, findings: &mut Findings) {
             findings.must("FLT-REMOVE", op == due, [part.at], expected, actual);
         }
     }
+}
+
+/// Whether what changed at a version was a document before.
+fn was_document(log: &Log<'_>, row: RowName<'_>, version: u64) -> bool {
+    let before = log.steps.iter().take_while(|step| step.version < version);
+    let effects = before.flat_map(|step| &step.effects);
+    let last = effects.filter(|effect| effect.row == row).last();
+    last.is_some_and(Effect::is_document)
+}
+
+/// No change of a document is sent that does not match, and it does not leave.
+fn of_document(
+    sub: &Sub,
+    (row, change): (RowName<'_>, &Value),
+    at: usize,
+    findings: &mut Findings,
+) {
+    if sub.filters.of_table(row.0).is_none() {
+        return;
+    }
+    let fits = change["op"] != "remove" && sub.filters.take(row, &Value::Null);
+    let expected = || "changes of documents that match, and no remove".to_owned();
+    findings.must("DOC-FILTER", fits, [at], expected, || change.to_string());
 }
 
 /// A digest is refused as too large only where the filtered tables may have so many rows.

@@ -72,7 +72,7 @@ impl<'a> Shape<'a> {
             for effect in step.effects_on(tables) {
                 count += 1;
                 let value =
-                    { effect.value.clone() }.filter(|value| filters.take(effect.row.0, value));
+                    { effect.value.clone() }.filter(|value| filters.take(effect.row, value));
                 deletes |= effect.value.is_none();
                 if let Some(patched) = effect.patched {
                     let first = self.patched.entry(of_patch(patched));

@@ -63,14 +63,17 @@ impl State {
 /// The versions of all rows of a shape's tables of which enough is known, none where there is no row, or none in the shape.
 fn definite(log: &Log<'_>, sub: &Sub) -> BTreeMap<RowKey, Option<u64>> {
     let known = log.known_at(u64::MAX, &sub.tables).into_iter();
-    let version = |table: &str, known: Known| match known {
-        Known::Row(row) => Some(sub.filters.take(table, &row.value).then_some(row.version)),
+    let version = |(table, key): &RowKey, known: Known| match known {
+        Known::Row(row) => {
+            let taken = sub.filters.take((table, key), &row.value);
+            Some(taken.then_some(row.version))
+        }
         Known::Absent(_) => Some(None),
         Known::Indefinite => None,
     };
     known
         .filter_map(|(key, known)| {
-            let version = version(&key.0, known)?;
+            let version = version(&key, known)?;
             Some((key, version))
         })
         .collect()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::replica::{Row, RowKey};
+use super::replica::{Row, RowKey, RowName};
 use crate::history::Frame;
 use crate::matcher::equal;
 
@@ -73,11 +73,11 @@ impl Filters {
         self.wheres.iter()
     }
 
-    /// Whether a row of this table and value is in the shape.
+    /// Whether a row of this table, key and value is in the shape. A document's value, the list of its entries, has no fields (DOC-FILTER).
     #[must_use]
-    pub fn take(&self, table: &str, value: &Value) -> bool {
+    pub fn take(&self, (table, key): RowName<'_>, value: &Value) -> bool {
         self.of_table(table)
-            .is_none_or(|filter| holds(filter, value))
+            .is_none_or(|filter| holds(filter, key, value))
     }
 
     /// The rows among these that are in the shape.
@@ -85,7 +85,7 @@ impl Filters {
     pub fn among(&self, rows: &BTreeMap<RowKey, Row>) -> BTreeMap<RowKey, Row> {
         let taken = rows
             .iter()
-            .filter(|((table, _), row)| self.take(table, &row.value));
+            .filter(|((table, key), row)| self.take((table, key), &row.value));
         taken.map(|(key, row)| (key.clone(), row.clone())).collect()
     }
 
@@ -104,22 +104,25 @@ impl Filters {
     }
 }
 
-/// Whether a value matches a filter. What is no filter matches nothing.
-fn holds(filter: &Value, value: &Value) -> bool {
+/// Whether a key and a value match a filter. What is no filter matches nothing.
+fn holds(filter: &Value, key: &str, value: &Value) -> bool {
     let list = |name: &str| filter.get(name).and_then(Value::as_array);
     if let Some(name) = filter.get("field").and_then(Value::as_str) {
         // Of a list `get` by a name gives nothing either.
         return value.get(name).is_some_and(|field| compares(filter, field));
     }
+    if let Some(keys) = list("keys") {
+        return keys.iter().any(|one| one == key);
+    }
     if let Some(all) = list("and") {
-        return all.iter().all(|filter| holds(filter, value));
+        return all.iter().all(|filter| holds(filter, key, value));
     }
     if let Some(any) = list("or") {
-        return any.iter().any(|filter| holds(filter, value));
+        return any.iter().any(|filter| holds(filter, key, value));
     }
     filter
         .get("not")
-        .is_some_and(|filter| !holds(filter, value))
+        .is_some_and(|filter| !holds(filter, key, value))
 }
 
 /// Whether a field that is there is as a comparison has it.
@@ -158,14 +161,14 @@ fn order(one: &Value, other: &Value) -> Option<Ordering> {
 }
 
 fn nodes(filter: &Value) -> u64 {
-    let members = ["and", "or", "in"]
+    let members = ["and", "or", "in", "keys"]
         .iter()
         .filter_map(|name| filter.get(name)?.as_array());
     let within = |name: &str| filter.get(name).map_or(0, nodes);
-    let listed = members.flatten().map(|node| match filter.get("in") {
-        Some(_) => 1,
-        None => nodes(node),
-    });
+    let plain = filter.get("in").or_else(|| filter.get("keys")).is_some();
+    let listed = members
+        .flatten()
+        .map(|node| if plain { 1 } else { nodes(node) });
     1 + listed.sum::<u64>() + within("not")
 }
 
@@ -183,17 +186,18 @@ mod tests {
             let subscribe =
                 serde_json::json!({ "tables": { "t": { "where": vector["where"] }, "u": {} } });
             let filters = Filters::of(&Frame::text(subscribe.to_string()));
+            let key = vector["key"].as_str().unwrap_or("k");
             for (list, expected) in [("matches", true), ("not", false)] {
                 for text in vector[list].as_array().expect("a list") {
                     let value: Value =
                         serde_json::from_str(text.as_str().expect("a text")).expect("JSON");
                     assert_eq!(
-                        filters.take("t", &value),
+                        filters.take(("t", key), &value),
                         expected,
                         "{}: {text}",
                         vector["what"]
                     );
-                    assert!(filters.take("u", &value));
+                    assert!(filters.take(("u", key), &value));
                 }
             }
             assert_eq!(filters.nodes(), vector["nodes"], "{}", vector["what"]);

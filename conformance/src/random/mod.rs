@@ -3,6 +3,7 @@
 //! A program *is* a scenario file. So there is one engine, one set of checkers, one way to look at a failure, and what was found by chance today can be
 //! replayed by anybody tomorrow.
 
+mod documents;
 mod edits;
 mod hunt;
 mod mishaps;

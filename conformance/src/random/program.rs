@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::documents::{self, Documents};
 use super::mishaps;
 use crate::dice::Dice;
 use crate::scenario::Hook;
@@ -28,6 +29,9 @@ pub fn program(seed: u64, id: &str, offer: &Offer) -> Value {
     let hook = maker.server_mishap(&offer.hooks);
     maker.offered.clone_from(&offer.capabilities);
     maker.choose_strategies();
+    if ["tables", "documents"].map(|name| offer.capabilities.contains(name)) == [true; 2] {
+        maker.choose_documents(seed);
+    }
     let presence = offer.capabilities.contains("presence");
     maker.presence = presence.then(|| Dice::new(!seed));
     if offer.capabilities.contains("filters") {
@@ -62,7 +66,7 @@ pub(super) struct Maker {
     pub(super) dice: Dice,
     writers: u64,
     readers: u64,
-    tables: u64,
+    pub(super) tables: u64,
     keys: u64,
     /// How many of a hundred of a client's doings go wrong.
     mishaps: u64,
@@ -76,13 +80,15 @@ pub(super) struct Maker {
     filters: Option<u64>,
     made: u64,
     /// The strategy that each table may come to have.
-    strategies: Vec<Option<&'static str>>,
+    pub(super) strategies: Vec<Option<&'static str>>,
+    /// Which table is one of documents, if any is.
+    pub(super) documents: Option<Documents>,
     /// Whether its fields may come to be decided one by one.
     by_field: Vec<bool>,
     /// The server's capabilities.
     offered: BTreeSet<String>,
     /// Those that the program uses.
-    used: BTreeSet<&'static str>,
+    pub(super) used: BTreeSet<&'static str>,
 }
 
 impl Maker {
@@ -106,6 +112,7 @@ impl Maker {
             filters: None,
             made: 0,
             strategies: Vec::new(),
+            documents: None,
             by_field: Vec::new(),
             offered: BTreeSet::new(),
             used: BTreeSet::new(),
@@ -279,6 +286,7 @@ impl Maker {
         if self.dice.chance(6) {
             ops.splice(0..0, self.declaration());
         }
+        ops.splice(0..0, self.document_declaration());
         // Where sequences are not offered, this is an op that nobody knows.
         if self.dice.chance(8) {
             let at = self.dice.below(ops.len() as u64 + 1) as usize;
@@ -301,6 +309,11 @@ impl Maker {
     }
 
     fn op(&mut self, client: Option<u64>, table: u64, key: u64) -> Value {
+        if self.holds_documents(table)
+            && let Some(op) = self.document_op(client, table, key)
+        {
+            return op;
+        }
         let has_strategy = matches!(self.strategies.get(table as usize), Some(Some(_)));
         let (table, key) = (format!("${{t{table}}}"), format!("k{key}"));
         let mut op = json!({ "op": "set", "table": table, "key": key });
@@ -393,7 +406,12 @@ impl Maker {
             return names.collect();
         };
         dice.chance(25);
-        let settings = names.map(|name| (name, filter(&mut dice)));
+        let settings = names
+            .zip(0..)
+            .map(|(name, table)| match self.holds_documents(table) {
+                true => (name, documents::filter(&mut dice)),
+                false => (name, filter(&mut dice)),
+            });
         let settings: serde_json::Map<_, _> = settings.collect();
         if settings.values().any(|settings| *settings != json!({})) {
             self.used.insert("filters");
@@ -436,7 +454,7 @@ fn ages(dice: &mut Dice) -> Value {
 fn filter(dice: &mut Dice) -> Value {
     let field = *dice.pick(&["a", "b", "c", "number"]);
     let bound = dice.between(1, 60);
-    let filter = match dice.below(6) {
+    let filter = match dice.below(7) {
         0 => return json!({}),
         1 => json!({ "field": field, "gte": 0 }),
         2 => json!({ "field": field, "lt": bound }),
@@ -444,6 +462,7 @@ fn filter(dice: &mut Dice) -> Value {
         4 => {
             json!({ "or": [{ "field": field, "in": [bound] }, { "field": "a", "gt": bound, "lte": bound + 20 }] })
         }
+        5 => json!({ "keys": ["k0", "k2"] }),
         _ => {
             json!({ "and": [{ "not": { "field": "c", "gte": 0 } }, { "field": field, "gt": bound / 4 }] })
         }

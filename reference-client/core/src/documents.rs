@@ -171,7 +171,7 @@ impl Replica {
                     covers: None,
                     data: append.data.clone(),
                 }],
-                Op::Delete(_) if self.durable.document(table, key).is_some() => Vec::new(),
+                Op::Delete(_) if self.is_document(table, key) => Vec::new(),
                 _ => continue,
             };
             let anew = matches!(op, Op::Delete(_));
@@ -187,7 +187,7 @@ impl Replica {
             };
             let document = match op {
                 Op::Append(_) => true,
-                Op::Delete(_) => self.durable.document(table, key).is_some(),
+                Op::Delete(_) => self.is_document(table, key),
                 _ => false,
             };
             if document {
@@ -196,7 +196,14 @@ impl Replica {
         }
     }
 
-    fn tell_document(
+    /// Whether there is a document that a delete hides: in the base, or own entries that are on their way there.
+    fn is_document(&self, table: &str, key: &str) -> bool {
+        let mut ops = self.durable.outbox.values().flat_map(Entry::standing_ops);
+        let appends = |op: &Op| matches!(op, Op::Append(_)) && op.row() == Some((table, key));
+        self.durable.document(table, key).is_some() || ops.any(appends)
+    }
+
+    pub(crate) fn tell_document(
         &mut self,
         (table, key): (&str, &str),
         origin: Origin,
@@ -355,6 +362,7 @@ impl Replica {
             .collect();
         for name in names {
             self.drop_entries(&name, |_| true);
+            self.tell_document((&name.0, &name.1), Origin::Local, Vec::new(), true);
         }
     }
 

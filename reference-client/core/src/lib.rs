@@ -45,6 +45,7 @@ mod history;
 mod identity;
 mod limits;
 mod migrations;
+mod opened;
 mod outbox;
 mod overlay;
 mod pile;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use syncline_schemas::mark;
-use syncline_schemas::{Change, Cursor, DeleteChange, Remove, Update};
+use syncline_schemas::{Change, Cursor, DeleteChange, Op, Remove, Update};
 
 use crate::events::Event;
 use crate::replica::Replica;
@@ -164,13 +164,14 @@ impl Replica {
             return;
         };
         let current = self.durable.meta().epoch.clone();
-        entry.ops.retain(
-            |op| match op.row().and_then(|(table, _)| self.durable.shape_of(table)) {
-                None => false,
-                Some((_, None)) => true,
-                Some((_, Some(cursor))) => !has_passed(cursor, &applied_at, current.as_deref()),
-            },
-        );
+        let stands = |op: &Op| match op.row().and_then(|(table, _)| self.durable.shape_of(table)) {
+            None => false,
+            Some((_, None)) => true,
+            Some((_, Some(cursor))) => !has_passed(cursor, &applied_at, current.as_deref()),
+        };
+        let (stand, left): (Vec<Op>, _) = entry.ops.into_iter().partition(stands);
+        entry.ops = stand;
+        self.tell_unheld(&left, applied_at.version);
         let before = self.durable.outbox.get(&entry.ordinal);
         if entry.ops.is_empty() {
             self.durable

@@ -104,6 +104,18 @@ async fn tour(alice: &Client, bob: &Client) -> Result<(), Error> {
     alice.wait_synced(PATIENCE).await?;
     drawing.compact(|edits| Some(edits.concat())).await?;
 
+    // On demand: of many sketches, those that are open. The rest is not fetched, and can be appended to all the same.
+    alice
+        .declare("sketches", TableSettings::documents())
+        .await?;
+    for key in ["s1", "s2", "s3"] {
+        alice.document("sketches", key).append(b"a line").await?;
+    }
+    alice.wait_synced(PATIENCE).await?;
+    bob.document("sketches", "s2").open().await?;
+    bob.wait_synced(PATIENCE).await?;
+    assert_eq!(bob.documents("sketches").await?, ["s2"]);
+
     // History: who has changed what, and when, as far back as the server remembers.
     let page = alice.history("wishes").newest().limit(10).page().await?;
     for change in &page.changes {

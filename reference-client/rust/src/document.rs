@@ -95,7 +95,7 @@ impl From<&SeenEntry> for DocumentEntry {
 }
 
 impl Client {
-    /// A document, there or not: the first entry makes it. Its table is to be declared as one of documents, once, and subscribed.
+    /// A document, there or not: the first entry makes it. Its table is to be declared as one of documents, once, and subscribed to whole; or this document is [opened](Document::open).
     ///
     /// ```
     /// # use syncline_client::{Client, TableSettings};
@@ -131,7 +131,7 @@ impl Client {
         Document { client, table, key }
     }
 
-    /// The keys of a table's documents.
+    /// The keys of a table's documents, as far as they are held.
     ///
     /// # Errors
     /// The client is closed.
@@ -201,6 +201,54 @@ impl Document {
                 .transpose()
         });
         Ok(written.await??)
+    }
+
+    /// Wants to hold this document, from now on and after every restart: of a table with many, only those that are open are fetched (capability `filters`). It is there once the server
+    /// has answered ([`Client::wait_synced`]); others of the table that are open stay as they are meanwhile. To open what is open, or what is held anyway because
+    /// the table is subscribed to whole, does nothing.
+    ///
+    /// The open documents of a table are a shape of their own, whose filter they are: the table is not to be [subscribed](Client::subscribe) to beside. A server without the capability
+    /// refuses it: [`Notice::ShapeRefused`](crate::Notice::ShapeRefused). Unopened documents can be appended to all the same.
+    ///
+    /// ```
+    /// # use syncline_client::{Client, TableSettings};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/sync", listener.local_addr()?);
+    /// # let (log, config) = (syncline_server::log::MemoryLog::new(), syncline_server::Config::default());
+    /// # tokio::spawn(syncline_server::run(listener, log, config, std::future::pending()));
+    /// # let client = Client::builder(&url, "home").open().await?;
+    /// # client.declare("drawings", TableSettings::documents()).await?;
+    /// let drawing = client.document("drawings", "d1");
+    /// drawing.open().await?;
+    /// client.wait_synced(None).await?; // now it is here, whole
+    /// drawing.append(b"what the CRDT made of an edit").await?;
+    /// drawing.close().await?; // the append is sent, the document is let go of
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The table is wanted by another filter, so many open documents pass a limit (`filterNodesMax`: 31 are open everywhere), or the store fails.
+    pub async fn open(&self) -> Result<(), Error> {
+        let (table, key) = (self.table.clone(), self.key.clone());
+        let opened = self
+            .client
+            .ask(move |core, env| core.replica.open_document(&table, &key, env));
+        Ok(opened.await??)
+    }
+
+    /// Does not want to hold this document any more. What waits to be sent of it is sent. Says whether it was open: that is one thing for the whole app, not one for each who opened it.
+    ///
+    /// # Errors
+    /// What stays open passes a limit that the server has lowered, or the store fails.
+    pub async fn close(&self) -> Result<bool, Error> {
+        let (table, key) = (self.table.clone(), self.key.clone());
+        let closed = self
+            .client
+            .ask(move |core, env| core.replica.close_document(&table, &key, env));
+        Ok(closed.await??)
     }
 
     /// Removes the document, whatever anybody has appended. Returns the mutation's `opId`.

@@ -50,6 +50,22 @@ pub(crate) enum Item {
     Deleted,
 }
 
+impl Item {
+    /// As a change of a document.
+    fn told<'a>(&'a self, table: &'a str, key: &'a Arc<str>, position: Position) -> ChangeRef<'a> {
+        ChangeRef {
+            table,
+            key,
+            position,
+            body: match self {
+                Item::Entry(entry) => Body::Entry(entry),
+                Item::Deleted => Body::Deleted,
+            },
+            leaves: false,
+        }
+    }
+}
+
 /// A document, or what is still known of a deleted one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Document {
@@ -288,15 +304,28 @@ impl Documents {
     ) -> impl Iterator<Item = ChangeRef<'a>> {
         let behind = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
         let changes = self.items.range(behind);
-        changes.map(move |(position, (key, item))| ChangeRef {
-            table: name,
-            key,
-            position: *position,
-            body: match item {
-                Item::Entry(entry) => Body::Entry(entry),
-                Item::Deleted => Body::Deleted,
-            },
-            leaves: false,
+        changes.map(move |(position, (key, item))| item.told(name, key, *position))
+    }
+
+    /// What stands of one document behind a position: in no order.
+    pub(crate) fn changes_of<'a>(
+        &'a self,
+        name: &'a str,
+        key: &str,
+        after: Position,
+    ) -> impl Iterator<Item = ChangeRef<'a>> + use<'a> {
+        let document = self.by_key.get(key).into_iter();
+        let positions = document.flat_map(move |document| {
+            // All but the first, which may be a compaction, stand in the order of their positions.
+            let last = document.entries.iter().skip(1).rev();
+            last.take_while(move |position| **position > after)
+                .chain(document.entries.front())
+                .chain(&document.deleted)
+        });
+        let behind = positions.filter(move |position| **position > after);
+        behind.filter_map(move |position| {
+            let (key, item) = self.items.get(position)?;
+            Some(item.told(name, key, *position))
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! No history is kept, so what a row was is known only while its change is new: until the next pump each changed row of a table that anyone
 //! filters is noted with the value that it had at the last one. A live shape is told of a row by both values, and of one that it neither had nor has it
-//! is told nothing. Each value is read once a pump, however many filters look at it.
+//! is told nothing. Each value is read once a pump, however many filters look at it. A document has its key alone, so it is in a shape for ever, or never.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +16,8 @@ use crate::journal::Undo;
 use crate::subscriptions::refuse;
 use crate::table::{ChangeRef, Position};
 
+mod keys;
+
 /// The setting of a table that is its filter.
 pub(crate) const WHERE: &str = "where";
 
@@ -23,6 +25,8 @@ pub(crate) const WHERE: &str = "where";
 #[derive(Clone, Debug)]
 pub(crate) struct Filters {
     by_table: BTreeMap<Arc<str>, Filter>,
+    /// The only keys that can match, of the tables whose filter names them.
+    keys: BTreeMap<Arc<str>, Vec<Arc<str>>>,
     canonical: String,
 }
 
@@ -55,7 +59,7 @@ impl Filters {
         tables: &BTreeMap<String, JsonObject>,
         limits: &Limits,
     ) -> Result<ShapeFilters, Box<ErrorMessage>> {
-        let mut by_table = BTreeMap::new();
+        let (mut by_table, mut keys) = (BTreeMap::new(), BTreeMap::new());
         let (mut canonical, mut nodes, mut bytes) = (String::new(), 0, 0);
         for (table, settings) in tables {
             let Some(value) = settings.get(WHERE) else {
@@ -74,7 +78,11 @@ impl Filters {
             bytes += text.len() as u64;
             // No text in JSON has a line break as it stands: tables and filters are told apart.
             canonical.extend([table, "\n", &text, "\n"]);
-            by_table.insert(Arc::from(table.as_str()), filter);
+            let table: Arc<str> = Arc::from(table.as_str());
+            if let Some(named) = keys::named(&filter) {
+                keys.insert(table.clone(), named.into_iter().map(Arc::from).collect());
+            }
+            by_table.insert(table, filter);
         }
         let checked = [
             (nodes, "nodes", limits.filter_nodes_max, "filterNodesMax"),
@@ -89,6 +97,7 @@ impl Filters {
         }
         let filters = Filters {
             by_table,
+            keys,
             canonical,
         };
         Ok((!filters.by_table.is_empty()).then(|| Arc::new(filters)))
@@ -99,6 +108,11 @@ impl Filters {
         self.by_table.contains_key(table)
     }
 
+    /// The only keys of a table that can match, if its filter names them.
+    pub(crate) fn keys_of(&self, table: &str) -> Option<&[Arc<str>]> {
+        self.keys.get(table).map(Vec::as_slice)
+    }
+
     /// The filter of a table as it is told (FLT-TOLD): in canonical form, for that is what is bounded.
     pub(crate) fn told(&self, table: &str) -> Option<Value> {
         let canonical = self.by_table.get(table)?.canonical();
@@ -106,12 +120,27 @@ impl Filters {
     }
 
     /// Whether a row that is there is in the shape (FLT-MATCH).
-    pub(crate) fn has_row(&self, table: &str, value: &Json) -> bool {
+    pub(crate) fn has_row(&self, table: &str, key: &str, value: &Json) -> bool {
         let filter = self.by_table.get(table);
-        filter.is_none_or(|filter| matches(filter, &Fields::of(value)))
+        filter.is_none_or(|filter| matches(filter, key, &Fields::of(value)))
     }
 
-    /// What goes into an update in parts, of the next changes: rows that match, and beside them what has changed behind `base`, for it may be held. About as much as
+    /// Whether a document is in the shape: it has no fields (DOC-FILTER).
+    fn has_document(&self, table: &str, key: &str) -> bool {
+        let filter = self.by_table.get(table);
+        filter.is_none_or(|filter| matches(filter, key, &Fields::none()))
+    }
+
+    /// Whether a subscriber may ever hold what is of this key.
+    fn may_have(&self, change: &ChangeRef<'_>) -> bool {
+        if change.row().is_none() {
+            return self.has_document(change.table, change.key);
+        }
+        let filter = self.by_table.get(change.table);
+        filter.is_none_or(|filter| keys::settled(filter, change.key) != Some(false))
+    }
+
+    /// What goes into an update in parts, of the next changes: what matches, and beside it rows that have changed behind `base`, for they may be held. About as much as
     /// a part takes, and no more than can be looked at without holding others up.
     pub(crate) fn pick<'a>(
         &self,
@@ -129,9 +158,10 @@ impl Filters {
             }
             let (value, position) = (change.value(), change.position);
             let bytes = ROW_BYTES + change.bytes();
-            let is = |value: &Json| self.has_row(change.table, value);
+            let is = |value: &Json| self.has_row(change.table, change.key, value);
             let leaves = value.is_some_and(|value| !is(value));
-            if position.version > base || !(change.is_delete() || leaves) {
+            let is_told = position.version > base || !(change.is_delete() || leaves);
+            if is_told && self.may_have(&change) {
                 picked.changes.push(ChangeRef { leaves, ..change });
                 filled += bytes;
             }
@@ -151,18 +181,20 @@ impl Filters {
             return Some(change);
         };
         let Some(row) = change.row() else {
-            return Some(change);
+            let is = matches(filter, change.key, &Fields::none());
+            return is.then_some(change);
         };
         let known = changed.find(change.table, change.key);
         let is = match (&row.value, known) {
             (None, _) => false,
-            (Some(value), None) => matches(filter, &Fields::of(value)),
+            (Some(value), None) => matches(filter, change.key, &Fields::of(value)),
             (Some(value), Some(known)) => {
-                matches(filter, known.is.get_or_init(|| Fields::of(value)))
+                let fields = known.is.get_or_init(|| Fields::of(value));
+                matches(filter, change.key, fields)
             }
         };
         // Of what is not known the subscriber may hold a row.
-        let was = known.is_none_or(|known| known.was_in(filter));
+        let was = known.is_none_or(|known| known.was_in(filter, change.key));
         let leaves = !is && row.value.is_some();
         (is || was).then_some(ChangeRef { leaves, ..change })
     }
@@ -195,17 +227,21 @@ fn at_place(mut refused: Box<ErrorMessage>, rest: &str) -> Box<ErrorMessage> {
 struct Fields(Map<String, Value>);
 
 impl Fields {
+    fn none() -> Fields {
+        Fields(Map::new())
+    }
+
     fn of(value: &Json) -> Fields {
         // What is no object has no field; so has what nobody can read, which no frame has brought.
         match value.to_value() {
             Ok(Value::Object(fields)) => Fields(fields),
-            _ => Fields(Map::new()),
+            _ => Fields::none(),
         }
     }
 }
 
-/// Whether a row of these fields matches.
-fn matches(filter: &Filter, fields: &Fields) -> bool {
+/// Whether what has this key and these fields matches.
+fn matches(filter: &Filter, key: &str, fields: &Fields) -> bool {
     let found = |field: &String| fields.0.get(field);
     match filter {
         Filter::Eq { field, value } => found(field).is_some_and(|found| equal(found, value)),
@@ -217,9 +253,10 @@ fn matches(filter: &Filter, fields: &Fields) -> bool {
                 .iter()
                 .all(|(side, bound)| within(found, *side, bound))
         }),
-        Filter::And(filters) => filters.iter().all(|filter| matches(filter, fields)),
-        Filter::Or(filters) => filters.iter().any(|filter| matches(filter, fields)),
-        Filter::Not(filter) => !matches(filter, fields),
+        Filter::Keys(keys) => keys.iter().any(|one| one == key),
+        Filter::And(filters) => filters.iter().all(|filter| matches(filter, key, fields)),
+        Filter::Or(filters) => filters.iter().any(|filter| matches(filter, key, fields)),
+        Filter::Not(filter) => !matches(filter, key, fields),
     }
 }
 
@@ -266,10 +303,10 @@ struct ChangedRow {
 }
 
 impl ChangedRow {
-    fn was_in(&self, filter: &Filter) -> bool {
+    fn was_in(&self, filter: &Filter, key: &str) -> bool {
         let was = |before| self.was.get_or_init(|| Fields::of(before));
         let before = self.before.as_ref();
-        before.is_some_and(|before| matches(filter, was(before)))
+        before.is_some_and(|before| matches(filter, key, was(before)))
     }
 }
 
@@ -314,11 +351,17 @@ mod tests {
         assert!(vectors.len() > 20);
         for vector in vectors {
             let filter = Filter::read(&vector["where"]).unwrap();
+            let key = vector["key"].as_str().unwrap_or("k");
             for (list, expected) in [("matches", true), ("not", false)] {
                 for value in vector[list].as_array().unwrap() {
                     let value = Json::parse(value.as_str().unwrap()).unwrap();
-                    let found = matches(&filter, &Fields::of(&value));
+                    let found = matches(&filter, key, &Fields::of(&value));
                     assert_eq!(found, expected, "{}: {value}", vector["what"]);
+                    // What a key alone says is never wrong.
+                    let settled = keys::settled(&filter, key);
+                    assert!(settled.is_none_or(|settled| settled == expected));
+                    let named = keys::named(&filter);
+                    assert!(!expected || named.is_none_or(|named| named.contains(key)));
                 }
             }
         }

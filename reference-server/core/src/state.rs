@@ -314,7 +314,7 @@ impl State {
                 continue;
             };
             all = all.and(match filters.has(name) {
-                true => table.scan(name, |value| filters.has_row(name, value)),
+                true => table.scan(name, |key, value| filters.has_row(name, key, value)),
                 false => table.digest(name, budget).ok_or(Unsummed::Yet)?,
             });
         }
@@ -331,13 +331,46 @@ impl State {
         let known = tables
             .iter()
             .filter_map(|name| Some((&**name, self.tables.get(name)?)));
-        let rows = known.map(move |(name, table)| Source::Rows(table.changes_after(name, after)));
+        let rows = known.map(move |(name, table)| Source::One(table.changes_after(name, after)));
         let known = tables
             .iter()
             .filter_map(|name| Some((&**name, self.documents.get(name)?)));
         let documents =
-            known.map(move |(name, table)| Source::Documents(table.changes_after(name, after)));
+            known.map(move |(name, table)| Source::Other(table.changes_after(name, after)));
         Merged::new(rows.chain(documents))
+    }
+
+    /// The same, without what these filters can never take: of tables whose filter names keys, no other key is looked at.
+    pub(crate) fn changes_within<'a>(
+        &'a self,
+        tables: &'a [Arc<str>],
+        filters: &'a Filters,
+        after: Position,
+    ) -> impl Iterator<Item = ChangeRef<'a>> {
+        let sources = tables.iter().map(move |name| match filters.keys_of(name) {
+            None => Source::One(self.changes_after(std::slice::from_ref(name), after)),
+            Some(keys) => Source::Other(self.changes_of(name, keys, after).into_iter()),
+        });
+        Merged::new(sources)
+    }
+
+    /// The changes of some keys of a table behind a position, in order.
+    fn changes_of<'a>(
+        &'a self,
+        name: &'a str,
+        keys: &[Arc<str>],
+        after: Position,
+    ) -> Vec<ChangeRef<'a>> {
+        let rows = { self.tables.get(name).into_iter() }
+            .flat_map(|table| keys.iter().filter_map(|key| table.change_of(name, key)));
+        let documents = { self.documents.get(name).into_iter() }.flat_map(|table| {
+            keys.iter()
+                .flat_map(|key| table.changes_of(name, key, after))
+        });
+        let rows = rows.filter(|change| change.position > after);
+        let mut changes: Vec<_> = rows.chain(documents).collect();
+        changes.sort_unstable_by_key(|change| change.position);
+        changes
     }
 }
 
@@ -368,10 +401,10 @@ impl Row {
     }
 }
 
-/// The changes of one table, of either kind.
+/// The changes of one table, of one of two kinds.
 enum Source<R, D> {
-    Rows(R),
-    Documents(D),
+    One(R),
+    Other(D),
 }
 
 impl<'a, R, D> Iterator for Source<R, D>
@@ -383,8 +416,8 @@ where
 
     fn next(&mut self) -> Option<ChangeRef<'a>> {
         match self {
-            Source::Rows(rows) => rows.next(),
-            Source::Documents(documents) => documents.next(),
+            Source::One(rows) => rows.next(),
+            Source::Other(documents) => documents.next(),
         }
     }
 }

@@ -153,7 +153,6 @@ impl Engine {
         if let Some(refused) = self.refuse_documents(session, tables.keys()) {
             return Err(Box::new(refused));
         }
-        self.refuse_filtered_documents(tables)?;
         let shared = tables
             .keys()
             .find_map(|table| Some((table, *session.tables.get(table.as_str())?)));

@@ -86,7 +86,17 @@ pub(crate) enum Body<'a> {
 }
 
 impl<'a> ChangeRef<'a> {
-    /// The row, if it is one: filters say nothing of documents.
+    fn of_row(table: &'a str, key: &'a Arc<str>, row: &'a Row) -> ChangeRef<'a> {
+        ChangeRef {
+            table,
+            key,
+            position: row.position,
+            body: Body::Row(row),
+            leaves: false,
+        }
+    }
+
+    /// The row, if it is one.
     pub(crate) fn row(&self) -> Option<&'a Row> {
         match self.body {
             Body::Row(row) => Some(row),
@@ -257,11 +267,11 @@ impl Table {
     }
 
     /// What those rows come to whose values are wanted, summed up now.
-    pub(crate) fn scan(&self, name: &Arc<str>, wanted: impl Fn(&Json) -> bool) -> RowsDigest {
+    pub(crate) fn scan(&self, name: &Arc<str>, wanted: impl Fn(&str, &Json) -> bool) -> RowsDigest {
         let mut digest = RowsDigest::default();
         for (key, row) in self.rows.values() {
             let number = { row.value.as_ref() }
-                .filter(|value| wanted(value))
+                .filter(|value| wanted(key, value))
                 .and_then(|value| number(name, key, row, value));
             number.into_iter().for_each(|number| digest.add(number));
         }
@@ -275,15 +285,13 @@ impl Table {
         after: Position,
     ) -> impl Iterator<Item = ChangeRef<'a>> {
         let behind = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
-        self.rows
-            .range(behind)
-            .map(move |(_, (key, row))| ChangeRef {
-                table: name,
-                key,
-                position: row.position,
-                body: Body::Row(row),
-                leaves: false,
-            })
+        { self.rows.range(behind) }.map(move |(_, (key, row))| ChangeRef::of_row(name, key, row))
+    }
+
+    /// The last change of a row, if any is known.
+    pub(crate) fn change_of<'a>(&'a self, name: &'a str, key: &str) -> Option<ChangeRef<'a>> {
+        let (key, row) = self.row(key)?;
+        Some(ChangeRef::of_row(name, key, row))
     }
 
     /// All rows and deletes with their keys, in the order of their versions.

@@ -252,7 +252,6 @@ impl Engine {
             *staging = Staging::replacement(head);
         }
         let (base, sent) = (staging.base, staging.sent);
-        let changes = self.state.changes_after(&shape.tables, sent);
         let update = UpdateHead {
             shape: &shape.name,
             from: staging.from,
@@ -261,6 +260,7 @@ impl Engine {
         };
         let replace = staging.replace && !staging.started;
         let part = if let Some(filters) = &shape.filters {
+            let changes = self.state.changes_within(&shape.tables, filters, sent);
             let picked = filters.pick(changes, base, part_bytes);
             let whole = picked.scanned.is_none();
             if let (Some(scanned), true) = (picked.scanned, picked.changes.is_empty()) {
@@ -276,6 +276,7 @@ impl Engine {
                 ..part
             }
         } else {
+            let changes = self.state.changes_after(&shape.tables, sent);
             let mut changes = changes
                 .filter(|change: &ChangeRef<'_>| {
                     !change.is_delete() || change.position.version > base

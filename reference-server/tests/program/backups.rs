@@ -291,6 +291,26 @@ async fn a_damaged_file_is_no_backup() {
     assert!(!place.join("b.db").exists() && !place.join("new.db").exists());
 }
 
+/// What was acknowledged and lies behind the damage would not be in the backup.
+#[test]
+fn a_write_ahead_log_that_is_damaged_is_no_backup() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    let serving = serve(place);
+    let mut ann = Talk::open(&serving.address, "w", "ann");
+    for seq in 1..8 {
+        ann.write(seq, &json!(seq)).unwrap();
+    }
+    serving.end("-KILL");
+    let wal = place.join("syncline.db-wal");
+    let mut bytes = std::fs::read(&wal).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&wal, bytes).unwrap();
+    let why = "syncline.db: the file is damaged: its write-ahead log, in frame 1.";
+    refused(place, &["backup", "b.db"], why);
+    refused(place, &ANY_PORT[..2], why);
+}
+
 /// Whenever a restore is killed, there is the old file as it was or the new one whole.
 #[tokio::test]
 async fn a_restore_that_is_killed_leaves_the_one_or_the_other() {

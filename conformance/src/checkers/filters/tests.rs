@@ -235,3 +235,30 @@ fn good_and_bad_updates() {
     ];
     check_table(&good, &bad);
 }
+
+/// Documents k and j are appended to; j is deleted. b has a filter by keys.
+#[test]
+fn good_and_bad_documents() {
+    let log = "a > hello alice\na < welcome 0 0\n\
+               a > push 1 w t!document | 2 x t/k>AQ== t/j>AQ== | 3 y t/j>Ag== | 4 z t/j-\n\
+               a < ack 2 1 w applied 1, 2 x applied 2, 3 y applied 3, 4 z applied 4\n";
+    let welcome = format!(
+        r#"b < {{"type":"welcome","epoch":"e","version":4,"session":"b","capabilities":["filters","documents"],"limits":{LIMITS}}}"#
+    );
+    let keys = r#"{"keys":["k"]}"#;
+    let (ask, accept) = (subscribe(keys, CURSOR), subscribed(keys));
+    let told = |changes: &str| {
+        let update =
+            format!(r#"b < {{"type":"update","shape":"s","from":1,"to":4,"changes":[{changes}]}}"#);
+        format!("{log}b > hello\n{welcome}\n{ask}\n{accept}\n{update}")
+    };
+    let append = |key: &str, version: u64| {
+        format!(r#"{{"op":"append","table":"t","key":"{key}","version":{version},"data":"AQ=="}}"#)
+    };
+    let gone =
+        |op: &str, key: &str| format!(r#"{{"op":"{op}","table":"t","key":"{key}","version":4}}"#);
+    let good = [("DOC-FILTER", told(&append("k", 2)))];
+    let bad = [append("j", 2), gone("delete", "j"), gone("remove", "j")]
+        .map(|change| ("DOC-FILTER", told(&format!("{},{change}", append("k", 2)))));
+    check_table(&good, &bad);
+}

@@ -61,7 +61,7 @@ impl World {
 }
 
 /// A shape, under the filters that its cursor is of.
-fn held_shape(client: &Client, tables: &Tables) -> Shape {
+pub(crate) fn held_shape(client: &Client, tables: &Tables) -> Shape {
     let filters = client.stored.filters.get(tables);
     let settings = |table: &String| {
         let filter = filters.and_then(|filters| filters.get(table)?.to_value().ok());

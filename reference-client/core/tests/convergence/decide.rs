@@ -223,6 +223,6 @@ pub(crate) fn replay(log: &[Commit], to: u64, tables: &Shape) -> BTreeMap<RowKey
             Change::Delete(_) | Change::Remove(_) => drop(rows.remove(&row)),
         }
     }
-    rows.retain(|(table, _): &RowKey, (_, value)| takes(tables, table, value));
+    rows.retain(|(table, key): &RowKey, (_, value)| takes(tables, (table, key), value));
     rows
 }

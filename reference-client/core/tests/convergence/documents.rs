@@ -7,6 +7,8 @@ use syncline_schemas::{
     AppendChange, AppendOp, Change, CompactChange, CompactOp, DeleteChange, DeleteOp, Op, base64,
 };
 
+use super::check::held_shape;
+use super::filters::takes_document;
 use super::server::{Commit, RowKey, Server};
 use super::world::{Client, World};
 use super::writes::Write;
@@ -200,6 +202,11 @@ impl Client {
 /// DOC-CLIENT-APPLY: the base's documents are those of the log at the cursor.
 pub(crate) fn base_is_the_log(client: &Client, server: &Server) {
     for (tables, cursor) in &client.stored.shapes {
+        if cursor.is_none() && client.filtered {
+            // Those of the filter before stay until there are those of the new one.
+            continue;
+        }
+        let shape = held_shape(client, tables);
         let held = client.stored.documents.iter();
         let held = held.filter(|(table, _)| tables.contains(*table));
         let held = held.flat_map(|(table, documents)| {
@@ -211,7 +218,7 @@ pub(crate) fn base_is_the_log(client: &Client, server: &Server) {
             .as_ref()
             .map(|cursor| replay(server.log_of(&cursor.epoch), cursor.version));
         let mut said = said.unwrap_or_default();
-        said.retain(|(table, _), _| tables.contains(table));
+        said.retain(|(table, key), _| takes_document(&shape, table, key));
         assert_eq!(
             held, said,
             "the base's documents are the log's at {cursor:?}"

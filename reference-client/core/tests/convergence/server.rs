@@ -13,7 +13,7 @@ use syncline_schemas::{
 
 use super::decide::replay;
 use super::documents;
-use super::filters::{Shape, shape_of, told};
+use super::filters::{Shape, shape_of, takes_document, told};
 use super::presence::{Seen, name};
 
 pub(crate) type RowKey = (String, String);
@@ -291,7 +291,7 @@ impl Server {
             .flat_map(|commit| commit.changes.iter());
         let changes = news
             .filter(|change| tables.contains_key(change.table()))
-            .map(|change| told(tables, change))
+            .filter_map(|change| told(tables, change))
             .collect();
         self.send_parts(id, shape, from, false, changes);
     }
@@ -308,7 +308,7 @@ impl Server {
             })
         };
         let documents = documents::replay(&self.history.log, u64::MAX).into_iter();
-        let documents = documents.filter(|((table, _), _)| tables.contains_key(table));
+        let documents = documents.filter(|((table, key), _)| takes_document(tables, table, key));
         let rows = rows.into_iter().map(set);
         let changes = rows.chain(documents.flat_map(documents::told)).collect();
         self.send_parts(id, shape, 0, true, changes);

@@ -11,6 +11,7 @@ mod filters;
 mod history;
 mod identity;
 mod migrations;
+mod opened;
 mod outbox;
 mod overlay;
 mod presence;

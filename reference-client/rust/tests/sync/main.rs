@@ -14,6 +14,7 @@ mod history;
 mod identity;
 mod migrations;
 mod misuse;
+mod opened;
 mod presence;
 mod schemas;
 mod sequences;

@@ -1,9 +1,8 @@
 //! Who may subscribe to documents: sessions that said that they can read them (DOC-NEEDED).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syncline_schemas::{ErrorMessage, JsonObject, TableKind, errors};
+use syncline_schemas::{ErrorMessage, TableKind, errors};
 
 use crate::connection::error;
 use crate::engine::Engine;
@@ -11,7 +10,6 @@ use crate::io::SessionKey;
 use crate::names;
 use crate::record::Declared;
 use crate::sessions::Session;
-use crate::subscriptions::refuse;
 
 impl Engine {
     /// The refusal of a shape with a table of documents, to a session that cannot read them.
@@ -25,23 +23,6 @@ impl Engine {
         }
         let table = tables.find(|table| self.holds_documents(table))?;
         Some(needed(table))
-    }
-
-    /// Refuses a filter on a table of documents: nothing in a document could match (DOC-FILTER).
-    pub(crate) fn refuse_filtered_documents(
-        &self,
-        tables: &BTreeMap<String, JsonObject>,
-    ) -> Result<(), Box<ErrorMessage>> {
-        let filtered = tables.iter().filter(|(_, settings)| !settings.is_empty());
-        let mut filtered = filtered.map(|(table, _)| table);
-        match filtered.find(|table| self.holds_documents(table)) {
-            None => Ok(()),
-            Some(table) => refuse(
-                &errors::UNSUPPORTED_SETTING,
-                "a table of documents has no filter",
-                &[table, &"where".to_owned()],
-            ),
-        }
     }
 
     fn holds_documents(&self, table: &str) -> bool {

@@ -43,6 +43,16 @@ fn rows_of(tables: &BTreeMap<String, JsonObject>, version: u64, log: &[Record]) 
     rows
 }
 
+/// The documents of some tables, as far as their filters take them (DOC-FILTER).
+fn documents_of(tables: &BTreeMap<String, JsonObject>, version: u64, log: &[Record]) -> Documents {
+    let mut documents = documents::at(log, version);
+    documents.retain(|(table, key), _| {
+        let settings = tables.get(table);
+        settings.is_some_and(|settings| filters::take_document(settings, key))
+    });
+    documents
+}
+
 impl Replica {
     /// A subscriber that has the state at its cursor, if it has one.
     pub(crate) fn new(
@@ -52,8 +62,7 @@ impl Replica {
         log: &[Record],
     ) -> Replica {
         let rows = rows_of(&tables, cursor.unwrap_or(0), log);
-        let mut documents = documents::at(log, cursor.unwrap_or(0));
-        documents.retain(|(table, _), _| tables.contains_key(table));
+        let documents = documents_of(&tables, cursor.unwrap_or(0), log);
         Replica {
             tables,
             cursor,
@@ -112,6 +121,13 @@ impl Replica {
                 staged.replace || self.sent.insert(name),
                 "UPD-NO-REPEAT {change:?}"
             );
+            if matches!(change, Change::Append(_) | Change::Compact(_)) {
+                let settings = &self.tables[change.table()];
+                assert!(
+                    filters::take_document(settings, change.key()),
+                    "DOC-FILTER {change:?}"
+                );
+            }
             staged.changes.push(change.clone());
         }
     }
@@ -160,8 +176,7 @@ impl Replica {
     pub(crate) fn check_rows(&self, version: u64, log: &[Record]) {
         let expected = rows_of(&self.tables, version, log);
         assert_eq!(self.rows, expected, "the log replayed to {version}");
-        let mut expected = documents::at(log, version);
-        expected.retain(|(table, _), _| self.tables.contains_key(table));
+        let expected = documents_of(&self.tables, version, log);
         assert_eq!(self.documents, expected, "the log replayed to {version}");
     }
 

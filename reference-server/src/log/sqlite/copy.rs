@@ -15,11 +15,11 @@ const JOURNALS: [&str; 2] = ["-wal", "-journal"];
 /// # Errors
 /// One sentence: what is wrong with which file.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), LogError> {
+    let connection = schema::open_to_read(from).map_err(|reason| of(from, reason))?;
     if let Ok(_lock) = FileLock::take(from) {
         // Nobody serves it. Who does has looked when it began.
         schema::check_log(from).map_err(|reason| of(from, reason))?;
     }
-    let connection = schema::open_to_read(from).map_err(|reason| of(from, reason))?;
     let name = to.to_str().ok_or_else(|| of(to, "its name is not UTF-8"))?;
     let copied = connection.execute("VACUUM INTO ?1", [name]);
     copied.map(drop).map_err(|error| of(to, error))
