@@ -5,7 +5,7 @@
 //!   restore:  FILE ──▶ data-restoring ── each workspace under a new epoch, synced ──▶ data
 //! ```
 //!
-//! [`write`] is for any moment, whether a server runs or not, and whoever is killed meanwhile; a backup has its name only when it is whole. [`restore`] needs the
+//! [`write()`] is for any moment, whether a server runs or not, and whoever is killed meanwhile; a backup has its name only when it is whole. [`restore`] needs the
 //! file for itself. It begins a new history in every workspace (`MODEL-EPOCH-NEW`), with a margin in every sequence (`SEQN-RESTORE`): clients that are ahead of the
 //! backup see that, start again from a snapshot, and keep what they have not been told the outcome of.
 
