@@ -295,6 +295,10 @@ impl<'a> World<'a> {
 
     /// Everybody sleeps for longer than a client sends again what it does not know, by so much.
     fn sleep(&mut self, margin_ms: u64) {
+        if !self.is_dusk {
+            // It has just woken from another sleep: who has a connection again loses it first.
+            return self.fall_asleep(margin_ms);
+        }
         if !self.nodes.iter().all(Node::is_quiet) {
             return self.after_ms(DUSK_MS, Due::Sleep(margin_ms));
         }
