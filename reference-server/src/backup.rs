@@ -9,11 +9,10 @@
 //! file for itself. It begins a new history in every workspace (`MODEL-EPOCH-NEW`), with a margin in every sequence (`SEQN-RESTORE`): clients that are ahead of the
 //! backup see that, start again from a snapshot, and keep what they have not been told the outcome of.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::Config;
-use crate::log::sqlite::{Replaced, copy, finish, put, remove};
+use crate::log::sqlite::{Replaced, allow_as, beside, copy, finish, remove};
 use crate::log::{Log, LogError, SqliteLog};
 use crate::random;
 use crate::workspace::state;
@@ -28,16 +27,13 @@ pub struct Content {
 }
 
 /// Writes a backup of the SQLite file `data` to `file`: all workspaces as they are at one moment, everything acknowledged before the call included. It is read
-/// through before it gets its name: a damaged one is no backup.
+/// through before it gets its name: a damaged one is no backup. It blocks while it copies.
 ///
 /// # Errors
 /// One sentence: `data` is not there, is none of ours or is damaged; `file` is there already, unless it may be overwritten, or cannot be written.
 pub async fn write(data: &Path, file: &Path, overwrite: bool) -> Result<Content, LogError> {
-    if !overwrite && file.exists() {
-        let word = "is there already; --overwrite replaces it";
-        return Err(of(file, word));
-    }
-    let partial = Partial(named(file, &format!(".{}.partial", random::name())));
+    let place = Replaced::backup_of(data, file, overwrite)?;
+    let partial = Partial(beside(file, &format!(".{}.partial", random::name())));
     copy(data, &partial.0)?;
     let log = SqliteLog::open(&partial.0)?;
     let workspaces = log.workspaces().await?;
@@ -47,7 +43,8 @@ pub async fn write(data: &Path, file: &Path, overwrite: bool) -> Result<Content,
     }
     log.close();
     finish(&partial.0)?;
-    put(&partial.0, file)?;
+    allow_as(data, &partial.0)?;
+    place.by(&partial.0)?;
     content(file, workspaces.len())
 }
 
@@ -64,7 +61,7 @@ pub async fn restore(
     overwrite: bool,
 ) -> Result<Content, LogError> {
     let place = Replaced::take(data, overwrite)?;
-    let partial = Partial(named(data, "-restoring"));
+    let partial = Partial(beside(data, "-restoring"));
     // One of a restore that was broken off: nobody else is at work on it, as long as the place is ours.
     remove(&partial.0)?;
     copy(file, &partial.0)?;
@@ -93,12 +90,6 @@ impl Drop for Partial {
         // If it cannot be removed it only takes room.
         let _ = remove(&self.0);
     }
-}
-
-fn named(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    name.into()
 }
 
 fn of(path: &Path, reason: impl std::fmt::Display) -> LogError {

@@ -31,7 +31,7 @@ impl Replica {
     /// table is in one by a filter over keys. Of a table that is wanted whole, there is nothing to do. To open what is open does no harm.
     ///
     /// # Errors
-    /// The table has another filter, or so many open documents pass the limits known (`limits.filterNodesMax`).
+    /// The table has another filter, or so many open documents pass the limits known (`limits.filterNodesMax`, `limits.filterBytesMax`).
     pub fn open_document(&mut self, table: &str, key: &str, env: Env) -> Result<(), Refusal> {
         let (tables, mut keys) = match self.wanted(table) {
             Wanted::Not => ([table.to_owned()].into(), Vec::new()),

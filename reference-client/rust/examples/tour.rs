@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use syncline_client::{
-    Client, Error, Fields, Filter, Notice, Shape, Strategy, TableSettings, Trigger,
+    Client, Error, Fields, Filter, Mode, Notice, Progress, Shape, Strategy, TableSettings, Trigger,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -68,8 +68,9 @@ async fn tour(alice: &Client, bob: &Client) -> Result<(), Error> {
     let there = others.wait_for(|others| !others.is_empty()).await;
     assert!(there.is_ok_and(|there| there.values().all(|other| other.author.is_some())));
 
-    // Digests: the client compares what it holds with what the server has after every reconnect, and says so
-    // by `Notice::Diverged` if a disk or a program was at fault; it has fetched the rows anew by then.
+    // Digests: the client compares what it holds with what the server has, after every reconnect and as often as it is told to.
+    // If a disk or a program was at fault, it says so by `Notice::Diverged`, and fetches the rows anew.
+    bob.verify_every(Duration::from_secs(600)).await?;
 
     // Schemas: what does not fit is rejected, and says where.
     let rules = json!({ "properties": { "price": { "type": "number", "minimum": 0 } } });
@@ -127,11 +128,24 @@ async fn tour(alice: &Client, bob: &Client) -> Result<(), Error> {
         );
     }
 
-    // Control: when to sync, and in which direction; writes of urgent tables go first (`Builder::urgent`).
+    // Batches: rows that change together, or not at all.
     alice.set_trigger(Trigger::Manual).await?;
-    alice.set("tasks", "2", json!({ "title": "bread" })).await?;
+    alice
+        .mutate(|m| _ = m.set("tasks", "2", "bread").delete("stock", "milk"))
+        .await?;
+
+    // Control: when to sync, in which direction, what first (alice was opened with `urgent(["orders"])`), and how far it is.
+    let mut progress = alice.progress().await?;
     let counts = alice.sync(PATIENCE).await?;
     assert_eq!(counts.applied, 1);
+    assert!(matches!(
+        progress.recv().await,
+        Some(Progress::Start { pending: 1 })
+    ));
+    alice.set_mode(Mode::PullOnly).await?; // writes wait in the outbox
+    alice.set("tasks", "3", "jam").await?;
+    alice.set_mode(Mode::Both).await?;
+    alice.set_trigger(Trigger::Immediate).await?;
     Ok(())
 }
 // README: end
@@ -146,7 +160,8 @@ async fn main() -> Result<(), Error> {
 /// The tour, by two clients of a workspace of their own.
 pub(crate) async fn run(url: &str) -> Result<(), Error> {
     let workspace = format!("tour-{}", std::process::id());
-    let alice = Client::builder(url, &workspace).open().await?;
+    let alice = Client::builder(url, &workspace).urgent(["orders"]);
+    let alice = alice.open().await?;
     let bob = Client::builder(url, &workspace).watch_others();
     let bob = bob.open().await?;
     for client in [&alice, &bob] {

@@ -230,7 +230,7 @@ impl Document {
     /// ```
     ///
     /// # Errors
-    /// The table is wanted by another filter, so many open documents pass a limit (`filterNodesMax`: 31 are open everywhere), or the store fails.
+    /// The table is wanted by another filter, so many open documents pass a limit (`filterNodesMax`, `filterBytesMax`), or the store fails.
     pub async fn open(&self) -> Result<(), Error> {
         let (table, key) = (self.table.clone(), self.key.clone());
         let opened = self

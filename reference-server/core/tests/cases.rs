@@ -49,6 +49,11 @@ fn decide() {
 }
 
 #[test]
+fn limits() {
+    check("limits.txt");
+}
+
+#[test]
 fn if_version() {
     check("if_version.txt");
 }

@@ -29,7 +29,8 @@ use super::{Append, Log, LogError, Opened, Position, Tail, check_order, lines};
 use store::{Header, Store, damaged};
 use writer::Writer;
 
-pub(crate) use copy::{Replaced, copy, finish, put, remove};
+pub(crate) use copy::{Replaced, allow_as, copy, finish, remove};
+pub(crate) use lock::beside;
 
 /// Bytes of a checkpoint that go into one row, and roughly what one reading takes.
 const SLICE_BYTES: usize = 1024 * 1024;

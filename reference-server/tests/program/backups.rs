@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use syncline_server::log::{Log, SqliteLog};
@@ -111,7 +111,10 @@ fn a_backup_is_put_back_and_begins_a_new_history() {
 fn a_backup_is_of_one_moment_whatever_is_written_meanwhile() {
     let place = tempfile::tempdir().unwrap();
     let place = place.path();
-    let serving = serve(place);
+    // Nobody is to be told to wait.
+    let rate = ["--limits-mutations-per-second", "1000000"];
+    let burst = ["--limits-mutation-burst", "1000000"];
+    let serving = Serving::start(program(place, &[ANY_PORT, &rate, &burst].concat()));
     let (address, over) = (serving.address.clone(), AtomicBool::new(false));
     let acknowledged = std::sync::atomic::AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -311,6 +314,84 @@ fn a_write_ahead_log_that_is_damaged_is_no_backup() {
     refused(place, &ANY_PORT[..2], why);
 }
 
+/// What is refused changes nothing: a damaged log stays as it is, and is told of ever after.
+#[test]
+fn a_restore_that_is_refused_hides_no_damage() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    let serving = serve(place);
+    let mut ann = Talk::open(&serving.address, "w", "ann");
+    for seq in 1..8 {
+        ann.write(seq, &json!(seq)).unwrap();
+    }
+    done(place, &["backup", "b.db"]);
+    serving.end("-KILL");
+    let wal = place.join("syncline.db-wal");
+    let mut bytes = std::fs::read(&wal).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&wal, &bytes).unwrap();
+    let why = "syncline.db: the file is damaged: its write-ahead log, in frame 1.";
+    for file in ["b.db", "none.db"] {
+        refused(place, &["restore", file, "--overwrite"], why);
+        assert_eq!(std::fs::read(&wal).unwrap(), bytes);
+    }
+    refused(place, &ANY_PORT[..2], why);
+}
+
+/// A backup is another file than the data, and than one that is served.
+#[test]
+fn a_backup_takes_nobodys_place() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    let serving = serve(place);
+    let mut ann = Talk::open(&serving.address, "w", "ann");
+    ann.write(1, &json!(1)).unwrap();
+    let own = "is the data itself";
+    refused(place, &["backup", "syncline.db", "--overwrite"], own);
+    let other = Serving::start(program(place, &[ANY_PORT, &["--data", "b.db"]].concat()));
+    let words = ["backup", "b.db", "--overwrite"];
+    refused(place, &words, "another server has this file open");
+    let mut bob = Talk::open(&other.address, "w", "bob");
+    bob.write(1, &json!(1)).unwrap();
+    other.end("-KILL");
+    done(place, &words);
+    ann.write(2, &json!(2)).unwrap();
+    done(place, &words);
+    done(place, &["restore", "b.db", "--data", "c.db"]);
+    let third = Serving::start(program(place, &[ANY_PORT, &["--data", "c.db"]].concat()));
+    let rows = Talk::open(&third.address, "w", "ann").rows();
+    assert_eq!(keys(&rows), ["1", "2"], "nothing of what was there before");
+}
+
+/// Who names the file by a link means the same file.
+#[cfg(unix)]
+#[test]
+fn a_link_is_the_file_that_it_names() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    let serving = serve(place);
+    std::os::unix::fs::symlink("syncline.db", place.join("link.db")).unwrap();
+    let open = "another server has this file open";
+    refused(
+        place,
+        &["--listen", "127.0.0.1:0", "--data", "link.db"],
+        open,
+    );
+    refused(
+        place,
+        &["backup", "link.db", "--overwrite"],
+        "is the data itself",
+    );
+    done(place, &["backup", "b.db", "--data", "link.db"]);
+    assert!(serving.end("-TERM").0.success());
+    done(
+        place,
+        &["restore", "b.db", "--data", "link.db", "--overwrite"],
+    );
+    assert!(place.join("link.db").is_symlink());
+    assert!(!place.join("syncline.db").is_symlink());
+}
+
 /// Whenever a restore is killed, there is the old file as it was or the new one whole.
 #[tokio::test]
 async fn a_restore_that_is_killed_leaves_the_one_or_the_other() {
@@ -327,11 +408,17 @@ async fn a_restore_that_is_killed_leaves_the_one_or_the_other() {
     };
     fill("old").await;
     done(place, &["backup", "b.db"]);
-    let (mut old, mut new) = (0, 0);
-    for turn in 0..40 {
+    let begun = Instant::now();
+    done(place, &["restore", "b.db", "--data", "other.db"]);
+    let whole = begun.elapsed();
+    let (mut old, mut new, mut turn) = (0, 0, 0);
+    // The kills come later and later, until some have come too late.
+    while turn < 40 || new == 0 {
         let mut command = program(place, &["restore", "b.db", "--overwrite", "--log", "error"]);
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_micros(turn * 2500));
+        std::thread::sleep(whole * turn / 30);
+        turn += 1;
+        assert!(turn < 1000, "none of them was ever done");
         let _ = child.kill();
         child.wait().unwrap();
         let log = SqliteLog::open(&data).unwrap();
@@ -352,6 +439,7 @@ async fn a_restore_that_is_killed_leaves_the_one_or_the_other() {
         }
     }
     println!("{old} killed before, {new} after");
+    assert!(old > 0, "none of them was killed before it was done");
     restored(place, "b.db");
     assert!(
         !place.join("syncline.db-restoring").exists(),

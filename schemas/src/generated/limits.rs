@@ -115,7 +115,7 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<4096, 9007199254740991>, _>")]
     pub document_bytes_max: Option<u64>,
-    /// Nodes of all filters of one shape: each expression is one, and each value of an `in`. Announced where filters are offered.
+    /// Nodes of all filters of one shape: each expression is one, and each value of an `in`, and each key of a `keys`. Announced where filters are offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(deserialize_with = "optional::<Integer<32, 9007199254740991>, _>")]
     pub filter_nodes_max: Option<u64>,

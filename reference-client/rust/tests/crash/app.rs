@@ -32,7 +32,11 @@ pub(crate) fn program() -> PathBuf {
 pub(crate) fn serve(runtime: &Runtime) -> String {
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let url = format!("ws://{}/sync", listener.local_addr().unwrap());
-    let (server, _) = Server::new(MemoryLog::new(), Config::default()).unwrap();
+    let mut config = Config::default();
+    // All that was ever written is looked at in the end.
+    config.limits.history_changes_max = Some(100_000_000);
+    config.limits.history_bytes_max = Some(1 << 40);
+    let (server, _) = Server::new(MemoryLog::new(), config).unwrap();
     runtime.spawn(async move { server.run(listener, std::future::pending()).await });
     url
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::lock::{FileLock, beside};
+use super::lock::{FileLock, beside, resolved};
 use super::{LogError, of, schema};
 
 /// What SQLite may leave beside a file, with data in it. With another file in the first one's place they would be taken for the other's.
@@ -53,53 +53,98 @@ pub(crate) fn finish(path: &Path) -> Result<(), LogError> {
 /// A file that is to be replaced, or a place where none is yet: no server may open it as long as this lives.
 pub(crate) struct Replaced<'a> {
     path: &'a Path,
-    _lock: FileLock,
+    _lock: Option<FileLock>,
 }
 
 impl<'a> Replaced<'a> {
-    /// Takes the place. What is there is brought in order, so that it can be replaced at one stroke: a crash leaves the one or the other.
+    /// Takes the place of a file that is served, or is to be.
     ///
     /// # Errors
-    /// One sentence: a server has it open; there is something, and it was not said that it may go; it is none of ours, or is damaged.
+    /// One sentence: a server has it open; there is something, and it was not said that it may go; it is none of ours, or is damaged. Nothing is changed.
     pub(crate) fn take(path: &'a Path, overwrite: bool) -> Result<Replaced<'a>, LogError> {
-        let lock =
-            FileLock::take(path).map_err(|reason| of(path, format!("{reason}; stop it first")))?;
-        let mut journals = { JOURNALS.iter() }.map(|suffix| beside(path, suffix));
-        match path.try_exists().map_err(|error| of(path, error))? {
-            true if !overwrite => {
+        let lock = FileLock::take(path);
+        let lock = lock.map_err(|reason| of(path, format!("{reason}; stop it first")))?;
+        Replaced::checked(path, overwrite, Some(lock))
+    }
+
+    /// Takes the place of a backup of `data`. Where nobody ever served it, there is no lock to take, and none is left behind.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take); or it is the data itself.
+    pub(crate) fn backup_of(
+        data: &Path,
+        path: &'a Path,
+        overwrite: bool,
+    ) -> Result<Replaced<'a>, LogError> {
+        if resolved(path) == resolved(data) {
+            return Err(of(path, "is the data itself: a backup is another file"));
+        }
+        match beside(path, "-lock").exists() {
+            true => Replaced::take(path, overwrite),
+            false => Replaced::checked(path, overwrite, None),
+        }
+    }
+
+    fn checked(
+        path: &'a Path,
+        overwrite: bool,
+        lock: Option<FileLock>,
+    ) -> Result<Replaced<'a>, LogError> {
+        if path.try_exists().map_err(|error| of(path, error))? {
+            if !overwrite {
                 let word = "is there already; --overwrite replaces it, with all its workspaces";
                 return Err(of(path, word));
             }
-            true => schema::settle(path).map_err(|reason| {
-                of(
-                    path,
-                    format!("{reason}; move it away, with its -wal, and restore again"),
-                )
-            })?,
-            false => {
-                let holds = |journal: &PathBuf| journal.metadata().is_ok_and(|it| it.len() > 0);
-                if let Some(left) = journals.find(holds) {
-                    return Err(of(&left, "is left of another file: move it away, too"));
-                }
+            let ours = schema::open_to_read(path).map(drop);
+            ours.and_then(|()| schema::check_log(path))
+                .map_err(|reason| {
+                    let word = "move it away, with its -wal, and try again";
+                    of(path, format!("{reason}; {word}"))
+                })?;
+        } else {
+            let mut journals = { JOURNALS.iter() }.map(|suffix| beside(path, suffix));
+            let holds = |journal: &PathBuf| journal.metadata().is_ok_and(|it| it.len() > 0);
+            if let Some(left) = journals.find(holds) {
+                return Err(of(&left, "is left of another file: move it away, too"));
             }
         }
         Ok(Replaced { path, _lock: lock })
     }
 
-    /// Puts a finished file of the same folder in the place, durably.
+    /// Puts a finished file of the same folder in the place, durably, for those who could read what was there. What was there is brought in order first, so that
+    /// it is replaced at one stroke: a crash leaves the one or the other.
     ///
     /// # Errors
     /// One sentence.
     pub(crate) fn by(self, new: &Path) -> Result<(), LogError> {
-        put(new, self.path)
+        if self.path.exists() {
+            schema::settle(self.path).map_err(|reason| of(self.path, reason))?;
+            allow_as(self.path, new)?;
+        }
+        put(new, &resolved(self.path))
     }
+}
+
+/// Lets the same people read and write a file as another one, as far as this process may say so.
+///
+/// # Errors
+/// One sentence.
+pub(crate) fn allow_as(model: &Path, file: &Path) -> Result<(), LogError> {
+    let known = std::fs::metadata(model).map_err(|error| of(model, error))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, chown};
+        // Who is not root makes files of its own alone.
+        let _ = chown(file, Some(known.uid()), Some(known.gid()));
+    }
+    std::fs::set_permissions(file, known.permissions()).map_err(|error| of(file, error))
 }
 
 /// Renames a file within its folder, durably; what has its new name is replaced.
 ///
 /// # Errors
 /// One sentence.
-pub(crate) fn put(from: &Path, to: &Path) -> Result<(), LogError> {
+fn put(from: &Path, to: &Path) -> Result<(), LogError> {
     std::fs::rename(from, to).map_err(|error| of(to, error))?;
     let folder = match to.parent() {
         Some(folder) if folder != Path::new("") => folder,

@@ -54,9 +54,22 @@ impl Drop for FileLock {
     }
 }
 
-/// A file that belongs to another, by its name.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
+/// A file that belongs to another, by its name: where that really is, as SQLite has it, so that who names it by a link means the same.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(resolved(path));
     name.push(suffix);
     name.into()
+}
+
+/// A path without links, whether there is a file or not yet.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    match (folder, path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
 }
