@@ -1,4 +1,4 @@
-//! Documents carry a real CRDT: Loro, at several clients that edit offline, under cuts, through compactions by any of them, and come to the
+//! Documents carry a real CRDT: Loro, at several clients that edit offline, over restarts, through compactions by any of them, and come to the
 //! same state, byte for byte.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
