@@ -294,6 +294,18 @@ async fn a_damaged_file_is_no_backup() {
     assert!(!place.join("b.db").exists() && !place.join("new.db").exists());
 }
 
+/// What is said of a log that [`damage_log`] has been at.
+const DAMAGED: &str = "syncline.db: the file is damaged: its write-ahead log, in frame 1.";
+
+/// A bit of the write-ahead log that a killed server left is lost, amid what was acknowledged. Gives what the log is then.
+fn damage_log(place: &Path) -> Vec<u8> {
+    let log = place.join("syncline.db-wal");
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&log, &bytes).unwrap();
+    bytes
+}
+
 /// What was acknowledged and lies behind the damage would not be in the backup.
 #[test]
 fn a_write_ahead_log_that_is_damaged_is_no_backup() {
@@ -305,13 +317,9 @@ fn a_write_ahead_log_that_is_damaged_is_no_backup() {
         ann.write(seq, &json!(seq)).unwrap();
     }
     serving.end("-KILL");
-    let wal = place.join("syncline.db-wal");
-    let mut bytes = std::fs::read(&wal).unwrap();
-    bytes[100] ^= 1;
-    std::fs::write(&wal, bytes).unwrap();
-    let why = "syncline.db: the file is damaged: its write-ahead log, in frame 1.";
-    refused(place, &["backup", "b.db"], why);
-    refused(place, &ANY_PORT[..2], why);
+    damage_log(place);
+    refused(place, &["backup", "b.db"], DAMAGED);
+    refused(place, &ANY_PORT[..2], DAMAGED);
 }
 
 /// What is refused changes nothing: a damaged log stays as it is, and is told of ever after.
@@ -326,16 +334,13 @@ fn a_restore_that_is_refused_hides_no_damage() {
     }
     done(place, &["backup", "b.db"]);
     serving.end("-KILL");
-    let wal = place.join("syncline.db-wal");
-    let mut bytes = std::fs::read(&wal).unwrap();
-    bytes[100] ^= 1;
-    std::fs::write(&wal, &bytes).unwrap();
-    let why = "syncline.db: the file is damaged: its write-ahead log, in frame 1.";
+    let damaged = damage_log(place);
     for file in ["b.db", "none.db"] {
-        refused(place, &["restore", file, "--overwrite"], why);
-        assert_eq!(std::fs::read(&wal).unwrap(), bytes);
+        refused(place, &["restore", file, "--overwrite"], DAMAGED);
+        let left = std::fs::read(place.join("syncline.db-wal")).unwrap();
+        assert_eq!(left, damaged);
     }
-    refused(place, &ANY_PORT[..2], why);
+    refused(place, &ANY_PORT[..2], DAMAGED);
 }
 
 /// A backup is another file than the data, and than one that is served.
