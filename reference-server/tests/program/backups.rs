@@ -451,3 +451,23 @@ async fn a_restore_that_is_killed_leaves_the_one_or_the_other() {
         "what broken ones left is gone"
     );
 }
+
+/// Who could not read the data cannot read its backup, nor what is put in its place.
+#[cfg(unix)]
+#[test]
+fn who_may_read_is_kept() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    let mode = |file: &str| std::fs::metadata(place.join(file)).unwrap().permissions();
+    drop(SqliteLog::open(&place.join("syncline.db")).unwrap());
+    let own = PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(place.join("syncline.db"), own).unwrap();
+    done(place, &["backup", "b.db"]);
+    assert_eq!(mode("b.db").mode() & 0o777, 0o600);
+    let all = PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(place.join("b.db"), all).unwrap();
+    restored(place, "b.db");
+    assert_eq!(mode("syncline.db").mode() & 0o777, 0o600);
+}
