@@ -78,6 +78,7 @@ pub async fn restore(
     }
     log.close();
     finish(&partial.0)?;
+    allow_as(file, &partial.0)?;
     place.by(&partial.0)?;
     content(data, workspaces.len())
 }

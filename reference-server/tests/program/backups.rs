@@ -470,4 +470,6 @@ fn who_may_read_is_kept() {
     std::fs::set_permissions(place.join("b.db"), all).unwrap();
     restored(place, "b.db");
     assert_eq!(mode("syncline.db").mode() & 0o777, 0o600);
+    done(place, &["restore", "b.db", "--data", "new.db"]);
+    assert_eq!(mode("new.db").mode() & 0o777, 0o644);
 }

@@ -1,6 +1,6 @@
 //! Copies of a file as a whole, and one file put in another's place: what backups are made of. None of it needs a server, nor disturbs one.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -21,8 +21,18 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), LogError> {
         schema::check_log(from).map_err(|reason| of(from, reason))?;
     }
     let name = to.to_str().ok_or_else(|| of(to, "its name is not UTF-8"))?;
+    make_private(to).map_err(|error| of(to, error))?;
     let copied = connection.execute("VACUUM INTO ?1", [name]);
     copied.map(drop).map_err(|error| of(to, error))
+}
+
+/// Makes an empty file that nobody else may read while it is filled.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 /// Removes a file of this program with all that lies beside it, if it is there.
